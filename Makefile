@@ -1,0 +1,71 @@
+# `make setup` builds .venv from requirements.lock; every other target calls it first.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+# The first of these that is 3.11 or newer makes the environment; `make setup PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Two processes: one test file runs in one of them, with a PostgreSQL of its own.
+TEST_ARGS ?= -n 2 --dist loadfile
+
+.PHONY: help setup run test check fix lock clean chromium
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+setup: $(STAMP)  ## .venv from the lock, and songda in it
+
+$(STAMP): requirements.lock pyproject.toml Makefile
+	@test -n "$(PYTHON)" || { echo "Songda needs Python 3.11 or newer: install it, or name it with PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV)
+	@echo "Installing the locked packages into $(VENV) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+
+# Debian keeps ensurepip in a package of its own.
+INSTALL_VENV = { \
+  version=$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$version-venv >/dev/null; \
+  else echo "This Python cannot make environments: run 'sudo apt-get install $$version-venv', then make setup again."; exit 1; fi; }
+
+run: setup  ## the whole stack on this machine, with the demo on sample files; stays up until Ctrl-C
+	@$(BIN)/songda up --demo
+
+test: setup chromium  ## the whole suite
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: setup  ## linter, formatter, types and the arrows between the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+fix: setup  ## what the linter and the formatter can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The lock names no index and holds for every Python and platform that pyproject.toml allows.
+lock:  ## remake requirements.lock from pyproject.toml
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip --disable-pip-version-check -q install uv
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
+	@rm -rf build/lock
+
+clean:  ## remove what make made; data folders stay
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results
+
+# The pages are tested in a real browser: required in CI, skipped elsewhere when there is none.
+chromium:
+	@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the browser tests …"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "No Chromium here: the browser tests will be skipped."; fi; fi

@@ -1,0 +1,177 @@
+"""This process as a sender: its lease, its slots, and the group commit that speaks for all its connections (§4.4)."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from domain.errors import LeaseLost
+from domain.ids import new_id
+from store import dialogues
+from store.db import Database
+from store.dialogues import Turn
+
+log = structlog.get_logger(__name__)
+
+RENEW_SECONDS = 2.5
+DATABASE_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+@dataclass
+class _Waiting:
+    sender: UUID
+    turn: Turn
+    granted: asyncio.Future[bool]
+
+
+class SenderProcess:
+    """Owns connection slots. `run` keeps the lease and settles dead processes; `turn` is a connection's durable word.
+
+    When the lease is lost every dialogue is cancelled at once, a new lease is begun, and the pages' next attempts go
+    on: what was inside a dialogue is settled by whoever finds the old lease dead.
+    """
+
+    def __init__(self, db: Database, slots: int) -> None:
+        self._db = db
+        self._free = list(range(slots, 0, -1))
+        self._room = asyncio.Semaphore(slots)
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._dialogues: set[asyncio.Task[None]] = set()
+        self.id = new_id()
+        self._alive = asyncio.Event()
+
+    @property
+    def open_dialogues(self) -> int:
+        return len(self._dialogues)
+
+    async def run(self) -> None:
+        """Until cancelled: hold a lease, begin anew when it is lost."""
+        recorder = asyncio.create_task(self._record())
+        try:
+            while True:
+                try:
+                    await self._begin_lease()
+                    await self._keep_lease()
+                except LeaseLost:
+                    log.warning("lease_lost", sender=str(self.id))
+                except DATABASE_TROUBLE as error:
+                    log.warning("no_lease_yet", error=type(error).__name__)
+                self._abandon()
+                await asyncio.sleep(0.5)
+        finally:
+            await self._shut(recorder)
+
+    async def _begin_lease(self) -> None:
+        self.id = new_id()
+        async with self._db.raw() as connection:
+            await dialogues.register_sender(connection, self.id, socket.gethostname(), os.getpid())
+        self._alive.set()
+
+    async def _keep_lease(self) -> None:
+        """Renew until the database says that it ended. While the database is away, it decides when it is back."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                async with self._db.raw() as connection:
+                    await dialogues.renew_lease(connection, self.id)
+                await self._settle_dead()
+            except DATABASE_TROUBLE as error:
+                log.warning("database_away", error=type(error).__name__)
+
+    async def _settle_dead(self) -> None:
+        """Whoever is alive accounts for the dialogues of those who are not."""
+        while True:
+            async with self._db.raw() as connection:
+                count = await dialogues.settle_dead_sender(connection)
+            if count is None:
+                return
+            log.warning("dead_sender_settled", uncertain=count)
+
+    def _abandon(self) -> None:
+        """The lease is gone: nothing that this process says counts any more."""
+        self._alive.clear()
+        for task in self._dialogues:
+            task.cancel()
+        while not self._queue.empty():
+            _fail(self._queue.get_nowait())
+
+    async def _shut(self, recorder: asyncio.Task[None]) -> None:
+        """Let open dialogues end, then give the lease back."""
+        if self._dialogues:
+            await asyncio.wait(self._dialogues, timeout=8)
+        recorder.cancel()
+        self._abandon()
+        with contextlib.suppress(*DATABASE_TROUBLE):
+            async with self._db.raw() as connection:
+                await dialogues.release_sender(connection, self.id)
+
+    def spawn(self, dialogue: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run a connection's work as this process's own: it outlives the page that began it."""
+        task = asyncio.create_task(dialogue)
+        self._dialogues.add(task)
+        task.add_done_callback(self._dialogues.discard)
+        return task
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncIterator[int]:
+        """A free slot, or wait for one."""
+        await self._alive.wait()
+        async with self._room:
+            number = self._free.pop()
+            try:
+                yield number
+            finally:
+                self._free.append(number)
+
+    async def turn(self, turn: Turn) -> bool:
+        """Make an outcome and an intent durable; True when the intent was granted. Raises `LeaseLost`."""
+        if not self._alive.is_set():
+            raise LeaseLost(str(self.id))
+        waiting = _Waiting(self.id, turn, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(waiting)
+        return await waiting.granted
+
+    async def _record(self) -> None:
+        """One commit after the other, each with whatever has gathered meanwhile."""
+        while True:
+            batch = [await self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            current = [waiting for waiting in batch if waiting.sender == self.id]
+            try:
+                await self._commit_surely(current)
+            except LeaseLost:
+                log.warning("commit_refused", turns=len(current))
+            for waiting in batch:
+                _fail(waiting)
+
+    async def _commit_surely(self, batch: list[_Waiting]) -> None:
+        """Again and again while the database is away: a repeated commit changes nothing, a lost one would strand
+        the messages in our slots."""
+        while batch:
+            try:
+                return await self._commit(batch)
+            except DATABASE_TROUBLE as error:
+                log.warning("commit_again", error=type(error).__name__, turns=len(batch))
+                await asyncio.sleep(0.2)
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        sender = batch[0].sender
+        async with self._db.raw() as connection:
+            granted = await dialogues.commit_turns(connection, sender, [waiting.turn for waiting in batch])
+        for waiting in batch:
+            if not waiting.granted.done():
+                waiting.granted.set_result(waiting.turn.slot in granted)
+
+
+def _fail(waiting: _Waiting) -> None:
+    """The turn did not become durable; a turn that did has its answer already."""
+    if not waiting.granted.done():
+        waiting.granted.set_exception(LeaseLost("the commit did not happen"))

@@ -1,0 +1,41 @@
+"""Composition root of the web process: REST, pages, callbacks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from api import problems
+from domain.secrets import Vault
+from services.catalog import build_services
+from services.clockwork import Clockwork
+from services.foundation import Foundation
+from settings import Settings
+from store.db import Database
+from web.app import mount
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    db = await Database.open(settings.database_url)
+    client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace, lazy=True)
+    vault = Vault(settings.secret_key.get_secret_value())
+    app.state.services = build_services(Foundation(db, Clockwork(db, client), vault, settings.policy()))
+    yield
+    await db.close()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application; `uvicorn --factory api.app:create_app`."""
+    app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.state.settings = settings or Settings()
+    problems.install(app)
+    mount(app)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app

@@ -1,0 +1,304 @@
+"""`songda …`: the commands of one machine. A composition root: it reads settings and starts the other roots."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stack import SAME_SOURCE, SANDBOX_TIME_SCALE, Addresses, Options, Stack, default_data
+from supervision.errors import CannotStart
+from supervision.folder import Folder
+from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports
+
+if TYPE_CHECKING:
+    from sandbox.config import Record
+    from settings import Settings
+
+app = typer.Typer(
+    help="Songda 送达: a self-hosted e-mail and SMS sending platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+news = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True)
+
+DataOption = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder.", show_default=False)]
+PortBaseOption = Annotated[int, typer.Option("--port-base", metavar="N", help="First of ten ports in a row.")]
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except CannotStart as problem:
+        news.print(f"[bold red]songda:[/] {escape(str(problem))}")
+        leave(2)
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 1)
+
+
+def leave(code: int) -> None:
+    """End at once: an interpreter that has used a Temporal client may abort while it finalises (sdk-python #300)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def report(line: str) -> None:
+    """News of the stack, on the error stream: standard output is for results."""
+    news.print(f"[dim]songda:[/] {escape(line)}")
+
+
+@app.command()
+def up(
+    data: DataOption = None,
+    port_base: PortBaseOption = DEFAULT_BASE,
+    time_scale: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Divides retry, polling and reminder intervals (60 with the sandbox, else 1)."),
+    ] = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox/--no-sandbox", help="The pretend Internet.")] = True,
+    demo: Annotated[bool, typer.Option("--demo", help="Play the demo once everything is ready.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
+) -> None:
+    """Everything on this machine: PostgreSQL, Temporal, sandbox, API, worker; stays up until Ctrl-C."""
+    scale = time_scale or (SANDBOX_TIME_SCALE if sandbox else 1.0)
+    options = Options((data or default_data()).absolute(), port_base, scale, sandbox)
+    asyncio.run(run_up(options, demo, as_json))
+
+
+async def run_up(options: Options, demo: bool, as_json: bool) -> None:
+    """Start, announce, wait for a signal, stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    report(f"Starting on ports {options.port_base} and up, data in {options.data} …")
+    stack = Stack(options, report)
+    try:
+        if await before(stop, stack.start()):
+            announce(stack.addresses, as_json)
+            if demo:
+                await before(stop, play_demo(options))
+                show(stack.addresses)
+            await stop.wait()
+            report("Stopping …")
+    finally:
+        await stack.stop()
+
+
+async def before(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Do the work unless told to stop; False when it was broken off. Raises what the work raises."""
+    doing, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({doing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finished = doing.done()
+    for task in (doing, waiting):
+        task.cancel()
+    await asyncio.gather(doing, waiting, return_exceptions=True)
+    if finished:
+        doing.result()
+    return finished
+
+
+async def play_demo(options: Options) -> None:
+    """`songda demo` against the stack that we run."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", "demo", "--data", str(options.data), env={**os.environ, **SAME_SOURCE}
+    )
+    try:
+        if await process.wait() != 0:
+            report("The demo did not end well; the stack stays up, so that you can look.")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def announce(where: Addresses, as_json: bool) -> None:
+    """The ready line, for people or for a program."""
+    if as_json:
+        sys.stdout.write(json.dumps({"ready": True, **asdict(where)}) + "\n")
+        sys.stdout.flush()
+    else:
+        show(where)
+
+
+def show(where: Addresses) -> None:
+    """Where to go."""
+    table = Table(title="Songda is ready", title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_row("Portal and console", where.public_url)
+    table.add_row("API reference", f"{where.public_url}/docs")
+    if where.sandbox_url:
+        table.add_row("Sandbox: mails, DNS, webhooks", where.sandbox_url)
+    table.add_row("Temporal UI (every process)", where.temporal_ui_url)
+    table.add_row("Logs of the parts", f"{where.logs}  (songda logs api --follow)")
+    table.add_row("Intervals", f"retry, polling and reminders run {where.time_scale:g} times as fast as in production")
+    output.print(table)
+    output.print("Ctrl-C stops everything; the next `songda up` continues with the same data.")
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = DEFAULT_BASE,
+) -> None:
+    """The REST API and the pages, against DATABASE_URL and TEMPORAL_ADDRESS."""
+    settings = load_settings()
+    asyncio.run(check_migrated(settings))
+    import uvicorn
+
+    from api.app import create_app
+
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_level=settings.log_level.lower(),
+        access_log=False,  # addresses of mails are part of some paths
+        server_header=False,
+        timeout_graceful_shutdown=5,  # live pages hold their connections open
+    )
+
+
+@app.command()
+def worker() -> None:
+    """The Temporal worker and the relay, against DATABASE_URL and TEMPORAL_ADDRESS."""
+    settings = load_settings()
+    asyncio.run(check_migrated(settings))
+    asyncio.run(check_listening(settings.temporal_address))
+    from worker import run
+
+    asyncio.run(run(settings))
+
+
+@app.command()
+def migrate(
+    records_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the platform's own DNS records there, as JSON.")
+    ] = None,
+) -> None:
+    """Bring DATABASE_URL to the newest schema, and the platform's own account to what the settings say."""
+    settings = load_settings()
+    from supervision.schema import check_reachable, upgrade
+
+    asyncio.run(check_reachable(settings.database_url))
+    upgrade(settings.database_url)
+    records = asyncio.run(ensure_platform(settings))
+    if records_file is not None:
+        records_file.write_text(json.dumps(records, ensure_ascii=False, indent=1))
+    output.print("The schema is current.")
+
+
+async def ensure_platform(settings: "Settings") -> list[dict[str, str]]:
+    """The platform's account, domain and templates; returns the DNS records its operator publishes."""
+    from domain.domain_records import expected_records
+    from domain.secrets import Vault
+    from services import platform
+    from store.db import Database
+
+    db = await Database.open(settings.database_url, connections=2)
+    try:
+        policy = settings.policy()
+        row = await platform.ensure_platform(db, Vault(settings.secret_key.get_secret_value()), policy)
+    finally:
+        await db.close()
+    wanted = expected_records(row.name, row.ownership_token, row.dkim_selector, row.dkim_public, policy)
+    mine = [{"name": policy.spf_include, "type": "TXT", "value": "v=spf1 ip4:127.0.0.0/8 -all"}]
+    hosts = [{"name": name, "type": "A", "value": LOOPBACK} for name in (policy.bounce_host, policy.tracking_host)]
+    return [{"name": each.name, "type": each.type, "value": each.value} for each in wanted] + mine + hosts
+
+
+@app.command()
+def sandbox(
+    data: DataOption = None,
+    port_base: PortBaseOption = DEFAULT_BASE,
+    records_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="DNS records to publish, as `songda migrate` writes them.")
+    ] = None,
+) -> None:
+    """The pretend Internet alone: DNS, mailbox providers, webhook catcher, pages."""
+    from sandbox.config import SandboxConfig, SandboxError
+    from sandbox.run import serve
+
+    ports = Ports(port_base)
+    config = SandboxConfig(
+        (data or default_data() / "sandbox").absolute(), ports.sandbox, ports.dns, ports.providers,
+        PROVIDER_NETWORK, LOOPBACK, read_records(records_file),
+    )  # fmt: skip
+    try:
+        asyncio.run(serve(config))
+    except SandboxError as problem:
+        raise CannotStart(str(problem)) from None
+
+
+def read_records(path: Path | None) -> "tuple[Record, ...]":
+    """Each name and type is one set; values of the same set are joined."""
+    from sandbox.config import Record
+
+    sets: dict[tuple[str, str], list[str]] = {}
+    for entry in json.loads(path.read_text()) if path else []:
+        sets.setdefault((entry["name"], entry["type"]), []).append(entry["value"])
+    return tuple(Record(name, kind, tuple(values)) for (name, kind), values in sets.items())
+
+
+@app.command()
+def logs(
+    role: Annotated[str, typer.Argument(help="postgres, temporal, migrate, sandbox, api or worker.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
+    data: DataOption = None,
+) -> None:
+    """What a part of the stack wrote lately."""
+    log = Folder((data or default_data()).absolute()).log(role)
+    if not log.exists():
+        raise CannotStart(f"There is no log {log}: is the role right, and --data the folder of that stack?")
+    os.execvp("tail", ["tail", "-n", "100", *(["-F"] if follow else []), str(log)])  # noqa: S606 - no shell is what we want
+
+
+def load_settings() -> "Settings":
+    """Raises `CannotStart` naming the variable that is missing or wrong."""
+    from pydantic import ValidationError
+
+    from settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]).upper()
+        raise CannotStart(
+            f"{name if name.startswith(('DATABASE', 'TEMPORAL')) else f'SONGDA_{name}'}: {first['msg']}. "
+            "Set it in the environment; `songda up` makes one by itself."
+        ) from None
+
+
+async def check_migrated(settings: "Settings") -> None:
+    """Raises `CannotStart` when the database cannot be used."""
+    from supervision import schema
+
+    await schema.check_migrated(settings.database_url)
+
+
+async def check_listening(address: str) -> None:
+    """Raises `CannotStart` when nobody listens at `host:port`."""
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 10)
+    except (OSError, TimeoutError, ValueError) as problem:
+        raise CannotStart(
+            f"Temporal does not answer at {address} ({problem}): start it, or set TEMPORAL_ADDRESS to host:port."
+        ) from None
+    writer.close()
+
+
+if __name__ == "__main__":
+    main()

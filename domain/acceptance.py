@@ -1,0 +1,140 @@
+"""The rules of accepting a send: who may send what from where to whom (design §4.1, seed 2.1–2.3)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.addresses import BadAddress, normalise_address
+from domain.domains import DomainState
+from domain.errors import Refusal
+from domain.sending import MAX_RECIPIENTS, Recipient, Rejected, SendRequest
+from domain.variables import missing
+
+MAX_LABEL = 50
+MAX_NAME = 64
+MAX_VARIABLES_BYTES = 16_384
+"""Of one recipient, names and values together, in UTF-8."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the rows say of the names in a request; ids are None where nothing was found in the account."""
+
+    account_state: str
+    daily_quota: int
+    api_user_id: UUID | None
+    api_user_kind: str | None
+    is_test: bool | None
+    disabled: bool
+    domain_id: UUID | None
+    domain_state: str | None
+    domain_problem: str | None
+    bound: bool
+    template_id: UUID | None
+    template_kind: str | None
+    is_sample: bool | None
+    version_id: UUID | None
+    variables: tuple[str, ...] = ()
+    caller_user: UUID | None = None
+
+
+def check_identity(identity: Identity, request: SendRequest) -> None:
+    """Raise the first `Refusal`, in the order in which a customer would mend things."""
+    _check_api_user(identity, request)
+    _check_domain(identity, request)
+    _check_template(identity, request)
+    _check_headers(request)
+
+
+def _check_api_user(identity: Identity, request: SendRequest) -> None:
+    if identity.account_state != "active":
+        raise Refusal("account_not_active")
+    if identity.api_user_id is None:
+        raise Refusal("api_user_unknown", field="api_user", name=request.api_user)
+    if identity.caller_user is not None and identity.caller_user != identity.api_user_id:
+        raise Refusal("api_user_not_yours", field="api_user", name=request.api_user)
+    if identity.disabled:
+        raise Refusal("api_user_disabled", field="api_user", name=request.api_user)
+
+
+def _check_domain(identity: Identity, request: SendRequest) -> None:
+    local, at, domain = request.sender.rpartition("@")
+    if not (local and at and domain) or not request.sender.isascii() or any(c in request.sender for c in " \r\n<>,;"):
+        raise Refusal("invalid", field="from", reason="From must be one plain address, like news@example.com.")
+    if identity.domain_id is None:
+        raise Refusal("domain_unknown", field="from", domain=domain)
+    if identity.domain_state != DomainState.USABLE.value:
+        record = identity.domain_problem or "ownership"
+        raise Refusal("domain_not_usable", field="from", domain=domain, record=record)
+    if not identity.bound:
+        raise Refusal("domain_not_bound", field="from", domain=domain)
+
+
+def _check_template(identity: Identity, request: SendRequest) -> None:
+    if identity.template_id is None:
+        raise Refusal("template_unknown", field="template", name=request.template)
+    if identity.version_id is None:
+        raise Refusal("template_not_approved", field="template", name=request.template)
+    if identity.template_kind != identity.api_user_kind:
+        raise Refusal(
+            "kind_mismatch", field="template", template=identity.template_kind, api_user=identity.api_user_kind
+        )
+
+
+def _check_headers(request: SendRequest) -> None:
+    for field, value, limit in (("from_name", request.sender_name, MAX_NAME), ("label", request.label, MAX_LABEL)):
+        if len(value) > limit or any(ord(c) < 32 for c in value):
+            raise Refusal("invalid", field=field, reason=f"At most {limit} characters, and no control characters.")
+    if request.reply_to:
+        try:
+            reply_to = normalise_address(request.reply_to)
+        except BadAddress as bad:
+            raise BadAddress(bad.code, field="reply_to") from bad
+        if not reply_to.isascii():
+            raise Refusal("address_not_ascii", field="reply_to")
+
+
+def sort_recipients(
+    request: SendRequest, variables: tuple[str, ...], only: frozenset[str] | None
+) -> tuple[list[Recipient], int, list[Rejected]]:
+    """(to be sent, number of duplicates, rejected). `only`: the addresses that a test API user may write to.
+
+    Raises `Refusal` when a recipient is bad and the request did not ask to skip such, or when nobody is left.
+    """
+    if not request.recipients:
+        raise Refusal("no_recipients", field="recipients")
+    if len(request.recipients) > MAX_RECIPIENTS:
+        raise Refusal("too_many_recipients", field="recipients", limit=MAX_RECIPIENTS, asked=len(request.recipients))
+    good: dict[str, Recipient] = {}
+    rejected: list[Rejected] = []
+    duplicates = 0
+    for place, recipient in enumerate(request.recipients):
+        try:
+            checked = _checked(recipient, variables, only)
+        except Refusal as refusal:
+            if not request.skip_invalid:
+                raise _at(refusal, place) from refusal
+            rejected.append(Rejected(recipient.line or place + 1, recipient.address[:320], refusal.code))
+            continue
+        duplicates += checked.address in good
+        good.setdefault(checked.address, checked)
+    if not good:
+        raise Refusal("recipients_all_invalid", field="recipients", count=len(rejected))
+    return list(good.values()), duplicates, rejected
+
+
+def _at(refusal: Refusal, place: int) -> Refusal:
+    return Refusal(refusal.code, f"recipients[{place}].{refusal.field}", **refusal.params)
+
+
+def _checked(recipient: Recipient, variables: tuple[str, ...], only: frozenset[str] | None) -> Recipient:
+    address = normalise_address(recipient.address)
+    if only is not None and address.lower() not in only:
+        raise Refusal("test_only_members", field="address")
+    if lacking := missing(variables, recipient.variables):
+        raise Refusal("variables_missing", field="variables", names=", ".join(lacking))
+    used = {name: recipient.variables[name] for name in variables}
+    if sum(len(name) + len(value.encode()) for name, value in used.items()) > MAX_VARIABLES_BYTES:
+        raise Refusal("variables_too_long", field="variables", limit=MAX_VARIABLES_BYTES)
+    if any("\0" in value for value in used.values()):
+        raise Refusal("invalid", field="variables", reason="A value contains a NUL character.")
+    return Recipient(address, used, recipient.line)

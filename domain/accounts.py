@@ -1,0 +1,29 @@
+"""Accounts, their members, and who is asking."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+SYSTEM_ACCOUNT = UUID("01900000-0000-7000-8000-000000000001")
+"""The platform's own account: its mails go through the same engine as everybody's."""
+
+LINK_VALID_HOURS = 48
+RESENDS_PER_DAY = 5
+SESSION_DAYS = 14
+
+
+class AccountState(StrEnum):
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who makes a request: a signed-in member, or an API user by its key (then `member_id` is None)."""
+
+    account_id: UUID
+    member_id: UUID | None = None
+    api_user_id: UUID | None = None
+    session_id: UUID | None = None

@@ -1,0 +1,71 @@
+"""What an SMTP reply means: an ordered table, provider's words before digits (reference §1.5, §1.6).
+
+Order matters: QQ answers 5xx to mere rate limits, so text is read before the first digit is believed.
+"""
+
+import re
+from dataclasses import dataclass
+
+from domain.sending import Outcome, OutcomeKind
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`host` and `text` are regular expressions (case-insensitive, searched); `code` matches from the start."""
+
+    host: str
+    code: str
+    text: str
+    reason: str
+    kind: OutcomeKind
+
+
+_D, _B = OutcomeKind.DEFERRED, OutcomeKind.BOUNCED
+
+RULES: tuple[Rule, ...] = (
+    Rule(r"qq\.com", r"5", r"(ip|domain|sender|connection) frequency limited", "soft.rate_limited", _D),
+    Rule(r"qq\.com", r"5", r"mailbox unavailable or access denied", "soft.rate_limited", _D),
+    Rule(r"qq\.com", r"5", r"mailbox not found|用户不存在|未开通", "hard.invalid_mailbox", _B),
+    Rule(r"qq\.com", r"5", r"content (rejected|denied)", "block.content", _B),
+    Rule(r"163|126|yeah|netease", r"4", r"\bHL:|MI:(DMC|CEL|CCL|SFQ)|RP:DRC", "soft.rate_limited", _D),
+    Rule(r"163|126|yeah|netease", r"4", r"DT:RBL", "block.ip", _D),
+    Rule(r"163|126|yeah|netease", r"5", r"DT:SPM", "block.content", _B),
+    Rule(r"sina", r"5", r"user is locked", "hard.disabled", _B),
+    Rule(r"sina", r"5", r"black ip|rbl deny|remote ip check", "block.ip", _B),
+    Rule(r"sina", r"5", r"anti-spam|too many same size", "block.content", _B),
+    Rule(r"", r"4", r"grey-?list|try again later|temporarily deferred", "soft.greylist", _D),
+    Rule(r"", r"(452|552)", r"full|quota|storage", "soft.full", _D),
+    Rule(r"", r"4", r"rate|too many|throttl|frequency|4\.7\.28", "soft.rate_limited", _D),
+    Rule(r"", r"5", r"5\.1\.1\b|user unknown|no such user|unknown user|does not exist|user not found|mailbox not found"
+         r"|mailbox unavailable", "hard.invalid_mailbox", _B),
+    Rule(r"", r"5", r"5\.1\.2\b|5\.4\.4\b|host not found", "hard.bad_domain", _B),
+    Rule(r"", r"5", r"5\.2\.1\b|disabled|suspended|locked", "hard.disabled", _B),
+    Rule(r"", r"5", r"5\.7\.(26|515)|spf|dkim|dmarc", "block.auth", _B),
+    Rule(r"", r"5", r"block ?list|blacklist|rbl|spamhaus", "block.ip", _B),
+    Rule(r"", r"5", r"spam|content|virus", "block.content", _B),
+    Rule(r"", r"5", r"", "policy.other", _B),
+    Rule(r"", r"4", r"", "soft.conn", _D),
+)
+_ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+
+
+def classify(host: str, code: int, text: str) -> Outcome:
+    """The outcome of a reply with a 4xx or 5xx code (a 2xx never comes here)."""
+    match = _ENHANCED.search(text)
+    for rule in RULES:
+        if _applies(rule, host, str(code), text):
+            return Outcome(rule.kind, rule.reason, code, match[1] if match else "", bounded(text), host)
+    return Outcome(OutcomeKind.DEFERRED, "soft.conn", code, "", bounded(text), host)
+
+
+def _applies(rule: Rule, host: str, code: str, text: str) -> bool:
+    return bool(
+        re.search(rule.host, host, re.IGNORECASE)
+        and re.match(rule.code, code)
+        and re.search(rule.text, text, re.IGNORECASE)
+    )
+
+
+def bounded(text: str) -> str:
+    """A peer's words, fit for a row: one line, at most 500 characters, nothing that PostgreSQL refuses."""
+    return " ".join(text.replace("\0", "").split())[:500]

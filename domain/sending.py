@@ -1,0 +1,135 @@
+"""What a submission is, how a message ends, and when it is tried again (design §4)."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+MAX_RECIPIENTS = 100_000
+"""Recipients of one request; more is a campaign on an address list."""
+RETRY_AFTER = tuple(dt.timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 480))
+"""Waits between tries; the last one repeats until the message's time to live ends (reference §1.5)."""
+TIME_TO_LIVE = {"trigger": dt.timedelta(hours=24), "batch": dt.timedelta(hours=72)}
+
+
+class MessageState(StrEnum):
+    """`QUEUED` is the only state that can change by itself; the others are final."""
+
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    DROPPED = "dropped"
+    UNKNOWN = "unknown"
+    """Handed over perhaps: the dialogue broke between the final dot and the reply."""
+
+
+class OutcomeKind(StrEnum):
+    """How one attempt ended (design §4.5)."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    DROPPED = "dropped"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one attempt. `code` is the SMTP reply code (0: none), `enhanced` RFC 3463, `text` the reply.
+
+    `reason` is one of the classes of reference §1.5 (`hard.invalid_mailbox`, `soft.greylist` …).
+    """
+
+    kind: OutcomeKind
+    reason: str = ""
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+    host: str = ""
+    """The receiving server, as named by its MX record."""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One address with its template variables; `line` is its place in the request (1-based) for error messages."""
+
+    address: str
+    variables: dict[str, str] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class SendRequest:
+    """One request to send one approved template to recipients, each addressed alone.
+
+    `sender` is the From address; its domain must be bound to the API user. `idempotency_key` is unique per account
+    for 24 hours: a repeat with the same content returns the first answer, with other content is refused.
+    """
+
+    api_user: str
+    template: str
+    sender: str
+    recipients: tuple[Recipient, ...]
+    sender_name: str = ""
+    reply_to: str = ""
+    label: str = ""
+    idempotency_key: str | None = None
+    skip_invalid: bool = False
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A recipient that was left out of a submission: its place in the request and why."""
+
+    line: int
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to an accepted request: durable before it is given."""
+
+    submission_id: UUID
+    accepted: int
+    duplicates: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    repeated: bool = False
+    """True when this answer repeats an earlier one (same idempotency key)."""
+
+
+def retry_at(now: dt.datetime, attempts: int, expires_at: dt.datetime, scale: float = 1.0) -> dt.datetime | None:
+    """When to try again after `attempts` tries, or None when the time to live would have ended by then."""
+    wait = RETRY_AFTER[min(max(attempts, 1), len(RETRY_AFTER)) - 1] / scale
+    moment = now + wait
+    return moment if moment < expires_at else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a message stands when an attempt ends."""
+
+    attempts: int
+    """Tries before the one that ends."""
+    expires_at: dt.datetime
+    may_resend: bool
+    """An uncertain end may be tried once more: the API user's policy, and it was not yet a possible duplicate."""
+
+
+def settle(outcome: Outcome, standing: Standing, now: dt.datetime, scale: float) -> tuple[MessageState, dt.datetime | None]:
+    """What becomes of the message: its state, and for `QUEUED` when it is tried again (design §4.5, §4.6)."""
+    match outcome.kind:
+        case OutcomeKind.DELIVERED:
+            return MessageState.DELIVERED, None
+        case OutcomeKind.BOUNCED:
+            return MessageState.BOUNCED, None
+        case OutcomeKind.DROPPED:
+            return MessageState.DROPPED, None
+        case OutcomeKind.UNCERTAIN:
+            if not standing.may_resend:
+                return MessageState.UNKNOWN, None
+    again = retry_at(now, standing.attempts + 1, standing.expires_at, scale)
+    if again is None:
+        lost = outcome.kind is OutcomeKind.UNCERTAIN
+        return (MessageState.UNKNOWN if lost else MessageState.BOUNCED), None
+    return MessageState.QUEUED, again

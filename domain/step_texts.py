@@ -1,0 +1,154 @@
+"""What customers read about each step of the path: names, hints, what is missing, and where to go.
+
+Every text is a pair (Chinese, English). The hints are those of the user guide (seed 1, 2.1–2.5, 3.1–3.5); what the
+guide describes and Songda does not offer yet is not promised here.
+"""
+
+from collections.abc import Mapping
+
+from domain.errors import Refusal
+from domain.onboarding import Missing, SmsStage, Stage, Step
+
+Text = tuple[str, str]
+
+NAMES: Mapping[Step, Text] = {
+    Stage.REGISTER: ("注册", "Register"),
+    Stage.DOMAIN: ("配置发信域名", "Sender domain"),
+    Stage.API_USER: ("创建 API_USER", "API user"),
+    Stage.TEMPLATE: ("创建邮件模板", "E-mail template"),
+    Stage.SEND: ("发送", "First send"),
+    Stage.CERTIFY: ("个人认证、企业认证", "Certification"),
+    Stage.PAY: ("充值付费", "Recharge"),
+    Stage.DONE: ("已完成", "Done"),
+    SmsStage.CERTIFY: ("企业认证", "Enterprise certification"),
+    SmsStage.PAY: ("付费充值", "Recharge"),
+    SmsStage.USER: ("创建 SMS_USER", "SMS user"),
+    SmsStage.TEMPLATE: ("创建短信模板", "SMS template"),
+    SmsStage.SEND: ("发送短信", "Send SMS"),
+}
+
+PLACES: Mapping[Step, str] = {
+    Stage.REGISTER: "/portal/account",
+    Stage.DOMAIN: "/portal/domains",
+    Stage.API_USER: "/portal/api-users",
+    Stage.TEMPLATE: "/portal/templates",
+    Stage.SEND: "/portal/sends",
+}
+"""Where each open step is taken; a step that is not open has no place."""
+
+HINTS: Mapping[Step, tuple[Text, ...]] = {
+    Stage.REGISTER: (
+        (
+            "收不到注册邮件时，请核对邮箱地址，并查看垃圾箱：您的邮箱可能把陌生邮件放进了那里。",
+            "No confirmation mail? Check the address and the spam folder: mail from strangers may end up there.",
+        ),
+        ("仍然收不到，请联系客服进行快捷注册。", "If it never arrives, ask support for the quick registration."),
+    ),
+    Stage.DOMAIN: (
+        (
+            "添加发信域名，并在您的 DNS 服务商处发布页面上列出的解析记录。",
+            "Add the domain, then publish the records on its page at your DNS provider.",
+        ),
+    ),
+    Stage.API_USER: (
+        (
+            "API_USER 的类型（触发或批量）要与邮件模板的类型对应。",
+            "The kind of the API user (trigger or batch) must be the kind of your template.",
+        ),
+        ("API_USER 只能绑定可使用的域名。", "An API user can be bound to usable domains only."),
+    ),
+    Stage.TEMPLATE: (
+        ("创建与 API_USER 类型相同的邮件模板并提交审核。", "Write a template of the API user's kind and submit it."),
+        ("通过审核的版本才能发送。", "Only an approved version can be sent."),
+    ),
+    Stage.SEND: (
+        ("WEB API：用代码发送，接口说明见 /docs。", "Web API: send from your code; /docs describes the calls."),
+        (
+            "测试发送：选择模板和 API_USER，先发给自己看看；使用测试 API_USER 的发送不计入本步骤。",
+            "Test sends: pick a template and an API user and write to yourself. The test API user does not count here.",
+        ),
+        (
+            "免费额度随资料完善而提高，最高 200 封/天，并与发信质量相关。",
+            "The free quota grows with a complete profile, up to 200 mails a day, and with the quality of your mails.",
+        ),
+    ),
+    Stage.CERTIFY: (
+        (
+            "付费的前提。需要有自己的网站以及 ICP 备案。",
+            "Comes before payment. Needs your own website and its ICP filing.",
+        ),
+        ("没有网站时，请联系客服处理。", "Without a website, please contact support."),
+    ),
+    Stage.PAY: (
+        ("可以线上充值，也可以线下对公转账。", "Pay online, or by transfer to the company account."),
+        ("付费用户可以调整额度。", "Paying customers can have their quota adjusted."),
+    ),
+    SmsStage.CERTIFY: (
+        (
+            "只有企业认证后才能使用短信。需要网站以及 ICP 备案。",
+            "SMS needs the enterprise kind, with website and ICP filing.",
+        ),
+    ),
+    SmsStage.PAY: (("通过企业认证后，线上或线下充值。", "After certification, online or by bank transfer."),),
+    SmsStage.USER: (("在“发送设置”中创建 SMS_USER。", "Create the SMS user under sending settings."),),
+    SmsStage.TEMPLATE: (
+        (
+            "短信模板需要审核：工作日的工作时间内，一般一小时审核一次。",
+            "SMS templates are reviewed about hourly, in working hours on working days.",
+        ),
+    ),
+    SmsStage.SEND: (("测试发送、代码发送或定时任务。", "By test send, from code, or by a scheduled task."),),
+}
+
+MISSING: Mapping[Missing, Text] = {
+    Missing.EMAIL_UNCONFIRMED: (
+        "邮箱地址还没有确认：请点击注册邮件中的链接。",
+        "Your address is not confirmed: follow the link in the mail we sent.",
+    ),
+    Missing.NO_DOMAIN: ("还没有发信域名。", "There is no sender domain yet."),
+    Missing.DOMAIN_WAITS_FOR_DNS: (
+        "域名已添加，必需的解析记录尚未全部生效。",
+        "The domain is added; not all needed DNS records are visible yet.",
+    ),
+    Missing.DOMAIN_RECORD_BROKEN: (
+        "域名的必需解析记录缺失或有误，域名暂不可用。",
+        "A needed DNS record is gone or wrong, so the domain cannot be used.",
+    ),
+    Missing.NO_API_USER: (
+        "还没有自己的 API_USER（测试 API_USER 不计）。",
+        "There is no API user of your own yet (the test one does not count).",
+    ),
+    Missing.API_USER_WITHOUT_DOMAIN: (
+        "API_USER 没有绑定可使用的域名。",
+        "No API user is bound to a usable domain.",
+    ),
+    Missing.NO_TEMPLATE: (
+        "还没有自己的邮件模板（示例模板不计）。",
+        "There is no template of your own yet (samples do not count).",
+    ),
+    Missing.TEMPLATE_NOT_SUBMITTED: ("模板还没有提交审核。", "The template is not submitted for review."),
+    Missing.TEMPLATE_IN_REVIEW: ("模板正在审核，结果会以邮件通知。", "The template is in review; you will be mailed."),
+    Missing.TEMPLATE_REJECTED: (
+        "模板未通过审核：请查看原因，修改后重新提交。",
+        "The template was rejected: read the reason, change it and submit it again.",
+    ),
+    Missing.NOTHING_SENT: ("还没有用自己的 API_USER 发送过邮件。", "Nothing was sent by your own API user yet."),
+    Missing.NOTHING_DELIVERED_YET: ("邮件已提交，正在投递。", "Your mails are accepted and being delivered."),
+    Missing.SENDS_FAILED: (
+        "已发送，但没有一封送达：请查看每个收件人的结果。",
+        "Mails were sent and none was delivered: look at the result of each recipient.",
+    ),
+}
+
+
+def in_language(text: Text, language: str) -> str:
+    """The half of a pair for `zh` or `en`."""
+    return text[0] if language == "zh" else text[1]
+
+
+def step_refusal(step: Step) -> Refusal:
+    """The refusal of every door: `step` must be finished first; the texts name it and where to take it."""
+    name_zh, name_en = NAMES[step]
+    return Refusal(
+        "step_missing", step=step.value, step_zh=name_zh, step_en=name_en, place=PLACES.get(step, "/portal/")
+    )

@@ -1,0 +1,35 @@
+"""The running parts of a sandbox, as its HTTP routes see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sandbox.config import SandboxConfig
+from sandbox.hooks import HookCatcher
+from sandbox.mailbox import Mailbox
+from sandbox.providers import MailServers
+from sandbox.zones import Zones
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything one sandbox is made of."""
+
+    config: SandboxConfig
+    zones: Zones
+    mailbox: Mailbox
+    servers: MailServers
+    hooks: HookCatcher
+
+
+def of_request(request: Request) -> Parts:
+    """The parts of the app this request came to."""
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(of_request)]

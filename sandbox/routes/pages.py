@@ -1,0 +1,71 @@
+"""Pages to read: the mailbox and one mail."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from sandbox.mailbox import Selection
+from sandbox.message_view import detail
+from sandbox.parts import Parts, PartsOf
+from sandbox.rendering import page
+
+router = APIRouter(include_in_schema=False)
+
+_ROWS = 100
+View = Literal["html", "text", "source", "headers", "dkim"]
+
+
+@router.get("/")
+async def mailbox(
+    request: Request, parts: PartsOf, to: str = "", provider: str = "", before: int | None = None
+) -> HTMLResponse:
+    """Received mails, newest first, refreshed by a few lines of script."""
+    values = await _rows(parts, Selection(to, provider, before=before))
+    providers = [server.provider for server in parts.servers.by_name.values()]
+    return page(
+        request, "mailbox.html", to=to, provider=provider, before=before, providers=providers, **values
+    )
+
+
+@router.get("/ui/rows")
+async def rows(request: Request, parts: PartsOf, to: str = "", provider: str = "") -> HTMLResponse:
+    """Only the list, for the refresh."""
+    values = await _rows(parts, Selection(to, provider))
+    return page(request, "rows.html", to=to, provider=provider, **values)
+
+
+async def _rows(parts: Parts, selection: Selection) -> dict[str, Any]:
+    messages = await parts.mailbox.messages(selection, _ROWS + 1)
+    return {"messages": messages[:_ROWS], "more": len(messages) > _ROWS}
+
+
+@router.get("/ui/messages/{number}")
+async def message(request: Request, number: int, parts: PartsOf, view: View | None = None) -> HTMLResponse:
+    """One mail; without ``view`` the richest body it has."""
+    row = await parts.mailbox.get(number)
+    if row is None:
+        return page(request, "missing.html", 404, what=f"邮件 Message {number}")
+    shown = detail(row)
+    chosen = view or ("html" if shown["html"] else "text")
+    return page(request, "message.html", message=shown, view=chosen)
+
+
+@router.get("/dns")
+async def dns() -> RedirectResponse:
+    """Where people look first."""
+    return RedirectResponse("/ui/dns")
+
+
+@router.get("/hooks")
+async def hooks() -> RedirectResponse:
+    """Where people look first."""
+    return RedirectResponse("/ui/hooks")
+
+
+@router.get("/hooks/{name}")
+async def hook(name: str) -> RedirectResponse:
+    """A hook's address opened in a browser shows what it caught."""
+    return RedirectResponse(f"/ui/hooks/{name}")

@@ -1,0 +1,196 @@
+"""API users: create, bind to domains, keys, enable and disable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from domain.accounts import Caller
+from domain.domains import DomainState, Purpose
+from domain.errors import Refusal
+from domain.ids import Kind, workflow_id
+from domain.secrets import API_KEY_PREFIX, PREFIX_SHOWN, new_token
+from domain.senders import MAX_API_USERS, OLD_KEY_WORKS_FOR, SendKind, require_name
+from services.domains import actor
+from services.foundation import Foundation
+from store import clockwork, domains
+from store import senders as rows
+from store.accounts import Account
+from store.audit_log import note
+from store.columns import now
+from store.db import Session
+from store.domains import SenderDomain
+from store.senders import ApiKey, ApiUser
+
+
+@dataclass(frozen=True)
+class NewApiUser:
+    """`domain_ids`: usable domains of the account that it may send from."""
+
+    name: str
+    kind: SendKind
+    domain_ids: tuple[UUID, ...] = ()
+    resend_uncertain: bool = True
+
+
+@dataclass(frozen=True)
+class ApiUserView:
+    """An API user with the domains it is bound to and the keys that work, newest first."""
+
+    row: ApiUser
+    domains: Sequence[SenderDomain] = ()
+    keys: Sequence[ApiKey] = field(default=())
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """The only time that a key is shown."""
+
+    user: ApiUserView
+    key: str
+
+
+class Senders:
+    """What a caller can do with the account's API users."""
+
+    def __init__(self, base: Foundation) -> None:
+        self._base = base
+
+    async def create(self, caller: Caller, new: NewApiUser) -> IssuedKey:
+        """A new API user and its key. Raises `Refusal` on `name` or `domain_ids[n]`, and then nothing is made."""
+        row = ApiUser(
+            account_id=caller.account_id,
+            name=require_name(new.name),
+            kind=new.kind.value,
+            resend_uncertain=new.resend_uncertain,
+        )
+        try:
+            async with self._base.db.begin() as session:
+                await self._require_room(session, row)
+                session.add(row)
+                await session.flush()
+                for place, domain_id in enumerate(new.domain_ids):
+                    await self._bind(session, row, domain_id, f"domain_ids[{place}]")
+                key = await self._issue(session, caller, row, "api_key.created")
+        except IntegrityError as error:  # the same name, created twice at once
+            raise Refusal("api_user_name_taken", field="name", name=row.name) from error
+        return IssuedKey(await self.get(caller, row.id), key)
+
+    async def _require_room(self, session: Session, row: ApiUser) -> None:
+        await session.get(Account, row.account_id, with_for_update=True)  # two at once: one counts the other
+        if await rows.name_taken(session, row.name):
+            raise Refusal("api_user_name_taken", field="name", name=row.name)
+        if await rows.count_enabled(session, row.account_id) >= MAX_API_USERS:
+            raise Refusal("too_many_api_users", limit=MAX_API_USERS)
+
+    async def page(self, caller: Caller, after: UUID | None = None, limit: int = 50) -> list[ApiUserView]:
+        """The account's API users, newest first, older than `after`."""
+        async with self._base.db.read() as session:
+            users = await rows.page(session, caller.account_id, after, limit)
+            return await self._views(session, users)
+
+    async def get(self, caller: Caller, api_user_id: UUID) -> ApiUserView:
+        """One API user of the account; raises `Refusal("api_user_not_found")`."""
+        async with self._base.db.read() as session:
+            return (await self._views(session, [await self._require(session, caller, api_user_id)]))[0]
+
+    async def bind(self, caller: Caller, api_user_id: UUID, domain_id: UUID) -> ApiUserView:
+        """Allow it to send from one more usable domain."""
+        async with self._base.db.begin() as session:
+            row = await self._require(session, caller, api_user_id, lock=True)
+            await self._bind(session, row, domain_id, "domain_id")
+            await self._onboarding(session, row)
+        return await self.get(caller, api_user_id)
+
+    async def unbind(self, caller: Caller, api_user_id: UUID, domain_id: UUID) -> ApiUserView:
+        """Forbid it to send from a domain; a repeat changes nothing."""
+        async with self._base.db.begin() as session:
+            row = await self._require(session, caller, api_user_id, lock=True)
+            self._refuse_test(row)
+            await rows.unbind(session, row.id, domain_id)
+            await self._onboarding(session, row)
+        return await self.get(caller, api_user_id)
+
+    async def set_resend(self, caller: Caller, api_user_id: UUID, resend: bool) -> ApiUserView:
+        """Whether an uncertain message is sent once more (a possible duplicate) or left `unknown`."""
+        async with self._base.db.begin() as session:
+            (await self._require(session, caller, api_user_id, lock=True)).resend_uncertain = resend
+        return await self.get(caller, api_user_id)
+
+    async def set_enabled(self, caller: Caller, api_user_id: UUID, enabled: bool) -> ApiUserView:
+        """Disable: its keys and sends are refused from now on; enable: the same keys work again."""
+        async with self._base.db.begin() as session:
+            row = await self._require(session, caller, api_user_id, lock=True)
+            if enabled == (row.disabled_at is None):
+                return (await self._views(session, [row]))[0]
+            if enabled and not row.is_test and await self._full(session, row):
+                raise Refusal("too_many_api_users", limit=MAX_API_USERS)
+            row.disabled_at = None if enabled else now()
+            action = "api_user.enabled" if enabled else "api_user.disabled"
+            await note(session, actor(caller), action, f"api-user/{row.id}", row.account_id)
+            await self._onboarding(session, row)
+        return await self.get(caller, api_user_id)
+
+    async def reset_key(self, caller: Caller, api_user_id: UUID, *, at_once: bool = False) -> IssuedKey:
+        """A new key; the old ones work 15 minutes more, or not a moment longer (`at_once`, for a leaked key)."""
+        async with self._base.db.begin() as session:
+            row = await self._require(session, caller, api_user_id, lock=True)
+            if row.disabled_at is not None:
+                raise Refusal("api_user_disabled", name=row.name)
+            await rows.expire_keys(session, row.id, now() if at_once else now() + OLD_KEY_WORKS_FOR)
+            key = await self._issue(session, caller, row, "api_key.reset")
+        return IssuedKey(await self.get(caller, api_user_id), key)
+
+    async def _issue(self, session: Session, caller: Caller, row: ApiUser, action: str) -> str:
+        key = new_token(API_KEY_PREFIX)
+        digest = self._base.vault.digest(key)
+        session.add(
+            ApiKey(account_id=row.account_id, api_user_id=row.id, prefix=key[:PREFIX_SHOWN], digest=digest)
+        )
+        await note(session, actor(caller), action, f"api-user/{row.id}", row.account_id)
+        await self._onboarding(session, row)
+        return key
+
+    async def _bind(self, session: Session, row: ApiUser, domain_id: UUID, field_name: str) -> None:
+        self._refuse_test(row)
+        domain = await domains.find(session, row.account_id, domain_id, lock=True)
+        if domain is None:
+            raise Refusal("domain_not_found", field=field_name)
+        if domain.is_test:
+            raise Refusal("domain_is_test", field=field_name, name=domain.name)
+        if domain.state != DomainState.USABLE:
+            record = domain.problem or Purpose.OWNERSHIP.value
+            raise Refusal("domain_not_usable", field=field_name, domain=domain.name, record=record)
+        await rows.bind(session, row.id, domain.id)
+
+    async def _full(self, session: Session, row: ApiUser) -> bool:
+        await session.get(Account, row.account_id, with_for_update=True)
+        return await rows.count_enabled(session, row.account_id) >= MAX_API_USERS
+
+    async def _onboarding(self, session: Session, row: ApiUser) -> None:
+        await clockwork.want_nudge(session, workflow_id(Kind.ONBOARDING, row.account_id))
+
+    async def _require(self, session: Session, caller: Caller, api_user_id: UUID, *, lock: bool = False) -> ApiUser:
+        row = await rows.find(session, caller.account_id, api_user_id, lock=lock)
+        if row is None:
+            raise Refusal("api_user_not_found")
+        return row
+
+    def _refuse_test(self, row: ApiUser) -> None:
+        if row.is_test:
+            raise Refusal("api_user_is_test", name=row.name)
+
+    async def _views(self, session: Session, users: Sequence[ApiUser]) -> list[ApiUserView]:
+        ids = [user.id for user in users]
+        bound = await rows.bindings(session, ids)
+        known = {each.id: each for each in await domains.by_ids(session, [each.domain_id for each in bound])}
+        keys = await rows.keys(session, ids, now())
+        return [
+            ApiUserView(
+                user,
+                [known[each.domain_id] for each in bound if each.api_user_id == user.id],
+                [key for key in keys if key.api_user_id == user.id],
+            )
+            for user in users
+        ]

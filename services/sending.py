@@ -1,0 +1,210 @@
+"""Sending: a request becomes a durable submission or is refused whole; what became of it can be read."""
+
+import asyncio
+import csv
+import datetime as dt
+import io
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from domain.accounts import Caller
+from domain.errors import Refusal
+from domain.ids import iso
+from domain.recipients import BadLines, ParsedRecipients, parse_csv
+from domain.sending import Accepted, Rejected, SendRequest
+from domain.senders import TEST_SENDS_PER_DAY
+from domain.templates import missing
+from domain.times import business_day
+from services.foundation import Foundation
+from store import sends_read
+from store.accepting import accept, ping_relay
+from store.columns import now
+from store.left_out import note_left_out
+from store.sends_read import Approved, Identity, Send, SentMessage, Try
+
+REJECTED_SHOWN = 100
+"""Rejected recipients that an answer names; it counts all."""
+EXPORT_BATCH = 2000
+EXPORT_COLUMNS = (
+    "address", "outcome", "reason", "code", "enhanced", "reply", "host", "attempts", "attempted_at", "finished_at",
+    "next_at", "possible_duplicate",
+)  # fmt: skip
+_PLACE = re.compile(r"recipients\[(\d+)\](.*)")
+
+
+@dataclass(frozen=True)
+class SendView:
+    """A submission with its messages by outcome, and the first of the recipients left out."""
+
+    send: Send
+    outcomes: dict[str, int]
+    rejected: tuple[Rejected, ...] = ()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have no final outcome yet."""
+        return self.outcomes["queued"] + self.outcomes["deferred"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person may choose from when sending."""
+
+    identities: list[Identity]
+    templates: list[Approved]
+    test_left: int
+    """Messages that test API users may still send today."""
+
+
+class Sending:
+    """Every method is scoped to the caller's account; another account's ids are `not_found`."""
+
+    def __init__(self, base: Foundation) -> None:
+        self._base = base
+
+    async def send(self, caller: Caller, request: SendRequest) -> Accepted:
+        """Accept a request (design §4.1). Durable when this returns; raises `Refusal` with nothing done."""
+        return await self._accept(caller, request, (), 0)
+
+    async def send_file(self, caller: Caller, request: SendRequest, data: bytes) -> Accepted:
+        """The same with the recipients of a CSV file; `request.recipients` is ignored.
+
+        Raises `BadLines` when lines are broken and `skip_invalid` is not set.
+        """
+        parsed = await self.read_file(data)
+        await self._check_columns(caller, request.template, parsed)
+        if parsed.problems and not request.skip_invalid:
+            raise BadLines(parsed.problems)
+        if not parsed.recipients:
+            raise BadLines(parsed.problems)
+        left_out = tuple(Rejected(p.line, p.value, p.code) for p in parsed.problems)
+        try:
+            return await self._accept(
+                caller, replace(request, recipients=parsed.recipients), left_out, parsed.duplicates
+            )
+        except Refusal as refusal:
+            raise _by_line(refusal, parsed) from refusal
+
+    async def read_file(self, data: bytes) -> ParsedRecipients:
+        """Parse a CSV file beside the event loop. Raises `Refusal`."""
+        return await asyncio.to_thread(parse_csv, data)
+
+    async def _check_columns(self, caller: Caller, template: str, parsed: ParsedRecipients) -> None:
+        """A variable without a column concerns every line: say so once, naming the columns there are."""
+        found = await self.template(caller, template)
+        lacking = missing(found.variables, dict.fromkeys(parsed.columns, "")) if found else []
+        if lacking:
+            raise Refusal("csv_columns_missing", field="file", names="、".join(f"%{n}%" for n in lacking),
+                          columns="、".join(parsed.columns) or "—")  # fmt: skip
+
+    async def _accept(
+        self, caller: Caller, request: SendRequest, left_out: tuple[Rejected, ...], duplicates: int
+    ) -> Accepted:
+        if not request.api_user and caller.api_user_id is None:
+            raise Refusal("required", field="api_user")
+        async with self._base.db.raw() as connection:
+            accepted = await accept(connection, caller, request, now(), self._base.policy)
+            if (left_out or duplicates) and not accepted.repeated:
+                rejected = tuple(sorted((*left_out, *accepted.rejected), key=lambda one: one.line))
+                accepted = replace(accepted, rejected=rejected, duplicates=accepted.duplicates + duplicates)
+                await note_left_out(
+                    connection, caller.account_id, accepted.submission_id, rejected, accepted.duplicates
+                )
+        await ping_relay(self._base.db)
+        return accepted
+
+    async def sends(self, caller: Caller, after: UUID | None, limit: int) -> list[Send]:
+        """Newest first; `after` is the last one of the page before."""
+        async with self._base.db.read() as session:
+            return await sends_read.list_sends(session, caller.account_id, after, limit)
+
+    async def outcomes(self, caller: Caller, sends: Sequence[Send]) -> dict[UUID, dict[str, int]]:
+        """Messages by outcome for each of these sends."""
+        async with self._base.db.read() as session:
+            return await sends_read.count_outcomes(session, caller.account_id, [send.id for send in sends])
+
+    async def view(self, caller: Caller, send_id: UUID) -> SendView:
+        """One send with its counts."""
+        async with self._base.db.read() as session:
+            send = await sends_read.find_send(session, caller.account_id, send_id)
+            if send is None:
+                raise Refusal("not_found", what="send")
+            counts = await sends_read.count_outcomes(session, caller.account_id, [send_id])
+            rejected = await sends_read.rejected_recipients(session, caller.account_id, send_id, REJECTED_SHOWN)
+        return SendView(send, counts[send_id], tuple(rejected))
+
+    async def messages(
+        self, caller: Caller, send_id: UUID, window: tuple[str | None, int, int]
+    ) -> list[SentMessage]:
+        """Messages of a send in its order; `window` is (outcome or None, first ordinal, limit)."""
+        async with self._base.db.read() as session:
+            if await sends_read.find_send(session, caller.account_id, send_id) is None:
+                raise Refusal("not_found", what="send")
+            return await sends_read.list_messages(session, caller.account_id, send_id, window)
+
+    async def message(self, caller: Caller, message_id: int) -> tuple[SentMessage, list[Try]]:
+        """One message and every try at it."""
+        async with self._base.db.read() as session:
+            message = await sends_read.find_message(session, caller.account_id, message_id)
+            if message is None:
+                raise Refusal("not_found", what="message")
+            return message, await sends_read.attempts_of(session, message)
+
+    async def export(self, caller: Caller, send_id: UUID) -> AsyncIterator[bytes]:
+        """The messages of a send as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat.
+
+        Awaiting this checks the id; raises `Refusal` then, before the first piece.
+        """
+        await self.view(caller, send_id)
+        return self._pieces(caller, send_id)
+
+    async def _pieces(self, caller: Caller, send_id: UUID) -> AsyncIterator[bytes]:
+        yield b"\xef\xbb\xbf" + _csv([EXPORT_COLUMNS])
+        first = 0
+        while batch := await self.messages(caller, send_id, (None, first, EXPORT_BATCH)):
+            yield _csv([_cell(getattr(message, name)) for name in EXPORT_COLUMNS] for message in batch)
+            first = batch[-1].ordinal + 1
+
+    async def choices(self, caller: Caller) -> Choices:
+        """What the forms offer."""
+        async with self._base.db.read() as session:
+            identities = await sends_read.sending_identities(session, caller.account_id)
+            templates = await sends_read.approved_templates(session, caller.account_id)
+            used = await sends_read.test_sends_used(session, caller.account_id, business_day(now()))
+        return Choices(identities, templates, max(0, TEST_SENDS_PER_DAY - used))
+
+    async def template(self, caller: Caller, invoke_name: str) -> Approved | None:
+        """The approved version that a send of this template would use."""
+        async with self._base.db.read() as session:
+            found = await sends_read.approved_templates(session, caller.account_id, invoke_name)
+        return found[0] if found else None
+
+
+def _by_line(refusal: Refusal, parsed: ParsedRecipients) -> Refusal:
+    """`recipients[3].address` of the request, as the line of the file that it came from."""
+    match = _PLACE.fullmatch(refusal.field or "")
+    if match is None:
+        return refusal
+    return Refusal(refusal.code, f"lines[{parsed.recipients[int(match[1])].line}]{match[2]}", **refusal.params)
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
+    sink = io.StringIO()
+    csv.writer(sink).writerows(rows)
+    return sink.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    """A value that no spreadsheet takes for a formula: such a beginning gets an apostrophe before it."""
+    text = _shown(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        return iso(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,75 @@
+"""Every value an operator can set, read once by a composition root (`worker.py`, `api/app.py`, `stack.py`, `cli.py`).
+
+Names in the environment: `DATABASE_URL`, `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, and `SONGDA_<FIELD>` for the rest.
+"""
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.policy import Policy
+
+
+class Settings(BaseSettings):
+    """Frozen; durations are seconds, and those marked *scaled* are divided by `time_scale`."""
+
+    model_config = SettingsConfigDict(env_prefix="SONGDA_", frozen=True, extra="ignore", populate_by_name=True)
+
+    database_url: str = Field(
+        "postgresql://songda@127.0.0.1:5432/songda",
+        validation_alias=AliasChoices("DATABASE_URL", "SONGDA_DATABASE_URL"),
+    )
+    temporal_address: str = Field(
+        "127.0.0.1:7233", validation_alias=AliasChoices("TEMPORAL_ADDRESS", "SONGDA_TEMPORAL_ADDRESS")
+    )
+    temporal_namespace: str = Field(
+        "default", validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "SONGDA_TEMPORAL_NAMESPACE")
+    )
+    temporal_ui_url: str = "http://127.0.0.1:8233"
+
+    secret_key: SecretStr = Field(min_length=32)
+    """The master secret: keys for stored secrets, tokens and HMACs are derived from it."""
+    public_url: str = "http://127.0.0.1:8600"
+    """Where browsers and mail links reach the API and pages; without a trailing slash."""
+    secure_cookies: bool = False
+    """True behind HTTPS: session cookies get the `Secure` attribute and the `__Host-` prefix."""
+
+    platform_name: str = "Songda 送达"
+    platform_domain: str = "mail.songda.example"
+    """Sends the platform's own mails, and is the parent of every account's test domain."""
+    bounce_host: str = "bounce.songda.example"
+    """MX target that customers publish for their sender domains, and the SPF include beside it."""
+    spf_include: str = "spf.songda.example"
+    tracking_host: str = "track.songda.example"
+    support_email: str = "support@songda.example"
+
+    time_scale: float = Field(1.0, gt=0)
+    """Divides retry, polling and reminder intervals; 1 in production, larger in the sandbox."""
+    dns_nameservers: list[str] = []
+    """`host:port` of the resolvers to ask; empty means the system's."""
+    smtp_port: int = 25
+    """The port on which receiving mail servers are reached."""
+    ehlo_name: str = "out1.songda.example"
+    smtp_timeout: float = 60.0
+    """Longest wait for one SMTP reply, in seconds."""
+    sender_slots: int = Field(32, ge=1, le=500)
+    """Connections that one worker process may have open at once."""
+    slots_per_destination: int = Field(5, ge=1)
+    webhook_allowed_networks: list[str] = []
+    """CIDRs of private networks that webhooks may reach; empty refuses every private address."""
+    metrics_port: int | None = None
+    log_level: str = "info"
+
+    def policy(self) -> Policy:
+        """What rules and services need of these settings."""
+        return Policy(
+            public_url=self.public_url.rstrip("/"),
+            platform_name=self.platform_name,
+            platform_domain=self.platform_domain,
+            bounce_host=self.bounce_host,
+            spf_include=self.spf_include,
+            tracking_host=self.tracking_host,
+            support_email=self.support_email,
+            temporal_ui_url=self.temporal_ui_url.rstrip("/"),
+            time_scale=self.time_scale,
+            secure_cookies=self.secure_cookies,
+        )

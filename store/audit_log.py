@@ -1,0 +1,28 @@
+"""The append-only record of operator acts and of changes to secrets (a trigger refuses UPDATE and DELETE)."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field, SQLModel
+
+from store.columns import json_object, moment, now
+from store.db import Session
+
+
+class AuditEntry(SQLModel, table=True):
+    __tablename__ = "audit_entry"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    at: dt.datetime = moment(default_factory=now)
+    actor: str
+    """`member/<id>`, `operator/<name>`, `temporal-ui` (which has no identity) or `system`."""
+    action: str
+    account_id: UUID | None = None
+    subject: str
+    detail: dict[str, Any] = json_object(default_factory=dict)
+
+
+async def note(session: Session, actor: str, action: str, subject: str, account: UUID | None = None) -> None:
+    """Write one entry in the caller's transaction. `subject` is `kind/id`; no personal data, no secret."""
+    session.add(AuditEntry(actor=actor, action=action, subject=subject, account_id=account))

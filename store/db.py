@@ -1,0 +1,69 @@
+"""The database handle: one SQLAlchemy engine for rows, one asyncpg pool for the sending path.
+
+Every change of state is one transaction: `async with db.begin() as session`. Reads that need no transaction use
+`db.read()`. The sending path (accept, relay, group commit) takes asyncpg connections directly: no ORM objects there.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+Session = AsyncSession
+Connection = asyncpg.pool.PoolConnectionProxy
+
+
+def asyncpg_dsn(url: str) -> str:
+    """`postgresql://…` as asyncpg wants it, whatever driver the URL names."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same URL with the asyncpg driver named."""
+    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+class Database:
+    """Open with `await Database.open(url)`, close with `await db.close()`."""
+
+    def __init__(self, url: str, engine: AsyncEngine, pool: asyncpg.Pool) -> None:
+        self.url = url
+        self.engine = engine
+        self.pool = pool
+
+    @classmethod
+    async def open(cls, url: str, connections: int = 10) -> "Database":
+        """Raises `OSError` or `asyncpg.PostgresError` when the server cannot be reached."""
+        pool = await asyncpg.create_pool(asyncpg_dsn(url), min_size=1, max_size=connections, init=_prepare)
+        engine = create_async_engine(sqlalchemy_url(url), pool_size=connections, max_overflow=0, pool_pre_ping=True)
+        return cls(url, engine, pool)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """A session whose changes are not kept."""
+        async with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def raw(self) -> AsyncIterator[Connection]:
+        """One transaction on a plain asyncpg connection."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection

@@ -1,0 +1,282 @@
+"""Sender processes, their leases and slots, and the group commit (design §4.4). asyncpg, no ORM objects.
+
+Invariant: a queued message is in exactly one of `due`, an open page (with its round), or a slot. Before a connection
+speaks of a message, its slot names it; a slot is emptied only by the commit that records how the dialogue ended, or
+by whoever settles a dead process.
+"""
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from domain.errors import LeaseLost
+from domain.sending import MessageState, Outcome, OutcomeKind
+from domain.webhooks import Event
+from store.db import Connection
+from store.pages import PageMessage
+from store.webhooks import OwedEvent, owe_events
+
+LEASE = dt.timedelta(seconds=10)
+RESEND_WAIT = dt.timedelta(seconds=30)
+"""Before an uncertain message is sent again."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A connection is about to speak of this message, for this attempt of its page."""
+
+    message: PageMessage
+    page_id: UUID
+    page_epoch: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a message's attempt ended. `state` and `next_at` are what the message row becomes.
+
+    `spoken` is False when no dialogue was begun (no server reached): then no slot vouches for the message, and the
+    record counts only while the page's attempt is still the newest.
+    """
+
+    intent: Intent
+    outcome: Outcome
+    state: MessageState
+    next_at: dt.datetime | None
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    spoken: bool = True
+
+    @property
+    def message(self) -> PageMessage:
+        return self.intent.message
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one connection has to say at once: the end of its last message and the intent for its next."""
+
+    slot: int
+    ended: Ended | None = None
+    intent: Intent | None = None
+
+
+async def register_sender(connection: Connection, sender: UUID, host: str, pid: int) -> None:
+    """Begin a lease."""
+    await connection.execute(
+        "INSERT INTO sender (id, lease_until, host, pid, started_at)"
+        " VALUES ($1, clock_timestamp() + $2::interval, $3, $4, now())",
+        sender, LEASE, host, pid,
+    )  # fmt: skip
+
+
+async def renew_lease(connection: Connection, sender: UUID) -> None:
+    """Raises `LeaseLost` when the lease ran out or was settled by others."""
+    renewed = await connection.fetchval(
+        "UPDATE sender SET lease_until = clock_timestamp() + $2::interval"
+        " WHERE id = $1 AND lease_until > clock_timestamp() RETURNING id",
+        sender, LEASE,
+    )  # fmt: skip
+    if renewed is None:
+        raise LeaseLost(str(sender))
+
+
+async def release_sender(connection: Connection, sender: UUID) -> None:
+    """End a lease in order: a clean shutdown leaves no slot behind it."""
+    await connection.execute("DELETE FROM slot WHERE sender_id = $1 AND message_id IS NULL", sender)
+    await connection.execute(
+        "DELETE FROM sender WHERE id = $1 AND NOT EXISTS (SELECT FROM slot WHERE sender_id = $1)", sender
+    )
+    await connection.execute("UPDATE sender SET lease_until = clock_timestamp() WHERE id = $1", sender)
+
+
+async def commit_turns(connection: Connection, sender: UUID, turns: list[Turn]) -> set[int]:
+    """The group commit: outcomes, intents, totals and events of many connections in one transaction.
+
+    Returns the slots whose intent was granted. Raises `LeaseLost`; nothing is written then.
+    """
+    await _require_lease(connection, sender)
+    epochs = await _lock_pages(connection, turns)
+    ended = [turn.ended for turn in turns if turn.ended is not None and _counts(turn.ended, epochs)]
+    counted = await _record(connection, ended)
+    granted = {t.slot for t in turns if t.intent and epochs.get(t.intent.page_id) == t.intent.page_epoch}
+    await _write_slots(connection, sender, turns, granted)
+    await _add_totals(connection, [one for one in ended if one.message.id in counted])
+    return granted
+
+
+async def _require_lease(connection: Connection, sender: UUID) -> None:
+    alive = await connection.fetchval(
+        "SELECT lease_until > clock_timestamp() FROM sender WHERE id = $1 FOR NO KEY UPDATE", sender
+    )
+    if not alive:
+        raise LeaseLost(str(sender))
+
+
+async def _lock_pages(connection: Connection, turns: list[Turn]) -> dict[UUID, int]:
+    """Epochs of all pages concerned, locked in one order against takeover until this commits."""
+    named = {e.intent.page_id for t in turns if (e := t.ended)} | {t.intent.page_id for t in turns if t.intent}
+    rows = await connection.fetch(
+        "SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch FROM page"
+        " WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+        list(named),
+    )  # fmt: skip
+    return {row["id"]: row["epoch"] for row in rows}
+
+
+def _counts(ended: Ended, epochs: dict[UUID, int]) -> bool:
+    return ended.spoken or epochs.get(ended.intent.page_id) == ended.intent.page_epoch
+
+
+_RECORD = """
+UPDATE message m SET state = e.state, attempts = m.attempts + 1,
+    round = m.round + CASE WHEN e.state = 'queued' THEN 1 ELSE 0 END,
+    next_at = e.next_at, attempted_at = e.started_at,
+    finished_at = CASE WHEN e.state = 'queued' THEN NULL ELSE e.ended_at END,
+    reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host,
+    possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain'
+FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
+            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[])
+     AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host),
+     submission s
+WHERE m.id = e.id AND m.round = e.round AND m.state = 'queued' AND s.id = m.submission_id
+RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, e.kind, m.next_at,
+    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label
+"""
+
+
+async def _record(connection: Connection, ended: list[Ended]) -> set[int]:
+    """Write the outcomes; the ids of the messages they counted for (a repeated commit counts for none)."""
+    if not ended:
+        return set()
+    columns = list(zip(*(_columns(one) for one in ended), strict=True))
+    rows = await connection.fetch(_RECORD, *[list(column) for column in columns])
+    waiting = [row for row in rows if row["state"] == MessageState.QUEUED]
+    await _write_attempts(connection, waiting)
+    await _write_due(connection, waiting)
+    await owe_events(connection, [event for row in rows if (event := _event(row))])
+    return {row["id"] for row in rows}
+
+
+def _columns(ended: Ended) -> tuple[Any, ...]:
+    o = ended.outcome
+    return (
+        ended.message.id, ended.message.round, ended.state.value, o.kind.value, ended.next_at, ended.started_at,
+        ended.ended_at, o.reason, o.code, o.enhanced, o.text, o.host,
+    )  # fmt: skip
+
+
+async def _write_attempts(connection: Connection, rows: list[Any]) -> None:
+    """Tries that did not settle their message; the settling one is on the message row."""
+    await connection.executemany(
+        "INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        [(r["id"], r["attempts"], r["started_at"], r["ended_at"], r["kind"], r["reason"], r["code"], r["enhanced"],
+          r["reply"], r["host"]) for r in rows],
+    )  # fmt: skip
+
+
+async def _write_due(connection: Connection, rows: list[Any]) -> None:
+    await connection.executemany(
+        "INSERT INTO due (message_id, account_id, due_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        [(r["id"], r["account_id"], r["next_at"]) for r in rows],
+    )
+
+
+_EVENTS = {
+    MessageState.DELIVERED: Event.DELIVER,
+    MessageState.BOUNCED: Event.INVALID,
+    MessageState.QUEUED: Event.SOFT_BOUNCE,
+    MessageState.UNKNOWN: Event.SOFT_BOUNCE,
+}
+
+
+def _event(row: Any) -> OwedEvent | None:
+    kind = _EVENTS.get(MessageState(row["state"]))
+    if kind is None:
+        return None
+    data = {
+        "submission_id": str(row["submission_id"]),
+        "message_id": row["id"],
+        "ordinal": row["ordinal"],
+        "recipient": row["address"],
+        "label": row["label"],
+        "attempt": row["attempts"],
+        "state": row["state"],
+        "class": row["reason"],
+        "code": row["code"],
+        "enhanced": row["enhanced"],
+        "reply": row["reply"],
+    }
+    return OwedEvent(row["account_id"], kind, row["id"], row["ended_at"], data)
+
+
+async def _write_slots(connection: Connection, sender: UUID, turns: list[Turn], granted: set[int]) -> None:
+    rows = [
+        (sender, t.slot, t.intent.message.id, t.intent.page_id, t.intent.message.attempts + 1)
+        if t.intent and t.slot in granted
+        else (sender, t.slot, None, None, 0)
+        for t in turns
+    ]
+    await connection.executemany(
+        "INSERT INTO slot (sender_id, number, message_id, page_id, attempt, intent_at) VALUES ($1, $2, $3, $4, $5, now())"
+        " ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id,"
+        " page_id = excluded.page_id, attempt = excluded.attempt, intent_at = excluded.intent_at",
+        rows,
+    )
+
+
+async def _add_totals(connection: Connection, ended: list[Ended]) -> None:
+    totals: dict[UUID, Counter[str]] = {}
+    for one in ended:
+        totals.setdefault(one.intent.page_id, Counter())[one.outcome.kind.value] += 1
+    names = [kind.value for kind in OutcomeKind]
+    added = ", ".join(f"{name} = {name} + ${place}" for place, name in enumerate(names, 2))
+    await connection.executemany(
+        f"UPDATE page SET {added} WHERE id = $1",
+        [(page, *(count[name] for name in names)) for page, count in sorted(totals.items())],
+    )
+
+
+_DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR UPDATE SKIP LOCKED"
+
+_SETTLE = """
+WITH lost AS (
+    SELECT s.message_id, s.intent_at, u.resend_uncertain AND NOT m.possible_duplicate AS resend
+    FROM slot s JOIN message m ON m.id = s.message_id AND m.state = 'queued'
+    JOIN submission b ON b.id = m.submission_id JOIN api_user u ON u.id = b.api_user_id
+    WHERE s.sender_id = $1
+), again AS (
+    UPDATE message m SET attempts = m.attempts + 1, possible_duplicate = true, attempted_at = l.intent_at,
+        reason = 'uncertain', code = 0, enhanced = '', reply = $3, host = '',
+        round = m.round + CASE WHEN l.resend THEN 1 ELSE 0 END,
+        state = CASE WHEN l.resend THEN 'queued' ELSE 'unknown' END,
+        next_at = CASE WHEN l.resend THEN now() + $2::interval END,
+        finished_at = CASE WHEN l.resend THEN NULL ELSE now() END
+    FROM lost l WHERE m.id = l.message_id
+    RETURNING m.id, m.account_id, m.attempts, m.state, m.next_at, l.intent_at
+), tried AS (
+    INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
+    SELECT id, attempts, intent_at, now(), 'uncertain', 'uncertain', 0, '', $3, ''
+    FROM again WHERE state = 'queued' ON CONFLICT DO NOTHING
+), waiting AS (
+    INSERT INTO due (message_id, account_id, due_at)
+    SELECT id, account_id, next_at FROM again WHERE state = 'queued' ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM again
+"""
+
+
+async def settle_dead_sender(connection: Connection, wait: dt.timedelta = RESEND_WAIT) -> int | None:
+    """Settle one process whose lease ran out: each message in its slots is uncertain (design §4.6).
+
+    Returns the number of uncertain messages, or None when no process is dead.
+    """
+    dead = await connection.fetchval(_DEAD)
+    if dead is None:
+        return None
+    count: int = await connection.fetchval(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
+    await connection.execute("DELETE FROM slot WHERE sender_id = $1", dead)
+    await connection.execute("DELETE FROM sender WHERE id = $1", dead)
+    return count

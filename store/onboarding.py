@@ -1,0 +1,197 @@
+"""Where each customer is on the path, and what the rows of all features say about it."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlmodel import Field, SQLModel, col, select, update
+
+from domain.accounts import AccountState
+from domain.domains import DomainState
+from domain.ids import Kind
+from domain.onboarding import Fact, Facts, Findings, Stage, Step, missing_step
+from domain.reviews import ReviewState
+from domain.sending import MessageState
+from domain.step_texts import step_refusal
+from store import clockwork
+from store.accounts import Account, Member
+from store.columns import moment, now
+from store.db import Session
+
+
+class Onboarding(SQLModel, table=True):
+    """The stage is the workflow's word on the path; what a step needs is never stored here but read from its rows."""
+
+    __tablename__ = "onboarding"
+    account_id: UUID = Field(foreign_key="account.id", primary_key=True)
+    stage: str
+    since: dt.datetime = moment(default_factory=now)
+    changed: int = 0
+    """Raised by each change, so that a page knows when to redraw."""
+    reminded_at: dt.datetime | None = moment(default=None)
+    reminders: int = 0
+    """Sent during the present stay at `stage`."""
+    completed_at: dt.datetime | None = moment(default=None)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One account's row and findings, read together."""
+
+    account_id: UUID
+    stage: Stage
+    since: dt.datetime
+    changed: int
+    reminders: int
+    account_state: AccountState
+    findings: Findings
+
+
+_SITUATIONS = text("""
+SELECT o.account_id, o.stage, o.since, o.changed, o.reminders, a.state AS account_state,
+       d.domains, d.domains_broken, d.domain_usable, u.api_users, u.api_user_ready,
+       t.templates, t.templates_in_review, t.templates_rejected, t.template_approved,
+       EXISTS (SELECT FROM member m WHERE m.account_id = o.account_id AND m.email_confirmed_at IS NOT NULL)
+           AS email_confirmed,
+       (SELECT count(*) FROM (SELECT FROM submission s WHERE s.account_id = o.account_id AND NOT s.is_test LIMIT 1) one)
+           AS submissions,
+       f.first_delivered,
+       CASE WHEN f.first_delivered THEN false ELSE EXISTS (
+           SELECT FROM submission s CROSS JOIN LATERAL
+               (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :queued LIMIT 1) hit
+           WHERE s.account_id = o.account_id AND NOT s.is_test AND s.expires_at > :now) END AS in_flight
+FROM onboarding o
+JOIN account a ON a.id = o.account_id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS domains, count(*) FILTER (WHERE state IN (:broken, :lost)) AS domains_broken,
+           coalesce(bool_or(state = :usable), false) AS domain_usable
+    FROM sender_domain WHERE account_id = o.account_id AND NOT is_test AND state <> :deleted) d
+CROSS JOIN LATERAL (
+    SELECT count(*) AS api_users,
+           coalesce(bool_or(EXISTS (
+               SELECT FROM api_user_domain b JOIN sender_domain s ON s.id = b.domain_id
+               WHERE b.api_user_id = api_user.id AND s.account_id = o.account_id
+                     AND s.state = :usable AND NOT s.is_test)), false) AS api_user_ready
+    FROM api_user WHERE account_id = o.account_id AND NOT is_test AND disabled_at IS NULL) u
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT p.id) AS templates,
+           count(*) FILTER (WHERE v.state = :submitted) AS templates_in_review,
+           count(*) FILTER (WHERE v.state = :rejected) AS templates_rejected,
+           coalesce(bool_or(v.state = :approved), false) AS template_approved
+    FROM template p LEFT JOIN template_version v ON v.template_id = p.id
+    WHERE p.account_id = o.account_id AND NOT p.is_sample AND p.deleted_at IS NULL) t
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM submission s CROSS JOIN LATERAL
+            (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :delivered LIMIT 1) hit
+        WHERE s.account_id = o.account_id AND NOT s.is_test) AS first_delivered) f
+WHERE o.account_id = ANY(:accounts)
+""")
+_STATES = {
+    "usable": DomainState.USABLE.value,
+    "broken": DomainState.BROKEN.value,
+    "lost": DomainState.LOST.value,
+    "deleted": DomainState.DELETED.value,
+    "submitted": ReviewState.SUBMITTED.value,
+    "rejected": ReviewState.REJECTED.value,
+    "approved": ReviewState.APPROVED.value,
+    "delivered": MessageState.DELIVERED.value,
+    "queued": MessageState.QUEUED.value,
+}
+_READ_FACTS = (
+    Fact.EMAIL_CONFIRMED, Fact.DOMAIN_USABLE, Fact.API_USER_READY, Fact.TEMPLATE_APPROVED, Fact.FIRST_DELIVERED,
+)  # fmt: skip
+"""Facts that have rows today; certification, payment and SMS bring theirs."""
+_COUNTS = ("domains", "domains_broken", "api_users", "templates", "templates_in_review", "templates_rejected",
+           "submissions")  # fmt: skip
+
+
+async def begin(session: Session, account_id: UUID) -> str:
+    """Put a new account on the path, in the transaction that creates it; returns the process's workflow id."""
+    session.add(Onboarding(account_id=account_id, stage=Stage.REGISTER.value))
+    return await clockwork.enlist(session, Kind.ONBOARDING, account_id, account_id)
+
+
+async def situations(session: Session, accounts: Sequence[UUID]) -> Mapping[UUID, Situation]:
+    """Rows and findings of these accounts, in one query; accounts that are not on the path are left out."""
+    answer = await session.execute(_SITUATIONS, {**_STATES, "accounts": list(accounts), "now": now()})
+    return {row["account_id"]: _situation(row) for row in answer.mappings()}
+
+
+async def situation(session: Session, account_id: UUID) -> Situation | None:
+    """The same for one account."""
+    return (await situations(session, [account_id])).get(account_id)
+
+
+async def facts(session: Session, account_id: UUID) -> Facts:
+    """The facts of one account that hold now; none for an account that is not on the path."""
+    found = await situation(session, account_id)
+    return found.findings.facts if found else frozenset()
+
+
+async def require_step(session: Session, account_id: UUID, wanted: Step) -> None:
+    """Raise the refusal `step_missing` when something must be finished before `wanted` may be taken."""
+    missing = missing_step(await facts(session, account_id), wanted)
+    if missing is not None:
+        raise step_refusal(missing)
+
+
+def _situation(row: RowMapping) -> Situation:
+    held = frozenset(fact for fact in _READ_FACTS if row[fact.value])
+    counts = {name: row[name] for name in _COUNTS}
+    return Situation(
+        account_id=row["account_id"],
+        stage=Stage(row["stage"]),
+        since=row["since"],
+        changed=row["changed"],
+        reminders=row["reminders"],
+        account_state=AccountState(row["account_state"]),
+        findings=Findings(facts=held, in_flight=row["in_flight"], **counts),
+    )
+
+
+async def move(session: Session, seen: Situation, stage: Stage, at: dt.datetime) -> bool:
+    """Compare-and-set from what was seen to `stage`; False when someone else moved the row first."""
+    result = await session.execute(
+        update(Onboarding)
+        .where(col(Onboarding.account_id) == seen.account_id, col(Onboarding.changed) == seen.changed)
+        .values(
+            stage=stage.value,
+            since=at,
+            changed=seen.changed + 1,
+            reminders=0,
+            reminded_at=None,
+            completed_at=at if stage is Stage.DONE else None,
+        )
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def stamp_reminder(session: Session, account_id: UUID, changed: int, number: int, at: dt.datetime) -> bool:
+    """Count a reminder of this stay; False when it is counted already, or the customer moved on."""
+    result = await session.execute(
+        update(Onboarding)
+        .where(
+            col(Onboarding.account_id) == account_id,
+            col(Onboarding.changed) == changed,
+            col(Onboarding.reminders) < number,
+        )
+        .values(reminders=number, reminded_at=at)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def addressee(session: Session, account_id: UUID) -> tuple[str, str, str] | None:
+    """(address, name, language) to write to: the account's first member with a confirmed address."""
+    row = (
+        await session.exec(
+            select(Member.email, Account.name, Account.language)
+            .join(Account, col(Account.id) == col(Member.account_id))
+            .where(col(Member.account_id) == account_id, col(Member.email_confirmed_at).is_not(None))
+            .order_by(col(Member.created_at))
+            .limit(1)
+        )
+    ).first()
+    return (row[0], row[1], row[2]) if row else None

@@ -1,0 +1,159 @@
+"""Submissions and their messages; who waits, who is being sent, by whom (design §4).
+
+The tables are declared here; the statements of the hot path are in `store/accepting.py` and `store/delivery.py`.
+"""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from domain.ids import new_id
+from domain.sending import MessageState
+from store.columns import json_object, moment, now
+
+
+class Submission(SQLModel, table=True):
+    """One accepted request. Its counts of outcomes are derived from its messages."""
+
+    __tablename__ = "submission"
+    __table_args__ = (
+        Index(
+            "submission_idempotency",
+            "account_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+        Index("submission_account", "account_id", "accepted_at"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    account_id: UUID
+    api_user_id: UUID
+    template_version_id: UUID
+    domain_id: UUID
+    kind: str
+    is_test: bool = False
+    """Sent by a test API user, with a sample template, or by the platform: does not count for onboarding."""
+    sender: str
+    sender_name: str = ""
+    reply_to: str = ""
+    label: str = ""
+    accepted_at: dt.datetime = moment(default_factory=now)
+    expires_at: dt.datetime = moment()
+    recipients: int
+    duplicates: int = 0
+    rejected: list[dict[str, Any]] = json_object(default_factory=list)
+    idempotency_key: str | None = None
+    fingerprint: bytes | None = None
+    """SHA-256 of the request, to tell a repeat from a reuse of the idempotency key."""
+
+
+class Message(SQLModel, table=True):
+    """One recipient, one outcome. No index depends on `state` (design §4, traps)."""
+
+    __tablename__ = "message"
+    __table_args__ = (Index("message_submission", "submission_id", "ordinal", unique=True),)
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    submission_id: UUID
+    account_id: UUID
+    ordinal: int
+    """0-based place in the submission."""
+    address: str
+    variables: dict[str, str] = json_object(default_factory=dict)
+    state: str = MessageState.QUEUED.value
+    attempts: int = 0
+    round: int = 0
+    """Raised whenever a page gives the message back, so that an old page cannot send it again."""
+    next_at: dt.datetime | None = moment(default=None)
+    """When a deferred message is tried again."""
+    attempted_at: dt.datetime | None = moment(default=None)
+    finished_at: dt.datetime | None = moment(default=None)
+    reason: str = ""
+    code: int = 0
+    enhanced: str = ""
+    reply: str = ""
+    host: str = ""
+    possible_duplicate: bool = False
+
+
+class Attempt(SQLModel, table=True):
+    """A try that did not settle its message. The last, settling try is on the message row itself."""
+
+    __tablename__ = "attempt"
+    message_id: int = Field(sa_type=BigInteger, primary_key=True)
+    number: int = Field(primary_key=True)
+    started_at: dt.datetime = moment()
+    ended_at: dt.datetime = moment()
+    kind: str
+    reason: str = ""
+    code: int = 0
+    enhanced: str = ""
+    reply: str = ""
+    host: str = ""
+
+
+class Due(SQLModel, table=True):
+    """A message that waits for the relay."""
+
+    __tablename__ = "due"
+    __table_args__ = (Index("due_account", "account_id", "due_at"),)
+    message_id: int = Field(sa_type=BigInteger, primary_key=True)
+    account_id: UUID
+    due_at: dt.datetime = moment(default_factory=now)
+
+
+class Page(SQLModel, table=True):
+    """What one `delivery/{page}` run delivers. An attempt of its activity takes it by raising `epoch`."""
+
+    __tablename__ = "page"
+    __table_args__ = (Index("page_open", "created_at", postgresql_where=text("closed_at IS NULL")),)
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    epoch: int = 0
+    messages: list[int] = Field(sa_type=ARRAY(BigInteger))  # type: ignore[call-overload]
+    rounds: list[int] = Field(sa_type=ARRAY(Integer))  # type: ignore[call-overload]
+    """`message.round` of each at the time it was taken from `due`."""
+    created_at: dt.datetime = moment(default_factory=now)
+    closed_at: dt.datetime | None = moment(default=None)
+    delivered: int = 0
+    deferred: int = 0
+    bounced: int = 0
+    dropped: int = 0
+    uncertain: int = 0
+
+
+class Sender(SQLModel, table=True):
+    """A sender process and its lease on the database's clock. A dead one's slots are settled by whoever is alive."""
+
+    __tablename__ = "sender"
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    lease_until: dt.datetime = moment()
+    host: str
+    pid: int
+    started_at: dt.datetime = moment(default_factory=now)
+
+
+class Slot(SQLModel, table=True):
+    """One connection of one sender process, and the message it may be speaking about right now."""
+
+    __tablename__ = "slot"
+    __table_args__ = (Index("slot_message", "message_id"),)
+    sender_id: UUID = Field(foreign_key="sender.id", primary_key=True)
+    number: int = Field(primary_key=True)
+    message_id: int | None = Field(default=None, sa_type=BigInteger)
+    page_id: UUID | None = None
+    attempt: int = 0
+    intent_at: dt.datetime | None = moment(default=None)
+
+
+class QuotaUse(SQLModel, table=True):
+    """Messages accepted per account and day (Asia/Shanghai); `is_test` rows count test API users."""
+
+    __tablename__ = "quota_use"
+    account_id: UUID = Field(primary_key=True)
+    day: dt.date = Field(primary_key=True)
+    is_test: bool = Field(primary_key=True)
+    used: int = 0

@@ -1,0 +1,220 @@
+"""The statements of the webhook drainer: take pending events, record what became of them, judge the endpoint.
+
+Set-based, on plain asyncpg connections; each function is called inside one transaction.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from domain.webhooks import DisabledBy
+from store.db import Connection
+from store.webhooks import PENDING
+
+BUSY = dt.timedelta(seconds=60)
+KEPT_ATTEMPTS = 1000
+KEPT_EVENTS = dt.timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class EndpointRow:
+    """What the drainer needs of an endpoint."""
+
+    id: UUID
+    account_id: UUID
+    url: str
+    secret: bytes
+    previous_secret: bytes | None
+    previous_until: dt.datetime | None
+    state: str
+    disabled_by: str | None
+    disabled_at: dt.datetime | None
+    failing_since: dt.datetime | None
+    failures: int
+    next_attempt_at: dt.datetime | None
+    last_error: str | None
+    last_delivered_at: dt.datetime | None
+    deleted_at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class TakenEvent:
+    """One pending event, numbered."""
+
+    id: int
+    kind: str
+    occurred_at: dt.datetime
+    data: dict[str, Any]
+    number: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Try:
+    """One request that was made. `error` None: acknowledged; `next_attempt_at` None and `given_up`: no more tries."""
+
+    event: TakenEvent
+    at: dt.datetime
+    status: int | None
+    error: str | None
+    response: str
+    milliseconds: int
+    next_attempt_at: dt.datetime | None
+    given_up: bool
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a drain says about its endpoint. `recovered` releases events that wait for their own next try."""
+
+    failing_since: dt.datetime | None
+    failures: int
+    next_attempt_at: dt.datetime | None
+    last_error: str | None
+    recovered: bool = False
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is left: how many events, and when the first of them may be tried."""
+
+    pending: int
+    next_at: dt.datetime | None
+
+
+_ENDPOINT = """
+SELECT id, account_id, url, secret, previous_secret, previous_until, state, disabled_by, disabled_at, failing_since,
+       failures, next_attempt_at, last_error, last_delivered_at, deleted_at
+FROM webhook_endpoint WHERE id = $1
+"""
+_MARK_BUSY = """
+UPDATE webhook_endpoint SET busy_until = now() + $2
+WHERE id = $1 AND state = 'enabled' AND deleted_at IS NULL RETURNING last_number
+"""
+_DUE = f"""
+SELECT id, kind, occurred_at, data, number, attempts FROM webhook_event
+WHERE endpoint_id = $1 AND {PENDING} AND (next_attempt_at IS NULL OR next_attempt_at <= $2)
+ORDER BY id LIMIT $3 FOR NO KEY UPDATE
+"""  # noqa: S608 - constants of ours
+_PROBE = f"""
+SELECT id, kind, occurred_at, data, number, attempts FROM webhook_event
+WHERE endpoint_id = $1 AND {PENDING} ORDER BY attempts, id LIMIT $2 FOR NO KEY UPDATE
+"""  # noqa: S608 - constants of ours
+_NUMBER = """
+UPDATE webhook_event SET number = n.number
+FROM unnest($1::bigint[], $2::bigint[]) AS n(id, number) WHERE webhook_event.id = n.id
+"""
+_RECORD = """
+UPDATE webhook_event SET
+  attempts = webhook_event.attempts + 1,
+  delivered_at = CASE WHEN r.error IS NULL THEN r.at END,
+  given_up_at = CASE WHEN r.given_up THEN r.at END,
+  next_attempt_at = r.next_at
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::boolean[], $5::timestamptz[])
+  AS r(id, at, error, given_up, next_at)
+WHERE webhook_event.id = r.id AND webhook_event.delivered_at IS NULL
+"""
+_LOG = """
+INSERT INTO webhook_attempt (endpoint_id, event_id, kind, number, at, status, error, response, milliseconds)
+SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::int[], $7::text[], $8::text[],
+                         $9::int[])
+"""
+_JUDGE = """
+UPDATE webhook_endpoint SET failing_since = $2, failures = $3, next_attempt_at = $4, last_error = $5, busy_until = NULL
+WHERE id = $1
+"""
+_RELEASE = f"UPDATE webhook_event SET next_attempt_at = NULL WHERE endpoint_id = $1 AND {PENDING}"  # noqa: S608
+_BACKLOG = f"""
+SELECT count(*) AS pending, min(greatest(next_attempt_at, $2)) AS next_at
+FROM webhook_event WHERE endpoint_id = $1 AND {PENDING}
+"""  # noqa: S608 - constants of ours
+_DISABLE = """
+UPDATE webhook_endpoint SET state = 'disabled', disabled_by = $2, disabled_at = $3, next_attempt_at = NULL,
+       busy_until = NULL, last_error = $4
+WHERE id = $1 AND state = 'enabled'
+"""
+_OLD_ATTEMPTS = """
+DELETE FROM webhook_attempt WHERE endpoint_id = $1 AND id <= (
+  SELECT id FROM webhook_attempt WHERE endpoint_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)
+"""
+_OLD_EVENTS = f"DELETE FROM webhook_event WHERE endpoint_id = $1 AND occurred_at < $2 AND NOT ({PENDING})"  # noqa: S608
+
+
+async def endpoint_row(connection: Connection, endpoint: UUID) -> EndpointRow | None:
+    """The endpoint, also when it is disabled or deleted."""
+    row = await connection.fetchrow(_ENDPOINT, endpoint)
+    return EndpointRow(**dict(row)) if row else None
+
+
+async def take(
+    connection: Connection, endpoint: UUID, due_at: dt.datetime, limit: int, *, probe: bool
+) -> list[TakenEvent]:
+    """Pending events, oldest first, each with its number; empty also when the endpoint was disabled meanwhile.
+
+    `probe` takes those with the fewest tries, whatever their own next time: they test whether the endpoint is back.
+    """
+    last = await connection.fetchval(_MARK_BUSY, endpoint, BUSY)
+    if last is None:
+        return []
+    rows = await (connection.fetch(_PROBE, endpoint, limit) if probe
+                  else connection.fetch(_DUE, endpoint, due_at, limit))
+    fresh = [row["id"] for row in rows if row["number"] is None]
+    numbers = dict(zip(fresh, range(last + 1, last + 1 + len(fresh)), strict=True))
+    if numbers:
+        await connection.execute(_NUMBER, list(numbers), list(numbers.values()))
+        await connection.execute(
+            "UPDATE webhook_endpoint SET last_number = $2 WHERE id = $1", endpoint, last + len(fresh)
+        )
+    return [TakenEvent(**{**dict(row), "number": row["number"] or numbers[row["id"]]}) for row in rows]
+
+
+async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> None:
+    """Acknowledge what was acknowledged, postpone the rest, and log every request."""
+    ids, at, errors = [t.event.id for t in tries], [t.at for t in tries], [t.error for t in tries]
+    await connection.execute(
+        _RECORD, ids, at, errors, [t.given_up for t in tries], [t.next_attempt_at for t in tries]
+    )
+    await connection.execute(
+        _LOG, endpoint, ids, [t.event.kind for t in tries], [t.event.number for t in tries], at,
+        [t.status for t in tries], errors, [t.response for t in tries], [t.milliseconds for t in tries],
+    )
+    acknowledged = [t.at for t in tries if t.error is None]
+    if acknowledged:
+        await connection.execute(
+            "UPDATE webhook_endpoint SET last_delivered_at = $2 WHERE id = $1", endpoint, max(acknowledged)
+        )
+
+
+async def judge(connection: Connection, endpoint: UUID, health: Health) -> None:
+    """Write what a drain learnt about the endpoint, and that nobody works on it now."""
+    await connection.execute(
+        _JUDGE, endpoint, health.failing_since, health.failures, health.next_attempt_at, health.last_error
+    )
+    if health.recovered:
+        await connection.execute(_RELEASE, endpoint)
+
+
+async def backlog(connection: Connection, endpoint: UUID, now: dt.datetime) -> Backlog:
+    """How much is left, and the earliest time to try some of it (not before `now`; None when nothing is left)."""
+    return Backlog(**dict(await connection.fetchrow(_BACKLOG, endpoint, now)))
+
+
+async def disable(connection: Connection, endpoint: UUID, why: DisabledBy, at: dt.datetime, error: str) -> None:
+    """Stop calling it; what is pending waits until it is enabled again."""
+    await connection.execute(_DISABLE, endpoint, why.value, at, error)
+
+
+async def prune(connection: Connection, endpoint: UUID, now: dt.datetime) -> None:
+    """Bound the log and forget events that were settled long ago."""
+    await connection.execute(_OLD_ATTEMPTS, endpoint, KEPT_ATTEMPTS)
+    await connection.execute(_OLD_EVENTS, endpoint, now - KEPT_EVENTS)
+
+
+async def forget(connection: Connection, endpoint: UUID) -> None:
+    """Drop everything that was owed to a deleted endpoint, its log and its secrets."""
+    await connection.execute("DELETE FROM webhook_event WHERE endpoint_id = $1", endpoint)
+    await connection.execute("DELETE FROM webhook_attempt WHERE endpoint_id = $1", endpoint)
+    await connection.execute(
+        "UPDATE webhook_endpoint SET secret = ''::bytea, previous_secret = NULL WHERE id = $1", endpoint
+    )

@@ -1,0 +1,230 @@
+"""Webhook endpoints, the events they are owed, and the attempts.
+
+Who is woken when: nobody writes a "please look" mark beside an event, since every accept and every group commit would
+then update one row (design §4, traps) and a mark could be taken before its event is committed. What is pending is
+seen from the events themselves, once a second, by `wake_pending` (run by reconcile).
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Index, func, text
+from sqlmodel import Field, SQLModel, col, select, update
+
+from domain.ids import Kind, new_id
+from domain.webhooks import EndpointState, OwedEvent
+from store.accounts import Account, Member
+from store.columns import json_object, moment, now, text_list
+from store.db import Connection, Session
+
+PENDING = "delivered_at IS NULL AND given_up_at IS NULL"
+
+
+class WebhookEndpoint(SQLModel, table=True):
+    __tablename__ = "webhook_endpoint"
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    url: str
+    secret: bytes
+    """Encrypted at rest (`domain.secrets.Vault`, binding `webhook/<id>`)."""
+    previous_secret: bytes | None = None
+    """Signs beside `secret` until `previous_until`."""
+    previous_until: dt.datetime | None = moment(default=None)
+    events: list[str] = text_list()
+    state: str = EndpointState.ENABLED.value
+    disabled_by: str | None = None
+    disabled_at: dt.datetime | None = moment(default=None)
+    created_at: dt.datetime = moment(default_factory=now)
+    last_number: int = Field(default=0, sa_type=BigInteger)
+    failing_since: dt.datetime | None = moment(default=None)
+    failures: int = 0
+    """Drains in a row that ended without one success."""
+    next_attempt_at: dt.datetime | None = moment(default=None)
+    last_error: str | None = None
+    """Class of the last failure; null after a success."""
+    last_delivered_at: dt.datetime | None = moment(default=None)
+    busy_until: dt.datetime | None = moment(default=None)
+    """Its process was woken or is working: not woken again before this."""
+    deleted_at: dt.datetime | None = moment(default=None)
+
+
+class WebhookEvent(SQLModel, table=True):
+    """A fact owed to one endpoint. Inserted by the transaction that makes the fact true; kept until acknowledged."""
+
+    __tablename__ = "webhook_event"
+    __table_args__ = (
+        Index("webhook_event_pending", "endpoint_id", "id", postgresql_where=text(PENDING)),
+        Index("webhook_event_age", "occurred_at", postgresql_using="brin"),
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    endpoint_id: UUID
+    account_id: UUID
+    kind: str
+    occurred_at: dt.datetime = moment(default_factory=now)
+    message_id: int | None = Field(default=None, sa_type=BigInteger)
+    data: dict[str, Any] = json_object(default_factory=dict)
+    number: int | None = Field(default=None, sa_type=BigInteger)
+    """Given by the drainer when it first takes the event: shows gaps, not order."""
+    attempts: int = 0
+    next_attempt_at: dt.datetime | None = moment(default=None)
+    """Set when this event failed while the endpoint took others."""
+    delivered_at: dt.datetime | None = moment(default=None)
+    given_up_at: dt.datetime | None = moment(default=None)
+    """The endpoint takes other events but refused this one for days."""
+
+
+class WebhookAttempt(SQLModel, table=True):
+    """One HTTP request: the delivery log."""
+
+    __tablename__ = "webhook_attempt"
+    __table_args__ = (Index("webhook_attempt_endpoint", "endpoint_id", "id"),)
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    endpoint_id: UUID
+    event_id: int = Field(sa_type=BigInteger)
+    kind: str
+    number: int = Field(sa_type=BigInteger)
+    at: dt.datetime = moment(default_factory=now)
+    status: int | None = None
+    error: str | None = None
+    """Class of the failure; null: acknowledged."""
+    response: str = ""
+    """The first words of a failing answer."""
+    milliseconds: int = 0
+
+
+_WAKE = f"""
+WITH woken AS (
+  UPDATE webhook_endpoint SET busy_until = now() + interval '30 seconds'
+  WHERE id IN (
+    SELECT e.id FROM webhook_endpoint e
+    WHERE e.state = 'enabled' AND e.deleted_at IS NULL
+      AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= now())
+      AND (e.busy_until IS NULL OR e.busy_until <= now())
+      AND EXISTS (SELECT FROM webhook_event v WHERE v.endpoint_id = e.id AND {PENDING}
+                  AND (v.next_attempt_at IS NULL OR v.next_attempt_at <= now()))
+    LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
+  RETURNING id)
+UPDATE clockwork SET nudge_wanted = true FROM woken WHERE workflow_id = '{Kind.WEBHOOK.value}/' || woken.id
+"""  # noqa: S608 - constants of ours
+_LISTENERS = """
+SELECT id, account_id, events FROM webhook_endpoint
+WHERE account_id = ANY($1::uuid[]) AND state = 'enabled' AND deleted_at IS NULL
+"""
+_OWE = """
+INSERT INTO webhook_event (endpoint_id, account_id, kind, message_id, occurred_at, data, attempts)
+SELECT *, 0 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::jsonb[])
+"""
+
+
+async def owe_events(connection: Connection, events: list[OwedEvent]) -> None:
+    """Owe each event to the enabled endpoints of its account that listen to its kind, in the caller's transaction.
+
+    One indexed query when nobody listens, one insert more when somebody does. Takes no row lock. The endpoints'
+    processes are woken within about a second after the commit (`wake_pending`).
+    """
+    if not events:
+        return
+    rows = await connection.fetch(_LISTENERS, list({event.account_id for event in events}))
+    listeners: dict[tuple[UUID, str], list[UUID]] = {}
+    for row in rows:
+        for kind in row["events"]:
+            listeners.setdefault((row["account_id"], kind), []).append(row["id"])
+    owed = [
+        (endpoint, event.account_id, event.kind.value, event.message_id, event.occurred_at, event.data)
+        for event in events
+        for endpoint in listeners.get((event.account_id, event.kind.value), ())
+    ]
+    if owed:
+        await connection.execute(_OWE, *(list(column) for column in zip(*owed, strict=True)))
+
+
+async def wake_pending(session: Session) -> None:
+    """Nudge the process of every enabled endpoint that has something to deliver now and is not at work.
+
+    Run every second by reconcile. An endpoint is marked busy for half a minute, so a process that cannot work (no
+    worker, database trouble) collects two signals a minute, not sixty.
+    """
+    await session.execute(text(_WAKE))
+
+
+async def endpoint_of(session: Session, account: UUID, endpoint: UUID, *, lock: bool = False) -> WebhookEndpoint | None:
+    """One endpoint of this account that is not deleted."""
+    query = select(WebhookEndpoint).where(
+        WebhookEndpoint.id == endpoint,
+        WebhookEndpoint.account_id == account,
+        col(WebhookEndpoint.deleted_at).is_(None),
+    )
+    return (await session.exec(query.with_for_update() if lock else query)).first()
+
+
+async def endpoints_of(session: Session, account: UUID, after: UUID | None, limit: int) -> list[WebhookEndpoint]:
+    """A page of the account's endpoints, oldest first (ids are ordered by time), after the given id."""
+    query = select(WebhookEndpoint).where(
+        WebhookEndpoint.account_id == account, col(WebhookEndpoint.deleted_at).is_(None)
+    )
+    if after is not None:
+        query = query.where(col(WebhookEndpoint.id) > after)
+    return list(await session.exec(query.order_by(col(WebhookEndpoint.id)).limit(limit)))
+
+
+async def count_endpoints(session: Session, account: UUID) -> int:
+    """Endpoints of the account that are not deleted. Locks the account's row, so that a limit holds."""
+    await session.exec(select(Account.id).where(Account.id == account).with_for_update())
+    query = select(func.count()).where(
+        WebhookEndpoint.account_id == account, col(WebhookEndpoint.deleted_at).is_(None)
+    )
+    return (await session.exec(query)).one()
+
+
+async def pending_counts(session: Session, endpoints: list[UUID]) -> dict[UUID, int]:
+    """Events that wait, per endpoint (absent: none)."""
+    query = (
+        select(WebhookEvent.endpoint_id, func.count())
+        .where(col(WebhookEvent.endpoint_id).in_(endpoints), text(PENDING))
+        .group_by(col(WebhookEvent.endpoint_id))
+    )
+    return dict((await session.exec(query)).all())
+
+
+async def attempts_of(session: Session, endpoint: UUID, before: int | None, limit: int) -> list[WebhookAttempt]:
+    """A page of the delivery log, newest first, before the given id. The caller has checked whose endpoint it is."""
+    query = select(WebhookAttempt).where(WebhookAttempt.endpoint_id == endpoint)
+    if before is not None:
+        query = query.where(col(WebhookAttempt.id) < before)
+    return list(await session.exec(query.order_by(col(WebhookAttempt.id).desc()).limit(limit)))
+
+
+async def clear_back_off(session: Session, endpoint: WebhookEndpoint) -> None:
+    """Forget past failures, of the endpoint and of its events: everything may be tried at once."""
+    endpoint.failures = 0
+    endpoint.failing_since = endpoint.next_attempt_at = None
+    await session.execute(
+        update(WebhookEvent)
+        .where(col(WebhookEvent.endpoint_id) == endpoint.id, text(PENDING))
+        .values(next_attempt_at=None, attempts=0)
+    )
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom notices about an account go to."""
+
+    email: str
+    language: str
+
+
+async def owner_of(session: Session, account: UUID) -> Owner | None:
+    """The account's first owner with a confirmed address."""
+    query = (
+        select(Member.email, Account.language)
+        .join(Account, col(Account.id) == Member.account_id)
+        .where(
+            Member.account_id == account, Member.role == "owner", col(Member.email_confirmed_at).is_not(None)
+        )
+        .order_by(col(Member.created_at))
+        .limit(1)
+    )
+    found = (await session.exec(query)).first()
+    return Owner(*found) if found else None

@@ -1,0 +1,1 @@
+"""Programs of one machine as supervised children: PostgreSQL, Temporal and our own roles. Imports nothing of ours."""

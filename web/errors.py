@@ -1,0 +1,73 @@
+"""Errors of browser routes are pages; those of machine routes stay what the API made of them."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from domain.errors import Refusal
+from domain.refusals import explain
+from web.i18n import language_of, translator
+from web.pages import render
+from web.security import is_page
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+async def refusal_page(request: Request, error: Exception) -> Response:
+    """A refusal that no form caught."""
+    assert isinstance(error, Refusal)
+    status, detail, step = explain(error, language_of(request))
+    return render(request, "error.html", status, title=detail, step=step)
+
+
+async def invalid_page(request: Request, error: Exception) -> Response:
+    """An address with a broken id or parameter leads nowhere."""
+    return _nothing_here(request, 404 if request.method == "GET" else 422)
+
+
+async def http_page(request: Request, error: Exception) -> Response:
+    """404, 405 and the like; redirects pass."""
+    assert isinstance(error, HTTPException)
+    location = (error.headers or {}).get("Location")
+    if location and 300 <= error.status_code < 400:
+        return RedirectResponse(location, error.status_code)
+    return _nothing_here(request, error.status_code)
+
+
+def _nothing_here(request: Request, status: int) -> Response:
+    _ = translator(request)
+    title = _("没有这个页面。") if status == 404 else _("这个请求无法处理。")
+    return render(request, "error.html", status, title=title, step=_("请检查地址，或返回上一页重新操作。"))
+
+
+async def fault_page(request: Request, error: Exception) -> Response:
+    """A fault of ours; the traceback is in the log."""
+    _ = translator(request)
+    step = _("请稍后重试。如果问题依旧，请联系客服并说明时间和操作。")
+    return render(request, "error.html", 500, title=_("系统出现了问题。"), step=step)
+
+
+PAGES: dict[type[Exception], Handler] = {
+    Refusal: refusal_page,
+    RequestValidationError: invalid_page,
+    HTTPException: http_page,
+    Exception: fault_page,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer browsers by pages, and leave the rest to the handlers that are there."""
+    for kind, page in PAGES.items():
+        app.add_exception_handler(kind, _divided(page, app.exception_handlers.get(kind)))
+
+
+def _divided(page: Handler, other: Callable[..., Awaitable[Response]] | None) -> Handler:
+    async def handler(request: Request, error: Exception) -> Response:
+        if is_page(request.url.path) or other is None:
+            return await page(request, error)
+        return await other(request, error)
+
+    return handler

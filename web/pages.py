@@ -1,0 +1,116 @@
+"""Rendering: one Jinja environment, and what every page knows.
+
+In templates: `_()` (Chinese message ids), `csrf_field()`, `language`, `profile` (the signed-in member, or None),
+`errors` ({field: message}, `""` for the form as a whole), `values` (what the visitor typed), `policy`, and the filter
+`moment`. Macros live in `parts.html`; import them `with context`.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.runtime import Context
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from domain.accounts import SESSION_DAYS, Caller
+from domain.errors import Refusal
+from domain.refusals import explain
+from domain.times import SHANGHAI
+from web import csrf, flash, navigation
+from web.flash import see
+from web.i18n import COOKIE, LANGUAGES, language_of, translate, translator
+from web.sessions import Signed, served, signed_in
+
+__all__ = [
+    "Caller", "Signed", "again", "language_of", "refused", "render", "see", "served", "signed_in", "translator",
+]  # fmt: skip
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@jinja2.pass_context
+def _text(context: Context, message: str, **params: object) -> str:
+    language = context.get("language")
+    if language is None:
+        raise RuntimeError("import macros 'with context': they need the page's language")
+    return translate(language, message, **params)
+
+
+def shanghai(moment: dt.datetime | None) -> Markup:
+    """`<time>` in the customers' zone (Asia/Shanghai), to the minute."""
+    if moment is None:
+        return Markup("—")
+    shown = moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{}" title="UTC+08:00">{}</time>').format(moment.isoformat(), shown)
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    """Escapes HTML, and refuses names that a page forgot to give."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals.update(_=_text, LANGUAGES=LANGUAGES, NAVIGATION=navigation.PORTAL)
+    made.filters["moment"] = shanghai
+    return made
+
+
+def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
+    """The page in the visitor's language. Keeps the language and the visitor's cookie, takes the waiting message."""
+    body = environment().get_template(template).render(_known(request) | context)
+    response = HTMLResponse(body, status_code)
+    _set_cookies(request, response)
+    return response
+
+
+def _known(request: Request) -> dict[str, Any]:
+    token = csrf.csrf_token(request)
+    return {
+        "request": request,
+        "language": language_of(request),
+        "policy": served(request).foundation.policy,
+        "profile": getattr(request.state, "profile", None),
+        "here": navigation.current(request.url.path),
+        "waiting": flash.waiting(request),
+        "csrf_token": token,
+        "csrf_field": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(csrf.FIELD, token),
+        "errors": {},
+        "values": {},
+    }
+
+
+def _set_cookies(request: Request, response: HTMLResponse) -> None:
+    secure = served(request).foundation.policy.secure_cookies
+    chosen = request.query_params.get("lang")
+    if chosen in LANGUAGES:
+        response.set_cookie(COOKIE, chosen, max_age=365 * 86_400, path="/", samesite="lax", secure=secure)
+    made = getattr(request.state, "visit", None)
+    if made and request.cookies.get(csrf.VISIT_COOKIE) != made:
+        response.set_cookie(
+            csrf.VISIT_COOKIE, made, max_age=SESSION_DAYS * 86_400, path="/", httponly=True, samesite="lax",
+            secure=secure,
+        )
+    if request.cookies.get(flash.COOKIE):
+        response.delete_cookie(flash.COOKIE, path="/", httponly=True, samesite="lax", secure=secure)
+
+
+def refused(refusal: Refusal, language: str) -> dict[str, str]:
+    """{field: what is wrong and what to do}; the field is `""` when the refusal names none."""
+    _, detail, step = explain(refusal, language)
+    space = "" if language == "zh" else " "
+    return {refusal.field or "": f"{detail}{space}{step}"}
+
+
+def again(
+    request: Request, template: str, refusal: Refusal, values: Mapping[str, Any], **context: Any
+) -> HTMLResponse:
+    """The form once more: with what was typed, and the message at its field."""
+    language = language_of(request)
+    status = explain(refusal, language)[0]
+    return render(request, template, status, errors=refused(refusal, language), values=values, **context)

@@ -1,0 +1,31 @@
+// Copy buttons, questions before a change, and one submit per form. Pages work without it, save for copying.
+"use strict";
+
+async function copyText(text) {
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea"); // plain HTTP has no clipboard API
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const label = button.textContent;
+  await copyText(button.dataset.copy);
+  button.textContent = button.dataset.done;
+  button.focus();
+  setTimeout(() => { button.textContent = label; }, 1500);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) { event.preventDefault(); return; }
+  const button = event.submitter;
+  if (button) setTimeout(() => { button.disabled = true; setTimeout(() => { button.disabled = false; }, 5000); });
+});
+
+document.querySelector("[aria-invalid=true]")?.focus();

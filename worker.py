@@ -1,0 +1,159 @@
+"""Composition root of the Temporal worker: gateways → activities → workers; also runs the relay and reconcile."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.service import GrpcCompression
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.delivery import DeliveryActivities, Wire
+from activities.rendering import Renderer
+from activities.sender_process import SenderProcess
+from domain.queues import CONTROL, EXPRESS
+from domain.secrets import Vault
+from gateways.dns import DnsResolver
+from gateways.smtp import SmtpOptions, SmtpTransport
+from services.clockwork import Clockwork
+from services.relay import Relay
+from settings import Settings
+from store.db import Database
+from workflows.delivery import DeliveryWorkflow
+
+log = structlog.get_logger(__name__)
+
+CONTROL_WORKFLOWS: list[type] = []
+EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
+PAGES_AT_ONCE = 8
+
+
+def sandbox_runner() -> SandboxedWorkflowRunner:
+    """Workflows stay sandboxed; words and activity references pass through. The Replayer uses the same runner."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("domain", "activities", "store")
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What activities are built from."""
+
+    settings: Settings
+    db: Database
+    client: Client
+    vault: Vault
+    resolver: DnsResolver
+    sender: SenderProcess
+
+
+def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of human-paced processes."""
+    return []
+
+
+def delivery_activities(tools: Tools) -> DeliveryActivities:
+    """The sending engine of this process."""
+    settings = tools.settings
+    options = SmtpOptions(settings.smtp_port, settings.ehlo_name, settings.smtp_timeout)
+    wire = Wire(tools.resolver, SmtpTransport(options), settings.slots_per_destination, settings.time_scale)
+    renderer = Renderer(tools.db, tools.vault, settings.bounce_host)
+    return DeliveryActivities(tools.db, tools.sender, renderer, wire)
+
+
+async def connect(settings: Settings) -> Client:
+    """A client for loopback: no compression."""
+    return await Client.connect(
+        settings.temporal_address, namespace=settings.temporal_namespace, grpc_compression=GrpcCompression.NONE
+    )
+
+
+async def make_tools(settings: Settings) -> Tools:
+    """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
+    db = await Database.open(settings.database_url, connections=20)
+    return Tools(
+        settings=settings,
+        db=db,
+        client=await connect(settings),
+        vault=Vault(settings.secret_key.get_secret_value()),
+        resolver=DnsResolver(settings.dns_nameservers),
+        sender=SenderProcess(db, settings.sender_slots),
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is in hand: relay first, then pages, then the lease."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tools = await make_tools(settings)
+    deliveries = delivery_activities(tools)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(tools.db.close)
+        sender = await stack.enter_async_context(background(tools.sender.run()))
+        for worker in workers(tools, deliveries):
+            await stack.enter_async_context(worker)
+        relay = Relay(tools.db, tools.client, lambda: deliveries.pages_in_hand < PAGES_AT_ONCE)
+        clockwork = Clockwork(tools.db, tools.client)
+        loops = [await stack.enter_async_context(background(loop)) for loop in (relay.run(), clockwork.run())]
+        log.info("worker_ready", sender=str(tools.sender.id))
+        await first_of(stop, [sender, *loops])
+
+
+@contextlib.asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Run beside the block; cancelled and awaited at its end."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def first_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Until asked to stop; a loop that ends by itself ends the process, and its supervisor starts it anew."""
+    asked = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    for task in done - {asked}:
+        task.result()
+
+
+def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
+    """One worker per queue, on one client: that is what lets the relay's starts be eager."""
+    settings: dict[str, Any] = {
+        "workflow_runner": sandbox_runner(),
+        "graceful_shutdown_timeout": timedelta(seconds=20),
+        "max_cached_workflows": 500,
+    }
+    control = Worker(
+        tools.client,
+        task_queue=CONTROL,
+        workflows=CONTROL_WORKFLOWS,
+        activities=control_activities(tools),
+        **settings,
+    )
+    express = Worker(
+        tools.client,
+        task_queue=EXPRESS,
+        workflows=EXPRESS_WORKFLOWS,
+        activities=[deliveries.deliver_page],
+        max_concurrent_activities=PAGES_AT_ONCE,
+        **settings,
+    )
+    # A worker without a workflow cannot be made.
+    return [control, express] if CONTROL_WORKFLOWS else [express]
+
+
+def main() -> None:
+    asyncio.run(run(Settings()))
+
+
+if __name__ == "__main__":
+    main()
