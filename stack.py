@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from domain.queues import CONTROL
+from domain.queues import EXPRESS
 from supervision import http, postgres, temporal
 from supervision.children import Child, Program, describe_end, rotate
 from supervision.errors import CannotStart
@@ -35,6 +35,8 @@ from supervision.ports import LOOPBACK, Ports, check_free
 SAME_SOURCE = {"PYTHONPATH": str(Path(__file__).resolve().parent), "PYTHONUNBUFFERED": "1"}
 """Children import what we imported, installed or not."""
 SANDBOX_TIME_SCALE = 60.0
+PROCESS_PROBE = 0.25
+"""Seconds between probes that are processes themselves, and would slow down what they wait for."""
 STOP_ORDER = (("worker", "api"), ("sandbox",), ("temporal",), ("postgres",))
 
 Report = Callable[[str], None]
@@ -197,7 +199,12 @@ class Stack:
         parts = (self._folder.postgres, self.ports.postgres, self._report)
         self._cluster = await asyncio.to_thread(postgres.prepare, *parts)
         program = Program(
-            "postgres", self._cluster.command(), stop_signal=signal.SIGINT, patience=30, owner=self._cluster.owner
+            "postgres",
+            self._cluster.command(),
+            stop_signal=signal.SIGINT,
+            patience=30,
+            death_signal=signal.SIGINT,
+            owner=self._cluster.owner,
         )
         child = await self._run(program)
         await child.until_ready(functools.partial(postgres.answers, self._cluster), 120)
@@ -220,7 +227,7 @@ class Stack:
 
     async def _start_temporal(self) -> None:
         child = await self._run(Program("temporal", self._temporal.command()))
-        await child.until_ready(functools.partial(temporal.is_serving, self._temporal), 60)
+        await child.until_ready(functools.partial(temporal.is_serving, self._temporal), 60, PROCESS_PROBE)
         await temporal.keep_closed_workflows(self._temporal)
         self._report("Temporal is ready (its development server, which Temporal labels as not for production).")
 
@@ -239,8 +246,8 @@ class Stack:
 
     async def _start_worker(self) -> None:
         environment = self._environment() | {"SONGDA_METRICS_PORT": str(self.ports.metrics)}
-        child = await self._run(Program("worker", self._python("worker"), environment, patience=20))
-        await child.until_ready(functools.partial(temporal.is_polled, self._temporal, CONTROL), 60)
+        child = await self._run(Program("worker", self._python("worker"), environment, patience=30))
+        await child.until_ready(functools.partial(temporal.is_polled, self._temporal, EXPRESS), 60, PROCESS_PROBE)
         self._report("The worker is ready.")
 
     async def _run(self, program: Program) -> Child:
@@ -261,15 +268,19 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         """The settings of our own roles."""
         where = self.addresses
-        return SAME_SOURCE | {
-            "DATABASE_URL": where.database_url,
-            "TEMPORAL_ADDRESS": where.temporal_address,
-            "TEMPORAL_NAMESPACE": "default",
-            "SONGDA_TEMPORAL_UI_URL": where.temporal_ui_url,
-            "SONGDA_SECRET_KEY": kept_secret(self._folder.root / "secret-key"),
-            "SONGDA_PUBLIC_URL": where.public_url,
-            "SONGDA_TIME_SCALE": str(self.options.time_scale),
-        } | (self._sandbox_environment() if self.options.sandbox else {})
+        return (
+            SAME_SOURCE
+            | {
+                "DATABASE_URL": where.database_url,
+                "TEMPORAL_ADDRESS": where.temporal_address,
+                "TEMPORAL_NAMESPACE": "default",
+                "SONGDA_TEMPORAL_UI_URL": where.temporal_ui_url,
+                "SONGDA_SECRET_KEY": kept_secret(self._folder.root / "secret-key"),
+                "SONGDA_PUBLIC_URL": where.public_url,
+                "SONGDA_TIME_SCALE": str(self.options.time_scale),
+            }
+            | (self._sandbox_environment() if self.options.sandbox else {})
+        )
 
     def _sandbox_environment(self) -> dict[str, str]:
         """The pretend Internet instead of the real one."""

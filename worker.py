@@ -15,21 +15,33 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.delivery import DeliveryActivities, Wire
+from activities.domains import DomainActivities
+from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
+from activities.reviews import ReviewActivities
 from activities.sender_process import SenderProcess
+from activities.template_desk import TemplateDesk
+from activities.webhook_drain import Means
+from activities.webhooks import WebhookActivities
+from domain.ids import Kind
 from domain.queues import CONTROL, EXPRESS
 from domain.secrets import Vault
 from gateways.dns import DnsResolver
+from gateways.http import Guard, HttpPoster
 from gateways.smtp import SmtpOptions, SmtpTransport
 from services.clockwork import Clockwork
 from services.relay import Relay
 from settings import Settings
 from store.db import Database
 from workflows.delivery import DeliveryWorkflow
+from workflows.domain_verification import DomainVerification
+from workflows.registration import Registration
+from workflows.template_review import TemplateReview
+from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
 log = structlog.get_logger(__name__)
 
-CONTROL_WORKFLOWS: list[type] = []
+CONTROL_WORKFLOWS: list[type] = [DomainVerification, TemplateReview, WebhookDeliveryWorkflow, Registration]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 
@@ -54,7 +66,30 @@ class Tools:
 
 def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of human-paced processes."""
-    return []
+    domains = DomainActivities(tools.db, tools.resolver, tools.settings.policy())
+    watching = [domains.stand, domains.look, domains.announce, domains.close]
+    return [*watching, *webhook_activities(tools), *review_activities(tools), *registration_activities(tools)]
+
+
+def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of a new account's registration."""
+    registrations = RegistrationActivities(tools.db, tools.vault, tools.settings.policy())
+    return [registrations.look, registrations.send_mail, registrations.confirm, registrations.close]
+
+
+def review_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of every kind of review; each kind has its desk."""
+    desks = {Kind.TEMPLATE_REVIEW: TemplateDesk()}
+    reviews = ReviewActivities(tools.db, tools.vault, tools.settings.policy(), desks)
+    return [reviews.look, reviews.decide, reviews.announce, reviews.close]
+
+
+def webhook_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of webhook endpoints."""
+    settings = tools.settings
+    poster = HttpPoster(Guard(settings.webhook_allowed_networks))
+    webhooks = WebhookActivities(Means(tools.db, tools.vault, settings.policy(), poster))
+    return [webhooks.drain, webhooks.tell_owner, webhooks.close]
 
 
 def delivery_activities(tools: Tools) -> DeliveryActivities:

@@ -4,9 +4,11 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from temporalio import activity
 
 from domain.accounts import AccountState
+from domain.errors import Refusal
 from domain.ids import Process
 from domain.notices import Notice
 from domain.onboarding import OPEN, WAITS_FOR_US, Missing, Stage, missing_at, walk
@@ -16,6 +18,8 @@ from domain.step_texts import MISSING, NAMES, PLACES, in_language
 from store import clockwork, notices
 from store import onboarding as rows
 from store.db import Database, Session
+
+log = structlog.get_logger(__name__)
 
 ENDED = frozenset({AccountState.CLOSED, AccountState.EXPIRED})
 """Accounts that are not on the path any more."""
@@ -118,7 +122,10 @@ class OnboardingActivities:
             "link": self._policy.public_url + PLACES[seen.stage],
         }
         key = f"onboarding-reminder/{seen.account_id}/{seen.changed}/{request.number}"
-        await notices.send_notice(self._db, Notice.ONBOARDING_REMINDER, address, language, variables, key)
+        try:
+            await notices.send_notice(self._db, Notice.ONBOARDING_REMINDER, address, language, variables, key)
+        except Refusal as refusal:  # nobody can be mailed there: that must not keep the process from moving on
+            log.warning("reminder_refused", account_id=str(seen.account_id), code=refusal.code)
 
     @activity.defn(name="OnboardingActivities.close")
     async def close(self, process: Process) -> None:

@@ -147,9 +147,7 @@ class Pass:
             results.put_nowait(None)
             await recorder
 
-    async def _send_some(
-        self, waiting: Iterator[TakenEvent], post: Post, results: "asyncio.Queue[Try | None]"
-    ) -> None:
+    async def _send_some(self, waiting: Iterator[TakenEvent], post: Post, results: "asyncio.Queue[Try | None]") -> None:
         for event in waiting:
             if self._streak >= STREAK or self.gone or self._clock.seconds() >= PASS_SECONDS:
                 return

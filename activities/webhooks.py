@@ -1,6 +1,7 @@
 """What the process of a webhook endpoint does: deliver what is owed, tell the owner, clean up."""
 
 import datetime as dt
+from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -9,11 +10,10 @@ from temporalio import activity
 from activities.webhook_drain import Clock, Means, Pass
 from domain.ids import Process, iso
 from domain.notices import Notice
-from domain.webhooks import Drained, DrainOrder, EndpointState, Stage
+from domain.webhooks import DisabledBy, Drained, DrainOrder, EndpointState, Stage
 from store import clockwork, notices
 from store import webhook_queue as queue
-from store.db import Connection
-from store.webhook_queue import EndpointRow
+from store.webhook_queue import Backlog, EndpointRow
 from store.webhooks import owner_of
 
 
@@ -35,29 +35,30 @@ class WebhookActivities:
             return await self._resting(endpoint, order.at)
         one = Pass(self._means, endpoint, Clock(order.at))
         await one.run()
-        return await self._conclude(one, endpoint.id)
+        return await self._conclude(one, endpoint)
 
     @activity.defn(name="WebhookActivities.tell_owner")
-    async def tell_owner(self, process: Process) -> None:
-        """Mail the account's owner that the endpoint was disabled; once per disabling, however often this runs."""
-        endpoint = await self._endpoint(process)
-        if endpoint is None or endpoint.disabled_at is None or endpoint.deleted_at is not None:
+    async def tell_owner(self, order: DrainOrder) -> None:
+        """Mail the account's owner that we disabled the endpoint; once per disabling, however often this runs."""
+        endpoint = await self._endpoint(order.process)
+        if endpoint is None or endpoint.disabled_at is None or endpoint.owner_told_at or endpoint.deleted_at:
             return
         async with self._means.db.read() as session:
             owner = await owner_of(session, endpoint.account_id)
-        if owner is None:
-            return
-        policy = self._means.policy
-        variables = {
-            "platform": policy.platform_name,
+        if owner is not None:
+            key = f"webhook-disabled/{endpoint.id}/{iso(endpoint.disabled_at)}"
+            await notices.send_notice(
+                self._means.db, Notice.WEBHOOK_DISABLED, owner.email, owner.language, self._words(endpoint), key
+            )
+        async with self._means.db.raw() as connection:
+            await queue.stamp_told(connection, endpoint.id, order.at)
+
+    def _words(self, endpoint: EndpointRow) -> dict[str, str]:
+        return {
             "host": urlsplit(endpoint.url).hostname or "",
             "error": endpoint.last_error or "",
-            "link": f"{policy.public_url}/portal/webhooks/{endpoint.id}",
+            "link": f"{self._means.policy.public_url}/portal/webhooks/{endpoint.id}",
         }
-        key = f"webhook-disabled/{endpoint.id}/{iso(endpoint.disabled_at)}"
-        await notices.send_notice(
-            self._means.db, Notice.WEBHOOK_DISABLED, owner.email, owner.language, variables, key
-        )
 
     @activity.defn(name="WebhookActivities.close")
     async def close(self, process: Process) -> None:
@@ -77,43 +78,31 @@ class WebhookActivities:
         """Disabled, or still backing off."""
         async with self._means.db.raw() as connection:
             left = await queue.backlog(connection, endpoint.id, now)
-        disabled = endpoint.state == EndpointState.DISABLED
-        until = None if disabled else endpoint.next_attempt_at
-        return Drained(
-            stage=Stage.DISABLED if disabled else Stage.BACKING_OFF,
-            pending=left.pending,
-            failures=endpoint.failures,
-            last_error=endpoint.last_error or "",
-            wait_seconds=None if until is None else (until - now).total_seconds(),
-            disabled_by=(endpoint.disabled_by or "") if disabled else "",
-        )
+        return _stand(endpoint, left, now)
 
-    async def _conclude(self, one: Pass, endpoint_id: UUID) -> Drained:
+    async def _conclude(self, one: Pass, endpoint: EndpointRow) -> Drained:
         """Write the judgement; what is told to the workflow is what the rows say after it."""
-        why = one.why_disable()
+        why, now = one.why_disable(), one.now()
         async with self._means.db.raw() as connection:
-            await queue.judge(connection, endpoint_id, one.health())
+            await queue.judge(connection, endpoint, one.health())
             if why is not None:
-                await queue.disable(connection, endpoint_id, why, one.now(), one.last_error or "")
-            await queue.prune(connection, endpoint_id, one.now())
-            return await self._summary(connection, one, endpoint_id)
-
-    async def _summary(self, connection: Connection, one: Pass, endpoint_id: UUID) -> Drained:
-        row = await queue.endpoint_row(connection, endpoint_id)
+                await queue.disable(connection, endpoint.id, why, now, one.last_error or "")
+            await queue.prune(connection, endpoint.id, now)
+            row = await queue.endpoint_row(connection, endpoint.id)
+            left = await queue.backlog(connection, endpoint.id, now)
         if row is None or row.deleted_at is not None:
             return Drained(Stage.DELETED, one.delivered, one.failed)
-        left = await queue.backlog(connection, endpoint_id, one.now())
-        until = row.next_attempt_at or left.next_at
-        disabled = row.state == EndpointState.DISABLED
-        wait = None if until is None or disabled else max(0.0, (until - one.now()).total_seconds())
-        stage = Stage.DELIVERING if left.pending and not wait else Stage.IDLE
-        return Drained(
-            stage=Stage.DISABLED if disabled else Stage.BACKING_OFF if wait else stage,
-            delivered=one.delivered,
-            failed=one.failed,
-            pending=left.pending,
-            failures=row.failures,
-            last_error=row.last_error or "",
-            wait_seconds=wait,
-            disabled_by=(row.disabled_by or "") if disabled else "",
-        )
+        return replace(_stand(row, left, now), delivered=one.delivered, failed=one.failed)
+
+
+def _stand(endpoint: EndpointRow, left: Backlog, now: dt.datetime) -> Drained:
+    """Where an endpoint is, and when to look at it again."""
+    until = endpoint.next_attempt_at or left.next_at
+    wait = None if until is None else max(0.0, (until - now).total_seconds())
+    stage = Stage.BACKING_OFF if wait else Stage.DELIVERING if left.pending else Stage.IDLE
+    stand = Drained(stage, 0, 0, left.pending, endpoint.failures, endpoint.last_error or "", wait)
+    if endpoint.state != EndpointState.DISABLED:
+        return stand
+    by = DisabledBy(endpoint.disabled_by or DisabledBy.CUSTOMER)
+    unheard = by is not DisabledBy.CUSTOMER and endpoint.owner_told_at is None
+    return replace(stand, stage=Stage.DISABLED, wait_seconds=None, disabled_by=by.value, owner_waits=unheard)

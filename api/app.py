@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api import problems
+from api.body_limit import BodyLimit
+from api.v1 import accounts, api_users, domains, sends, sessions, templates, webhooks
 from domain.secrets import Vault
 from services.catalog import build_services
 from services.clockwork import Clockwork
@@ -32,7 +34,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.settings = settings or Settings()
     problems.install(app)
+    for feature in (accounts, sessions, domains, api_users, sends, templates, webhooks):
+        app.include_router(feature.router)
     mount(app)
+    app.add_middleware(BodyLimit)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:

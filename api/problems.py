@@ -70,8 +70,12 @@ async def on_invalid(request: Request, error: Exception) -> JSONResponse:
     ]
     first = errors[0]
     return problem(
-        "invalid", 422, f"{first['field']}: {first['detail']}", "Correct the named fields and send the request again.",
-        field=first["field"], errors=errors,
+        "invalid",
+        422,
+        f"{first['field']}: {first['detail']}",
+        "Correct the named fields and send the request again.",
+        field=first["field"],
+        errors=errors,
     )
 
 

@@ -1,5 +1,6 @@
 """Accounts, their members, and who is asking."""
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -27,3 +28,24 @@ class Caller:
     member_id: UUID | None = None
     api_user_id: UUID | None = None
     session_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The signed-in member and the account, for the head of each page."""
+
+    account_id: UUID
+    account_name: str
+    member_id: UUID
+    email: str
+    language: str
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A new session. `token` is shown this once."""
+
+    token: str
+    expires_at: dt.datetime
+    caller: Caller
+    session_id: UUID

@@ -14,9 +14,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 SIGNED = (
-    b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type",
-    b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id",
-)  # fmt: skip
+    b"from",
+    b"to",
+    b"subject",
+    b"date",
+    b"message-id",
+    b"reply-to",
+    b"mime-version",
+    b"content-type",
+    b"list-unsubscribe",
+    b"list-unsubscribe-post",
+    b"feedback-id",
+)
 _SPACE = re.compile(rb"[ \t\r\n]+")
 _INNER_SPACE = re.compile(rb"[ \t]+")
 
@@ -54,9 +63,12 @@ def sign(message: bytes, key: SigningKey, at: int) -> bytes:
 
 
 def _unsigned_value(key: SigningKey, at: int, names: list[bytes], body_hash: bytes) -> bytes:
-    return (
-        b" v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=%s; t=%d;\r\n h=%s;\r\n bh=%s;\r\n b="
-        % (key.domain.encode(), key.selector.encode(), at, b":".join(names), body_hash)
+    return b" v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=%s; t=%d;\r\n h=%s;\r\n bh=%s;\r\n b=" % (
+        key.domain.encode(),
+        key.selector.encode(),
+        at,
+        b":".join(names),
+        body_hash,
     )
 
 

@@ -133,6 +133,12 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def host_label(record: str, name: str) -> str:
+    """A record's name as forms of DNS providers want it: relative to the registered domain, `@` for that itself."""
+    zone = _suffixes().privatesuffix(name) or name
+    return "@" if record == zone else record.removesuffix("." + zone)
+
+
 def shown(name: str) -> str:
     """The name for people: U-labels where they decode."""
     try:

@@ -51,7 +51,7 @@ class Spot(StrEnum):
 
 @dataclass(frozen=True)
 class Slot:
-    """One variable in an HTML text. `offset` is where it stood in the source, `where` names the element or attribute."""
+    """One variable in an HTML text: `offset` is its place in the source, `where` names the element or attribute."""
 
     name: str
     spot: Spot

@@ -11,6 +11,11 @@ class Notice(StrEnum):
     """The kinds of mail; the value is part of the template's invoke name."""
 
     CONFIRM_EMAIL = "confirm-email"
+    ALREADY_REGISTERED = "already-registered"
+    RESET_PASSWORD = "reset-password"
+    PASSWORD_CHANGED = "password-changed"
+    CONTACT = "contact"
+    WEBHOOK_DISABLED = "webhook-disabled"
     DOMAIN_USABLE = "domain-usable"
     DOMAIN_BROKEN = "domain-broken"
     DOMAIN_LOST = "domain-lost"
@@ -38,6 +43,50 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
         "<p>Hello %name%,</p><p>please follow this link to complete your registration at %platform%:</p>"
         '<p><a href="%link%">Confirm the address</a></p>'
         "<p>The link is valid for %hours% hours. If you did not register, ignore this mail.</p>",
+    ),
+    (Notice.ALREADY_REGISTERED, "zh"): NoticeText(
+        "您已经有账户了",
+        "<p>您好：</p><p>有人用这个邮箱地址在 %platform% 重新注册，而它已经属于一个账户。"
+        "如果是您本人，请直接登录；忘记密码可以重置。如果不是，请忽略本邮件，您的账户没有任何变化。</p>"
+        '<p><a href="%link%">登录</a>　<a href="%reset%">重置密码</a></p>',
+    ),
+    (Notice.ALREADY_REGISTERED, "en"): NoticeText(
+        "You have an account already",
+        "<p>Hello,</p><p>someone registered at %platform% with this e-mail address, which belongs to an account "
+        "already. If it was you, just sign in, or reset the password. If not, ignore this mail: nothing changed.</p>"
+        '<p><a href="%link%">Sign in</a> · <a href="%reset%">Reset the password</a></p>',
+    ),
+    (Notice.RESET_PASSWORD, "zh"): NoticeText(
+        "重置密码",
+        "<p>您好：</p><p>请点击下面的链接，为您在 %platform% 的账户设置新密码：</p>"
+        '<p><a href="%link%">设置新密码</a></p>'
+        "<p>链接在 %minutes% 分钟内有效，只能使用一次。如果不是您本人申请，请忽略本邮件，原密码仍然有效。</p>",
+    ),
+    (Notice.RESET_PASSWORD, "en"): NoticeText(
+        "Reset your password",
+        "<p>Hello,</p><p>follow this link to set a new password for your account at %platform%:</p>"
+        '<p><a href="%link%">Set a new password</a></p>'
+        "<p>It is valid for %minutes% minutes and works once. If you did not ask for it, ignore this mail: "
+        "your password stays as it is.</p>",
+    ),
+    (Notice.PASSWORD_CHANGED, "zh"): NoticeText(
+        "您的密码已修改",
+        "<p>您好：</p><p>您在 %platform% 的账户密码刚刚被修改，其他设备上的登录已全部退出。</p>"
+        '<p>如果不是您本人操作，请立即<a href="%reset%">重置密码</a>并联系客服：%support%</p>',
+    ),
+    (Notice.PASSWORD_CHANGED, "en"): NoticeText(
+        "Your password was changed",
+        "<p>Hello,</p><p>the password of your account at %platform% was changed just now, "
+        "and all other devices were signed out.</p>"
+        '<p>If this was not you, <a href="%reset%">reset the password</a> at once and write to %support%</p>',
+    ),
+    (Notice.CONTACT, "zh"): NoticeText(
+        "客户留言：%subject%",
+        "<p>来自：%email%</p><p>编号：%number%</p><p>%body%</p>",
+    ),
+    (Notice.CONTACT, "en"): NoticeText(
+        "Contact form: %subject%",
+        "<p>From: %email%</p><p>Number: %number%</p><p>%body%</p>",
     ),
     (Notice.ONBOARDING_REMINDER, "zh"): NoticeText(
         "接入还差一步：%step%",
@@ -88,12 +137,13 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
     ),
     (Notice.TEMPLATE_APPROVED, "zh"): NoticeText(
         "模板“%template%”已通过审核",
-        "<p>您好，%name%：</p><p>模板 <b>%template%</b> 的第 %version% 版已通过审核，现在可以用它发信。</p><p>%reason%</p>"
-        '<p><a href="%link%">查看模板</a></p>',
+        "<p>您好，%name%：</p><p>模板 <b>%template%</b> 的第 %version% 版已通过审核，现在可以用它发信。</p>"
+        '<p>%reason%</p><p><a href="%link%">查看模板</a></p>',
     ),
     (Notice.TEMPLATE_APPROVED, "en"): NoticeText(
         "Your template “%template%” is approved",
-        "<p>Hello %name%,</p><p>version %version% of the template <b>%template%</b> is approved and can be sent now.</p>"
+        "<p>Hello %name%,</p>"
+        "<p>version %version% of the template <b>%template%</b> is approved and can be sent now.</p>"
         '<p>%reason%</p><p><a href="%link%">See the template</a></p>',
     ),
     (Notice.TEMPLATE_REJECTED, "zh"): NoticeText(
@@ -107,6 +157,20 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
         "<p>Hello %name%,</p><p>version %version% of the template <b>%template%</b> was not approved. The reason:</p>"
         "<blockquote>%reason%</blockquote><p>Please change it accordingly and submit it again; the new version will be "
         'reviewed anew.</p><p><a href="%link%">Edit the template</a></p>',
+    ),
+    (Notice.WEBHOOK_DISABLED, "zh"): NoticeText(
+        "WebHook 已停用：%host%",
+        "<p>您好：</p><p>我们已停止向 <b>%host%</b> 推送事件，因为它连续 5 天没有确认任何请求，"
+        "或回答不再需要（HTTP 410）。最后一次的结果：<b>%error%</b>。</p>"
+        "<p>尚未送达的事件会保留。修复接收程序后，请在页面上重新启用，它们会随即送出。</p>"
+        '<p><a href="%link%">查看推送记录并启用</a></p>',
+    ),
+    (Notice.WEBHOOK_DISABLED, "en"): NoticeText(
+        "Webhook disabled: %host%",
+        "<p>Hello,</p><p>we stopped sending events to <b>%host%</b>: it acknowledged nothing for five days, or it "
+        "answered that it wants no more (HTTP 410). What the last request came to: <b>%error%</b>.</p>"
+        "<p>Events that were not delivered are kept. Repair the receiver, then enable it again on the page: they are "
+        'sent at once.</p><p><a href="%link%">See the delivery log and enable it</a></p>',
     ),
 }
 

@@ -36,10 +36,16 @@ RULES: tuple[Rule, ...] = (
     Rule(r"", r"4", r"grey-?list|try again later|temporarily deferred", "soft.greylist", _D),
     Rule(r"", r"(452|552)", r"full|quota|storage", "soft.full", _D),
     Rule(r"", r"4", r"rate|too many|throttl|frequency|4\.7\.28", "soft.rate_limited", _D),
-    Rule(r"", r"5", r"5\.1\.1\b|user unknown|no such user|unknown user|does not exist|user not found|mailbox not found"
-         r"|mailbox unavailable", "hard.invalid_mailbox", _B),
+    Rule(
+        r"",
+        r"5",
+        r"5\.1\.1\b|user unknown|no such user|unknown user|does not exist|user not found|mailbox not found"
+        r"|mailbox unavailable",
+        "hard.invalid_mailbox",
+        _B,
+    ),
     Rule(r"", r"5", r"5\.1\.2\b|5\.4\.4\b|host not found", "hard.bad_domain", _B),
-    Rule(r"", r"5", r"5\.2\.1\b|disabled|suspended|locked", "hard.disabled", _B),
+    Rule(r"", r"5", r"5\.2\.1\b|\bdisabled\b|suspended|\blocked\b", "hard.disabled", _B),
     Rule(r"", r"5", r"5\.7\.(26|515)|spf|dkim|dmarc", "block.auth", _B),
     Rule(r"", r"5", r"block ?list|blacklist|rbl|spamhaus", "block.ip", _B),
     Rule(r"", r"5", r"spam|content|virus", "block.content", _B),

@@ -8,6 +8,7 @@ from itertools import islice
 from domain.addresses import BadAddress, needs_smtputf8, normalise_address
 from domain.delimited import Broken, Lines, Reader, decode, delimiter_of
 from domain.errors import Refusal
+from domain.refusals import REFUSALS
 from domain.sending import MAX_RECIPIENTS, Recipient
 from domain.variables import NAME_ONLY
 
@@ -65,6 +66,21 @@ class _Layout:
     warnings: tuple[LineProblem, ...]
     first: int
     """Index of the first physical line after the header."""
+
+
+class _Unknown(dict[str, object]):
+    """Params that were not kept with a code."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def explain_code(code: str, language: str) -> str:
+    """What a stored reason (`Rejected.reason`) means, in `zh` or `en`."""
+    wording = REFUSALS.get(code)
+    if wording is None:
+        return code
+    return (wording.detail_zh if language == "zh" else wording.detail_en).format_map(_Unknown())
 
 
 class BadLines(Refusal):

@@ -127,6 +127,10 @@ for _code, _status, _zh_texts, _en_texts in (
      ("模板需要变量 {names}，文件中没有对应的列（现有列：{columns}）。", "请添加同名的列，或换一个模板。"),
      ("The template needs {names}, but the file has no such column (columns: {columns}).",
       "Add columns of these names, or choose another template.")),
+    ("test_needs_confirmed", 409,
+     ("测试邮件只发往您已确认的邮箱，而您的邮箱尚未确认。", "请点击注册邮件中的确认链接，再回到本页。"),
+     ("A test mail goes to your confirmed address, and yours is not confirmed yet.",
+      "Follow the link in the registration mail, then come back.")),
     ("csv_undecodable", 422, ("这一行的编码无法识别。", _FIX_LINE[0]),
      ("The encoding of this line is unknown.", _FIX_LINE[1])),
     ("csv_line_too_long", 422, ("这一行太长。", _FIX_LINE[0]), ("This line is too long.", _FIX_LINE[1])),
@@ -279,3 +283,129 @@ register("test_quota_exceeded", 429, ("测试发送每日 {limit} 封，今日�
           "Try again after 00:00 Asia/Shanghai, or use an API user of your own."))
 register("idempotency_reused", 409, ("此 Idempotency-Key 已用于内容不同的请求。", "请为新请求使用新的值。"),
          ("This Idempotency-Key was used for a different request.", "Use a new value for a new request."))
+
+# Webhooks
+register(
+    "webhook_url_scheme",
+    422,
+    ("网址必须以 https:// 或 http:// 开头。", "请填写完整的网址，例如 https://example.com/hooks。"),
+    ("The URL must begin with https:// or http://.", "Write it in full, such as https://example.com/hooks."),
+)
+register(
+    "webhook_url_host",
+    422,
+    ("网址中没有可用的主机名。", "请填写完整的网址，例如 https://example.com/hooks。"),
+    ("The URL names no usable host.", "Write it in full, such as https://example.com/hooks."),
+)
+register(
+    "webhook_url_long",
+    422,
+    ("网址超过 2000 个字符。", "请换一个较短的网址。"),
+    ("The URL is longer than 2000 characters.", "Use a shorter one."),
+)
+register(
+    "webhook_url_malformed",
+    422,
+    ("网址格式不正确。", "请去掉空格和控制字符，并检查端口。"),
+    ("The URL is malformed.", "Remove spaces and control characters, and check the port."),
+)
+register(
+    "webhook_url_parts",
+    422,
+    ("网址中不能有用户名、密码、# 片段或端口 0。", "请去掉这些部分；推送请求由签名验证身份。"),
+    (
+        "The URL may not hold a user name, a password, a # fragment or port 0.",
+        "Remove it; requests prove themselves by their signature.",
+    ),
+)
+register(
+    "webhook_events_empty",
+    422,
+    ("没有选择事件。", "请至少选择一种事件。"),
+    ("No event is chosen.", "Choose at least one."),
+)
+register(
+    "webhook_event_unknown",
+    422,
+    ("没有名为“{name}”的事件。", "可选：{known}。"),
+    ("There is no event “{name}”.", "Choose among: {known}."),
+)
+register(
+    "too_many_webhooks",
+    409,
+    ("每个账户最多 {limit} 个 WebHook。", "请先删除不用的 WebHook。"),
+    ("An account may have {limit} webhooks.", "Delete one you do not use."),
+)
+register(
+    "webhook_disabled",
+    409,
+    ("该 WebHook 已停用，不会推送。", "请先启用，再发送测试事件或重试。"),
+    ("This webhook is disabled and sends nothing.", "Enable it first, then test it or retry."),
+)
+
+# Accounts and sessions
+for _code, _status, _zh_texts, _en_texts in (
+    ("account_bad_name", 422, ("名称太长或含有控制字符。", "请填写不超过 {limit} 个字符的公司或团队名称。"),
+     ("The name is too long or contains control characters.", "Use a company or team name of at most {limit} characters.")),
+    ("password_too_short", 422, ("密码太短。", "请至少使用 {shortest} 个字符，例如几个不相关的词。"),
+     ("The password is too short.", "Use at least {shortest} characters, for example a few unrelated words.")),
+    ("password_too_long", 422, ("密码太长。", "请最多使用 {longest} 个字符。"),
+     ("The password is too long.", "Use at most {longest} characters.")),
+    ("password_is_address", 422, ("密码不能与邮箱地址相同。", "请换一个密码。"),
+     ("The password must not be the e-mail address.", "Choose another password.")),
+    ("password_common", 422, ("这个密码太容易被猜到。", "请换一个密码，例如几个不相关的词。"),
+     ("This password is among the first that are guessed.", "Choose another, for example a few unrelated words.")),
+    ("password_wrong", 422, ("当前密码不正确。", "请重新输入；忘记密码可在登录页重置。"),
+     ("The current password is not right.", "Type it again, or reset it on the sign-in page.")),
+    ("passwords_differ", 422, ("两次输入的密码不一致。", "请重新输入。"),
+     ("The two passwords differ.", "Type them again.")),
+    ("sign_in_failed", 401, ("邮箱或密码不正确。", "请核对后重试；忘记密码可以重置。"),
+     ("The e-mail address or the password is not right.", "Check both and try again, or reset the password.")),
+    ("email_not_confirmed", 403, ("邮箱还没有确认。", "请点击确认邮件中的链接；没有收到可以重新发送。"),
+     ("The e-mail address is not confirmed yet.", "Follow the link in the mail; if it did not arrive, send it again.")),
+    ("link_invalid", 410, ("链接无效，或已经过期、用过。", "请使用最近一封邮件中的链接，或重新申请。"),
+     ("The link is not valid, or it expired or was used.", "Use the link of the latest mail, or ask for a new one.")),
+    ("registration_over", 409, ("这次注册已经完成或过期。", "如已确认请直接登录，否则请重新注册。"),
+     ("This registration was completed or has expired.", "Sign in if you confirmed it, otherwise register again.")),
+    ("address_in_use", 409, ("这个邮箱已属于一个已确认的账户。", "请直接登录，或重置密码。"),
+     ("This address belongs to a confirmed account already.", "Sign in, or reset the password.")),
+    ("foreign_form", 403, ("这个请求不是从本站页面发出的。", "请在本站页面上重新操作。"),
+     ("This request did not come from a page of this site.", "Do it again from our own page.")),
+    ("stale_form", 403, ("页面已过期，或浏览器没有保存 Cookie。", "请允许 Cookie，刷新页面后重试。"),
+     ("The page has expired, or the browser keeps no cookies.", "Allow cookies, reload the page and try again.")),
+    ("text_too_long", 422, ("内容太长。", "请缩短到 {limit} 个字符以内。"),
+     ("The text is too long.", "Shorten it to at most {limit} characters.")),
+):  # fmt: skip
+    register(_code, _status, _zh_texts, _en_texts)
+
+# E-mail templates
+for _code, _status, _zh_texts, _en_texts in (
+    ("template_bad_invoke_name", 422,
+     ("调用名称“{name}”无效。", "请使用 1 至 64 个字母、数字、下划线或连字符，且不要写成编号（UUID）的样子。"),
+     ("“{name}” cannot be an invoke name.", "Use 1 to 64 letters, digits, underscores or hyphens, not shaped as a UUID.")),
+    ("template_bad_name", 422, ("模板名称无效。", "请最多使用 {limit} 个字符，不要换行。"),
+     ("This cannot be the name of a template.", "Use at most {limit} characters in one line.")),
+    ("template_exists", 409, ("调用名称 {name} 已被另一个模板使用。", "请换一个名称，或修改那个模板。"),
+     ("Another template has the invoke name {name}.", "Choose another name, or edit that template.")),
+    ("template_content", 422, ("{zh}", "修改后请重试。"), ("{en}", "Correct it and try again.")),
+    ("template_kind_fixed", 409,
+     ("模板已经提交过审核，类型（{kind}）不能再改。", "请新建一个所需类型的模板。"),
+     ("The template was submitted as {kind}, and its kind cannot change any more.",
+      "Create a template of the kind you need.")),
+    ("template_is_sample", 409, ("{name} 是平台提供的示例模板，不能修改。", "请新建模板，可从示例复制内容。"),
+     ("{name} is a sample of the platform and cannot be changed.", "Create a template; you may copy the sample.")),
+    ("too_many_templates", 409, ("每个账户最多 {limit} 个模板。", "请先删除不用的模板。"),
+     ("An account may have {limit} templates.", "Delete one you do not use.")),
+    ("template_under_review", 409, ("第 {number} 版正在审核中。", "请等待审核结果，或先撤回第 {number} 版，再提交新版。"),
+     ("Version {number} is under review.", "Wait for its decision, or withdraw it before you submit another.")),
+    ("template_nothing_to_submit", 409,
+     ("没有待提交的草稿（最新一版的状态是 {state}）。", "请先修改模板，保存后会产生新的草稿。"),
+     ("There is no draft to submit; the latest version is {state}.", "Edit the template: saving makes a new draft.")),
+    ("review_link_invalid", 404, ("审核链接无效或已过期。", "请在 Temporal UI 中打开该审核流程，使用其中最新的链接。"),
+     ("This review link is not valid or has expired.", "Open the review in the Temporal UI and use its current link.")),
+    ("template_nothing_to_withdraw", 409, ("没有正在审核的版本。", "审核可能已有结果，请刷新页面查看。"),
+     ("No version is under review.", "It may have been decided: read the template again.")),
+):  # fmt: skip
+    register(_code, _status, _zh_texts, _en_texts)
+register("api_user_disabled", 409, ("API_USER“{name}”已停用。", "请启用它，或选择另一个。"),
+         ("API user “{name}” is disabled.", "Enable it, or pick another one."))

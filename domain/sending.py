@@ -116,7 +116,9 @@ class Standing:
     """An uncertain end may be tried once more: the API user's policy, and it was not yet a possible duplicate."""
 
 
-def settle(outcome: Outcome, standing: Standing, now: dt.datetime, scale: float) -> tuple[MessageState, dt.datetime | None]:
+def settle(
+    outcome: Outcome, standing: Standing, now: dt.datetime, scale: float
+) -> tuple[MessageState, dt.datetime | None]:
     """What becomes of the message: its state, and for `QUEUED` when it is tried again (design §4.5, §4.6)."""
     match outcome.kind:
         case OutcomeKind.DELIVERED:

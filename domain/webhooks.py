@@ -26,9 +26,7 @@ MAX_URL = 2000
 SECRET_PREFIX = "whsec_"
 OLD_SECRET_SIGNS = dt.timedelta(hours=24)
 """After a rotation the old secret signs beside the new one for so long."""
-BACK_OFF = tuple(
-    dt.timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-)
+BACK_OFF = tuple(dt.timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
 """Waits after the first, second … failure in a row; the last one repeats."""
 DISABLED_AFTER = dt.timedelta(days=5)
 """An endpoint that failed for so long without one success is disabled and its owner told."""
@@ -132,6 +130,8 @@ class Drained:
     last_error: str = ""
     wait_seconds: float | None = None
     disabled_by: str = ""
+    owner_waits: bool = False
+    """We disabled it, and its owner was not told yet."""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 Post = Callable[[dict[str, str], bytes], Awaitable[Answer]]
 
 _CARRIERS = tuple(
-    IPv6Network(text)
-    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
+    IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
 )
 """IPv6 ranges that carry (or carried) other addresses inside; Python calls some of them global."""
 _RELAY = IPv4Network("192.88.99.0/24")

@@ -53,9 +53,13 @@ class SmtpTransport:
 
     async def _open(self, host: MailHost, address: str) -> "SmtpConnection | Outcome":
         client = aiosmtplib.SMTP(
-            hostname=address, port=self._options.port, local_hostname=self._options.ehlo_name,
-            timeout=self._options.timeout, start_tls=None, tls_context=self._tls,
-        )  # fmt: skip
+            hostname=address,
+            port=self._options.port,
+            local_hostname=self._options.ehlo_name,
+            timeout=self._options.timeout,
+            start_tls=None,
+            tls_context=self._tls,
+        )
         try:
             await client.connect()
         except SMTPResponseException as error:

@@ -47,6 +47,5 @@ class PortBusy(SandboxError):
 
     def __init__(self, what: str, host: str, port: int, reason: str) -> None:
         super().__init__(
-            f"sandbox: {what} cannot listen on {host}:{port} ({reason}); "
-            "stop the other program or choose other ports"
+            f"sandbox: {what} cannot listen on {host}:{port} ({reason}); stop the other program or choose other ports"
         )

@@ -51,9 +51,7 @@ class Database:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._connect)
         except (OSError, sqlite3.Error) as problem:
-            raise SandboxError(
-                f"sandbox: cannot use {self._path} ({problem}); choose another data folder"
-            ) from None
+            raise SandboxError(f"sandbox: cannot use {self._path} ({problem}); choose another data folder") from None
 
     def _connect(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,13 +63,12 @@ class Database:
         connection.executescript(SCHEMA)
         self._connection = connection
 
-    async def run(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work(connection, …)`` on the database thread inside one transaction."""
 
         def transaction() -> T:
-            assert self._connection is not None, "open() first"
+            if self._connection is None:
+                raise sqlite3.ProgrammingError("the database is not open")
             with self._connection:
                 return work(self._connection, *args, **kwargs)
 

@@ -126,9 +126,7 @@ def _insert(db: sqlite3.Connection, requests: list[HookRequest]) -> None:
 
 
 def _list(db: sqlite3.Connection, hook: str, after: int, limit: int) -> list[dict[str, Any]]:
-    rows = db.execute(
-        "SELECT * FROM hook_requests WHERE hook = ? AND id > ? ORDER BY id LIMIT ?", (hook, after, limit)
-    )
+    rows = db.execute("SELECT * FROM hook_requests WHERE hook = ? AND id > ? ORDER BY id LIMIT ?", (hook, after, limit))
     return [_row(row) for row in rows]
 
 
@@ -143,9 +141,7 @@ def _row(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _names(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    rows = db.execute(
-        "SELECT hook, count(*) AS requests, max(received_at) AS last_at FROM hook_requests GROUP BY hook"
-    )
+    rows = db.execute("SELECT hook, count(*) AS requests, max(received_at) AS last_at FROM hook_requests GROUP BY hook")
     return [dict(row) for row in rows]
 
 

@@ -111,9 +111,7 @@ MAGIC: dict[str, tuple[Action, str, str]] = {
     ),
     "slow": (Action.SLOW, "RCPT answered after 3 s (slow+N@)", "RCPT 3 秒后才回复（slow+N@）"),
 }
-_MAGIC_PATTERN = re.compile(
-    rf"({'|'.join(sorted(MAGIC, key=len, reverse=True))})(?:\+(\d{{1,3}}))?(?=$|[-\d._+])"
-)
+_MAGIC_PATTERN = re.compile(rf"({'|'.join(sorted(MAGIC, key=len, reverse=True))})(?:\+(\d{{1,3}}))?(?=$|[-\d._+])")
 _DEFAULT_TIMES = {
     Action.THROTTLE: 2,
     Action.FULLTEMP: 2,
@@ -237,9 +235,7 @@ class Manners:
     def _text(self, rule: Rule) -> str:
         if rule.action is Action.REPLY:
             return rule.text
-        text = getattr(self.wording, rule.action.value)
-        assert isinstance(text, str)
-        return text
+        return str(getattr(self.wording, rule.action.value))
 
 
 def _seconds(rule: Rule) -> float:

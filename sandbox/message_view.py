@@ -51,7 +51,5 @@ def _attachments(message: Message) -> list[dict[str, Any]]:
         if part.get_filename() or part.get_content_disposition() == "attachment":
             payload = part.get_payload(decode=True)
             size = len(payload) if isinstance(payload, bytes) else 0
-            found.append(
-                {"name": readable(part.get_filename()), "type": part.get_content_type(), "size": size}
-            )
+            found.append({"name": readable(part.get_filename()), "type": part.get_content_type(), "size": size})
     return found

@@ -27,8 +27,7 @@ class Parts:
 
 def of_request(request: Request) -> Parts:
     """The parts of the app this request came to."""
-    parts = request.app.state.parts
-    assert isinstance(parts, Parts)
+    parts: Parts = request.app.state.parts
     return parts
 
 

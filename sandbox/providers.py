@@ -224,7 +224,7 @@ class _Receiver:
     def __init__(self, mail_server: MailServer) -> None:
         self._mail_server = mail_server
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd finds its hooks by these names)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
         verdict = self._mail_server.manners.at_rcpt(address, envelope.mail_from or "", time.monotonic())
@@ -236,7 +236,9 @@ class _Receiver:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: _Dialogue, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: _Dialogue, session: Session, envelope: Envelope
+    ) -> str:
         mailbox, counts = self._mail_server.mailbox, self._mail_server.counts
         message = receive(self._mail_server.provider.name, session, envelope)
         now = time.monotonic()
@@ -264,8 +266,7 @@ class MailServers:
     def __init__(self, config: SandboxConfig, database: Database, mailbox: Mailbox) -> None:
         self._database = database
         self.by_name = {
-            p.name: MailServer(p, f"{config.provider_ip_base}{p.number}", config.smtp_port, mailbox)
-            for p in PROVIDERS
+            p.name: MailServer(p, f"{config.provider_ip_base}{p.number}", config.smtp_port, mailbox) for p in PROVIDERS
         }
 
     async def start(self) -> None:

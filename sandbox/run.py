@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 
 import uvicorn
@@ -32,11 +33,11 @@ async def serve(config: SandboxConfig) -> None:
     # aiosmtpd and uvicorn would write the addresses of every mail and request into the log.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     async with running(config):
-        print(
+        sys.stdout.write(
             f"sandbox ready: pages http://{config.host}:{config.web_port}/"
-            f"  DNS {config.host}:{config.dns_port}  SMTP {config.provider_ip_base}1-6:{config.smtp_port}",
-            flush=True,
+            f"  DNS {config.host}:{config.dns_port}  SMTP {config.provider_ip_base}1-6:{config.smtp_port}\n"
         )
+        sys.stdout.flush()
         await stop.wait()
 
 
@@ -50,14 +51,15 @@ async def running(config: SandboxConfig) -> AsyncIterator[Parts]:
         stack.push_async_callback(database.close)
         await database.open()
         parts = await _load(config, database)
+        # Left in reverse order: servers stop first, then what they took is written, then the file is closed.
+        stack.push_async_callback(parts.mailbox.flush)
+        stack.push_async_callback(parts.hooks.flush)
         for service in (DnsServer(parts.zones, config.host, config.dns_port), parts.servers):
             stack.push_async_callback(service.stop)
             await service.start()
         await stack.enter_async_context(_background(Verifier(parts.mailbox, parts.zones).run()))
         await stack.enter_async_context(_web(parts, web_socket))
         yield parts
-        await parts.mailbox.flush()
-        await parts.hooks.flush()
 
 
 async def _load(config: SandboxConfig, database: Database) -> Parts:
@@ -92,6 +94,14 @@ async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait to be told, where uvicorn would look ten times a second."""
+        await self.ending.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to serve(), so that the whole sandbox stops and not only its pages."""
@@ -101,7 +111,12 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def _web(parts: Parts, web_socket: socket.socket) -> AsyncIterator[None]:
     settings = uvicorn.Config(
-        create_app(parts), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        create_app(parts),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        date_header=False,
+        timeout_graceful_shutdown=2,
     )
     server = _Server(settings)
     task = asyncio.create_task(server.serve(sockets=[web_socket]))
@@ -110,5 +125,5 @@ async def _web(parts: Parts, web_socket: socket.socket) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        server.should_exit = True
+        server.ending.set()
         await task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 from dataclasses import asdict, dataclass
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
@@ -12,13 +13,24 @@ from email.utils import parseaddr
 import dkim
 
 from sandbox.mailbox import Mailbox, readable
-from sandbox.zones import BadRecord, Zones
+from sandbox.zones import Zones
 
 _BATCH = 50
 _LONG = 256 * 1024  # a signature over more than this takes long enough to be felt by other sessions
 
+_log = logging.getLogger("sandbox.dkim")
 # dkimpy reports every failed signature there; we return the reason instead.
 _quiet = logging.Logger("sandbox.dkim.library", logging.CRITICAL + 1)
+# Mails and keys come from outside; dkimpy lets these out for broken headers, tags, keys (found by fuzzing).
+_BROKEN = (
+    dkim.DKIMException,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,8 @@ def verify(raw: bytes, zones: Zones) -> tuple[str, list[Signature]]:
     """``pass`` when one signature passes, ``none`` without signatures, else ``fail``."""
     try:
         message = dkim.DKIM(raw, logger=_quiet)
-    except dkim.DKIMException as problem:
-        return "fail", [Signature("fail", "", "", False, str(problem))]
+    except _BROKEN as problem:
+        return "fail", [Signature("fail", "", "", False, f"{type(problem).__name__}: {problem}")]
     count = sum(1 for name, _ in message.headers if name.lower() == b"dkim-signature")
     found = [_verify_one(raw, at, zones) for at in range(min(count, 10))]
     results = [signature.result for signature in found]
@@ -57,8 +69,7 @@ def _verify_one(raw: bytes, at: int, zones: Zones) -> Signature:
 
     try:
         passed, reason = bool(message.verify(at, key_text)), ""
-    except (dkim.DKIMException, BadRecord, ValueError, KeyError, IndexError) as problem:
-        # Signatures come from outside: dkimpy leaks these for tags that are missing or malformed.
+    except _BROKEN as problem:
         passed, reason = False, f"{type(problem).__name__}: {problem}"
     if not passed and not reason:
         reason = "the signature does not fit the message or its key"
@@ -86,7 +97,12 @@ class Verifier:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            if not await self.catch_up():
+            try:
+                busy = await self.catch_up() > 0
+            except sqlite3.Error as problem:  # a full disk, say: mails stay pending until it has room
+                _log.warning("cannot store DKIM results: %s", problem)
+                busy = False
+            if not busy:
                 await asyncio.sleep(0.2)
 
     async def catch_up(self) -> int:

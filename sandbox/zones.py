@@ -260,9 +260,7 @@ def _name(text: str) -> dns.name.Name:
     try:
         name = dns.name.from_text(text.strip().rstrip(".") or ".").canonicalize()
     except (dns.exception.DNSException, UnicodeError) as problem:
-        raise BadRecord(
-            f"name: {text!r} is not a domain name ({problem}); write it like mail.example.com"
-        ) from None
+        raise BadRecord(f"name: {text!r} is not a domain name ({problem}); write it like mail.example.com") from None
     return name
 
 
@@ -285,8 +283,7 @@ def _entry(record: Record, origin: str) -> Entry:
     rdatas = [_rdata(type_, value.strip()) for value in record.values]
     rrset = dns.rrset.from_rdata_list(owner, record.ttl, rdatas)
     shown = [
-        value.strip() if type_ == "TXT" else rdata.to_text()
-        for value, rdata in zip(record.values, rdatas, strict=True)
+        value.strip() if type_ == "TXT" else rdata.to_text() for value, rdata in zip(record.values, rdatas, strict=True)
     ]
     clean = Record(owner.to_text(omit_final_dot=True), type_, tuple(dict.fromkeys(shown)), record.ttl)
     return Entry(clean, rrset, origin)
@@ -315,9 +312,7 @@ def _quoted(value: str) -> str:
 
 def _registered_domain(owner: dns.name.Name) -> dns.name.Name:
     labels = owner.labels
-    two_letter = (
-        len(labels) > 3 and len(labels[-2]) == 2 and labels[-3].decode("ascii", "replace") in _SECOND_LEVEL
-    )
+    two_letter = len(labels) > 3 and len(labels[-2]) == 2 and labels[-3].decode("ascii", "replace") in _SECOND_LEVEL
     return dns.name.Name(labels[-4 if two_letter else -3 :])
 
 
@@ -335,9 +330,7 @@ def _soa(zone: dns.name.Name) -> dns.rrset.RRset:
 
 def _read_all(db: sqlite3.Connection) -> tuple[list[Record], list[tuple[str, str, int | None]]]:
     rows = db.execute("SELECT name, type, value_list, ttl FROM records ORDER BY type <> 'CNAME'").fetchall()
-    edits = [
-        Record(row["name"], row["type"], tuple(json.loads(row["value_list"])), row["ttl"]) for row in rows
-    ]
+    edits = [Record(row["name"], row["type"], tuple(json.loads(row["value_list"])), row["ttl"]) for row in rows]
     faults = db.execute("SELECT name, fault, times FROM dns_faults").fetchall()
     return edits, [(row["name"], row["fault"], row["times"]) for row in faults]
 

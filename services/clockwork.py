@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.ids import Kind, Process
 from domain.queues import CONTROL, EXPRESS
 from store import clockwork as rows
+from store import webhooks
 from store.columns import now
 from store.db import Database
 from workflows import visibility
@@ -192,5 +193,7 @@ class Clockwork:
 
     async def _round(self) -> None:
         await self.start_unstarted()
+        async with self._db.begin() as session:
+            await webhooks.wake_pending(session)
         await self.send_nudges()
         await self.keep_histories()

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
-
 from domain.accounts import Caller
 from domain.dkim_keys import new_key_pair
 from domain.domain_records import expected_records
@@ -52,14 +50,11 @@ class Domains:
         expected = expected_records(
             row.name, row.ownership_token, row.dkim_selector, row.dkim_public, self._base.policy
         )
-        try:
-            async with self._base.db.begin() as session:
-                await self._require_room(session, row)
-                rows.add_with_records(session, row, expected)
-                process = await clockwork.enlist(session, Kind.DOMAIN, row.id, row.account_id)
-                await note(session, actor(caller), "dkim_key.created", f"domain/{row.id}", row.account_id)
-        except IntegrityError as error:  # the same name, added twice at once
-            raise Refusal("domain_exists", field="name", name=row.name) from error
+        async with self._base.db.begin() as session:
+            await self._require_room(session, row)
+            await rows.add_with_records(session, row, expected)
+            process = await clockwork.enlist(session, Kind.DOMAIN, row.id, row.account_id)
+            await note(session, actor(caller), "dkim_key.created", f"domain/{row.id}", row.account_id)
         await self._base.clockwork.start(process)
         return await self.get(caller, row.id)
 

@@ -51,19 +51,23 @@ async def _ensure_account(session: Session, policy: Policy) -> None:
 
 async def _ensure_domain(session: Session, vault: Vault, name: str) -> SenderDomain:
     """The operator publishes the platform's records himself (`songda platform` prints them), so it is usable."""
-    wanted = select(SenderDomain).where(
-        col(SenderDomain.account_id) == SYSTEM_ACCOUNT, col(SenderDomain.name) == name
-    )
+    wanted = select(SenderDomain).where(col(SenderDomain.account_id) == SYSTEM_ACCOUNT, col(SenderDomain.name) == name)
     domain = (await session.exec(wanted)).first()
     if domain is not None:
         return domain
     identity = new_id()
     private, public = new_key_pair()
     domain = SenderDomain(
-        id=identity, account_id=SYSTEM_ACCOUNT, name=name, state=DomainState.USABLE.value, usable_since=now(),
-        ownership_token=new_token(), dkim_selector=SELECTOR, dkim_public=public,
+        id=identity,
+        account_id=SYSTEM_ACCOUNT,
+        name=name,
+        state=DomainState.USABLE.value,
+        usable_since=now(),
+        ownership_token=new_token(),
+        dkim_selector=SELECTOR,
+        dkim_public=public,
         dkim_private=vault.seal(private, f"domain/{identity}"),
-    )  # fmt: skip
+    )
     session.add(domain)
     await session.flush()
     return domain
@@ -95,18 +99,23 @@ async def _ensure_notice(session: Session, notice: Notice, language: str, text: 
         return
     session.add(
         TemplateVersion(
-            template_id=template.id, account_id=SYSTEM_ACCOUNT, number=(newest.number if newest else 0) + 1,
-            subject=content.subject, html=content.html, text=text_from_html(content.html),
-            variables=content.variables, state=ReviewState.APPROVED.value, decided_at=func.now(), decided_by="system",
-        )  # fmt: skip
+            template_id=template.id,
+            account_id=SYSTEM_ACCOUNT,
+            number=(newest.number if newest else 0) + 1,
+            subject=content.subject,
+            html=content.html,
+            text=text_from_html(content.html),
+            variables=content.variables,
+            state=ReviewState.APPROVED.value,
+            decided_at=func.now(),
+            decided_by="system",
+        )
     )
 
 
 async def _notice_template(session: Session, notice: Notice, language: str) -> Template:
     name = invoke_name(notice, language)
-    wanted = select(Template).where(
-        col(Template.account_id) == SYSTEM_ACCOUNT, col(Template.invoke_name) == name
-    )
+    wanted = select(Template).where(col(Template.account_id) == SYSTEM_ACCOUNT, col(Template.invoke_name) == name)
     found = (await session.exec(wanted)).first()
     if found is None:
         found = Template(account_id=SYSTEM_ACCOUNT, invoke_name=name, name=name, kind=SendKind.TRIGGER.value)

@@ -1,7 +1,7 @@
 """API users: create, bind to domains, keys, enable and disable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +23,9 @@ from store.db import Session
 from store.domains import SenderDomain
 from store.senders import ApiKey, ApiUser
 
+NAME_TAKEN = "api_user_name_key"
+"""The unique constraint on names."""
+
 
 @dataclass(frozen=True)
 class NewApiUser:
@@ -35,12 +38,23 @@ class NewApiUser:
 
 
 @dataclass(frozen=True)
+class ApiUserChange:
+    """What to change; None leaves a value as it is.
+
+    `resend_uncertain`: an uncertain message is sent once more (a possible duplicate), or left `unknown`.
+    """
+
+    resend_uncertain: bool | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True)
 class ApiUserView:
     """An API user with the domains it is bound to and the keys that work, newest first."""
 
     row: ApiUser
     domains: Sequence[SenderDomain] = ()
-    keys: Sequence[ApiKey] = field(default=())
+    keys: Sequence[ApiKey] = ()
 
 
 @dataclass(frozen=True)
@@ -73,14 +87,20 @@ class Senders:
                 for place, domain_id in enumerate(new.domain_ids):
                     await self._bind(session, row, domain_id, f"domain_ids[{place}]")
                 key = await self._issue(session, caller, row, "api_key.created")
-        except IntegrityError as error:  # the same name, created twice at once
+        except IntegrityError as error:
+            if NAME_TAKEN not in str(error.orig):
+                raise
+            # Two accounts asked for the same name at once.
             raise Refusal("api_user_name_taken", field="name", name=row.name) from error
         return IssuedKey(await self.get(caller, row.id), key)
 
     async def _require_room(self, session: Session, row: ApiUser) -> None:
-        await session.get(Account, row.account_id, with_for_update=True)  # two at once: one counts the other
+        await self._require_free_place(session, row)
         if await rows.name_taken(session, row.name):
             raise Refusal("api_user_name_taken", field="name", name=row.name)
+
+    async def _require_free_place(self, session: Session, row: ApiUser) -> None:
+        await session.get(Account, row.account_id, with_for_update=True)  # two at once: one counts the other
         if await rows.count_enabled(session, row.account_id) >= MAX_API_USERS:
             raise Refusal("too_many_api_users", limit=MAX_API_USERS)
 
@@ -112,25 +132,23 @@ class Senders:
             await self._onboarding(session, row)
         return await self.get(caller, api_user_id)
 
-    async def set_resend(self, caller: Caller, api_user_id: UUID, resend: bool) -> ApiUserView:
-        """Whether an uncertain message is sent once more (a possible duplicate) or left `unknown`."""
-        async with self._base.db.begin() as session:
-            (await self._require(session, caller, api_user_id, lock=True)).resend_uncertain = resend
-        return await self.get(caller, api_user_id)
-
-    async def set_enabled(self, caller: Caller, api_user_id: UUID, enabled: bool) -> ApiUserView:
-        """Disable: its keys and sends are refused from now on; enable: the same keys work again."""
+    async def change(self, caller: Caller, api_user_id: UUID, change: ApiUserChange) -> ApiUserView:
+        """Disabled, its keys and sends are refused from now on; enabled again, the same keys work."""
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
-            if enabled == (row.disabled_at is None):
-                return (await self._views(session, [row]))[0]
-            if enabled and not row.is_test and await self._full(session, row):
-                raise Refusal("too_many_api_users", limit=MAX_API_USERS)
-            row.disabled_at = None if enabled else now()
-            action = "api_user.enabled" if enabled else "api_user.disabled"
-            await note(session, actor(caller), action, f"api-user/{row.id}", row.account_id)
-            await self._onboarding(session, row)
+            if change.resend_uncertain is not None:
+                row.resend_uncertain = change.resend_uncertain
+            if change.enabled is not None and change.enabled != (row.disabled_at is None):
+                await self._enable(session, caller, row, change.enabled)
         return await self.get(caller, api_user_id)
+
+    async def _enable(self, session: Session, caller: Caller, row: ApiUser, enabled: bool) -> None:
+        if enabled and not row.is_test:
+            await self._require_free_place(session, row)
+        row.disabled_at = None if enabled else now()
+        action = "api_user.enabled" if enabled else "api_user.disabled"
+        await note(session, actor(caller), action, f"api-user/{row.id}", row.account_id)
+        await self._onboarding(session, row)
 
     async def reset_key(self, caller: Caller, api_user_id: UUID, *, at_once: bool = False) -> IssuedKey:
         """A new key; the old ones work 15 minutes more, or not a moment longer (`at_once`, for a leaked key)."""
@@ -163,10 +181,6 @@ class Senders:
             record = domain.problem or Purpose.OWNERSHIP.value
             raise Refusal("domain_not_usable", field=field_name, domain=domain.name, record=record)
         await rows.bind(session, row.id, domain.id)
-
-    async def _full(self, session: Session, row: ApiUser) -> bool:
-        await session.get(Account, row.account_id, with_for_update=True)
-        return await rows.count_enabled(session, row.account_id) >= MAX_API_USERS
 
     async def _onboarding(self, session: Session, row: ApiUser) -> None:
         await clockwork.want_nudge(session, workflow_id(Kind.ONBOARDING, row.account_id))

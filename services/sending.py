@@ -1,6 +1,7 @@
 """Sending: a request becomes a durable submission or is refused whole; what became of it can be read."""
 
 import asyncio
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -9,13 +10,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import asyncpg
+
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import iso
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
-from domain.sending import Accepted, Rejected, SendRequest
 from domain.senders import TEST_SENDS_PER_DAY
-from domain.templates import missing
+from domain.sending import Accepted, Rejected, SendRequest
+from domain.templates import fill_header, fill_text, missing
 from domain.times import business_day
 from services.foundation import Foundation
 from store import sends_read
@@ -28,9 +31,19 @@ REJECTED_SHOWN = 100
 """Rejected recipients that an answer names; it counts all."""
 EXPORT_BATCH = 2000
 EXPORT_COLUMNS = (
-    "address", "outcome", "reason", "code", "enhanced", "reply", "host", "attempts", "attempted_at", "finished_at",
-    "next_at", "possible_duplicate",
-)  # fmt: skip
+    "address",
+    "outcome",
+    "reason",
+    "code",
+    "enhanced",
+    "reply",
+    "host",
+    "attempts",
+    "attempted_at",
+    "finished_at",
+    "next_at",
+    "possible_duplicate",
+)
 _PLACE = re.compile(r"recipients\[(\d+)\](.*)")
 
 
@@ -56,6 +69,19 @@ class Choices:
     templates: list[Approved]
     test_left: int
     """Messages that test API users may still send today."""
+    own_address: str | None
+    """The caller's own address, once it is confirmed."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A look at a file before it is sent. `lacking`: variables of the template that no column holds."""
+
+    parsed: ParsedRecipients
+    lacking: tuple[str, ...] = ()
+    subject: str = ""
+    text: str = ""
+    """Subject and plain text as the first recipient will get them; empty without a template or recipient."""
 
 
 class Sending:
@@ -96,8 +122,12 @@ class Sending:
         found = await self.template(caller, template)
         lacking = missing(found.variables, dict.fromkeys(parsed.columns, "")) if found else []
         if lacking:
-            raise Refusal("csv_columns_missing", field="file", names="、".join(f"%{n}%" for n in lacking),
-                          columns="、".join(parsed.columns) or "—")  # fmt: skip
+            raise Refusal(
+                "csv_columns_missing",
+                field="file",
+                names="、".join(f"%{n}%" for n in lacking),
+                columns="、".join(parsed.columns) or "—",
+            )
 
     async def _accept(
         self, caller: Caller, request: SendRequest, left_out: tuple[Rejected, ...], duplicates: int
@@ -105,14 +135,16 @@ class Sending:
         if not request.api_user and caller.api_user_id is None:
             raise Refusal("required", field="api_user")
         async with self._base.db.raw() as connection:
-            accepted = await accept(connection, caller, request, now(), self._base.policy)
+            accepted = await accept(connection, caller, request, now(), self._base.policy.time_scale)
             if (left_out or duplicates) and not accepted.repeated:
                 rejected = tuple(sorted((*left_out, *accepted.rejected), key=lambda one: one.line))
                 accepted = replace(accepted, rejected=rejected, duplicates=accepted.duplicates + duplicates)
                 await note_left_out(
                     connection, caller.account_id, accepted.submission_id, rejected, accepted.duplicates
                 )
-        await ping_relay(self._base.db)
+        # It is accepted by now: a lost ping costs a second (the relay polls), an error would cost a second sending.
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await ping_relay(self._base.db)
         return accepted
 
     async def sends(self, caller: Caller, after: UUID | None, limit: int) -> list[Send]:
@@ -135,9 +167,7 @@ class Sending:
             rejected = await sends_read.rejected_recipients(session, caller.account_id, send_id, REJECTED_SHOWN)
         return SendView(send, counts[send_id], tuple(rejected))
 
-    async def messages(
-        self, caller: Caller, send_id: UUID, window: tuple[str | None, int, int]
-    ) -> list[SentMessage]:
+    async def messages(self, caller: Caller, send_id: UUID, window: tuple[str | None, int, int]) -> list[SentMessage]:
         """Messages of a send in its order; `window` is (outcome or None, first ordinal, limit)."""
         async with self._base.db.read() as session:
             if await sends_read.find_send(session, caller.account_id, send_id) is None:
@@ -150,7 +180,12 @@ class Sending:
             message = await sends_read.find_message(session, caller.account_id, message_id)
             if message is None:
                 raise Refusal("not_found", what="message")
-            return message, await sends_read.attempts_of(session, message)
+            return message, (await sends_read.attempts_of(session, [message]))[message.id]
+
+    async def tries(self, messages: Sequence[SentMessage]) -> dict[int, list[Try]]:
+        """Every try at messages that this service gave to the caller."""
+        async with self._base.db.read() as session:
+            return await sends_read.attempts_of(session, messages)
 
     async def export(self, caller: Caller, send_id: UUID) -> AsyncIterator[bytes]:
         """The messages of a send as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat.
@@ -173,7 +208,19 @@ class Sending:
             identities = await sends_read.sending_identities(session, caller.account_id)
             templates = await sends_read.approved_templates(session, caller.account_id)
             used = await sends_read.test_sends_used(session, caller.account_id, business_day(now()))
-        return Choices(identities, templates, max(0, TEST_SENDS_PER_DAY - used))
+            member = caller.member_id
+            own = await sends_read.confirmed_address(session, caller.account_id, member) if member else None
+        return Choices(identities, templates, max(0, TEST_SENDS_PER_DAY - used), own)
+
+    async def check(self, caller: Caller, template: str, data: bytes) -> Check:
+        """Read a file as `send_file` would, and show the first mail. Nothing is sent; raises `Refusal`."""
+        parsed = await self.read_file(data)
+        found = await self.template(caller, template)
+        if found is None or not parsed.recipients:
+            return Check(parsed)
+        values = parsed.recipients[0].variables
+        lacking = tuple(missing(found.variables, dict.fromkeys(parsed.columns, "")))
+        return Check(parsed, lacking, fill_header(found.subject, values), fill_text(found.text, values))
 
     async def template(self, caller: Caller, invoke_name: str) -> Approved | None:
         """The approved version that a send of this template would use."""

@@ -106,9 +106,14 @@ async def ping_relay(db: Database) -> None:
 
 def _fingerprint(request: SendRequest) -> bytes:
     content = [
-        request.api_user, request.template, request.sender, request.sender_name, request.reply_to, request.label,
+        request.api_user,
+        request.template,
+        request.sender,
+        request.sender_name,
+        request.reply_to,
+        request.label,
         [[r.address, sorted(r.variables.items())] for r in request.recipients],
-    ]  # fmt: skip
+    ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).digest()
 
 
@@ -121,8 +126,9 @@ async def _earlier_answer(
     row = await connection.fetchrow(
         "SELECT id, recipients, duplicates, rejected, fingerprint FROM submission"
         " WHERE account_id = $1 AND idempotency_key = $2",
-        account, request.idempotency_key,
-    )  # fmt: skip
+        account,
+        request.idempotency_key,
+    )
     if row is None:
         return None
     if row["fingerprint"] != fingerprint:
@@ -142,9 +148,7 @@ async def _lost_race(connection: Connection, account: UUID, request: SendRequest
 async def _identity(connection: Connection, caller: Caller, request: SendRequest) -> Identity:
     domain = request.sender.rpartition("@")[2].lower()
     named = None if request.api_user else caller.api_user_id
-    row = await connection.fetchrow(
-        _IDENTITY, caller.account_id, named, request.api_user, domain, request.template
-    )
+    row = await connection.fetchrow(_IDENTITY, caller.account_id, named, request.api_user, domain, request.template)
     if row is None:
         raise Refusal("unauthenticated")
     return Identity(**{**dict(row), "variables": tuple(row["variables"] or ()), "caller_user": caller.api_user_id})
@@ -165,17 +169,30 @@ async def _write_submission(
     kind = str(identity.api_user_kind)
     rejected = [{"line": r.line, "address": r.address, "reason": r.reason} for r in admitted.rejected]
     found: UUID | None = await connection.fetchval(
-        _SUBMISSION, new_id(), account, identity.api_user_id, identity.version_id, identity.domain_id, kind,
-        identity.is_test or bool(identity.is_sample) or account == SYSTEM_ACCOUNT, request.sender,
-        request.sender_name, request.reply_to, request.label, now, now + TIME_TO_LIVE[kind] / scale,
-        len(admitted.recipients), admitted.duplicates, rejected, request.idempotency_key, admitted.fingerprint,
-    )  # fmt: skip
+        _SUBMISSION,
+        new_id(),
+        account,
+        identity.api_user_id,
+        identity.version_id,
+        identity.domain_id,
+        kind,
+        identity.is_test or bool(identity.is_sample) or account == SYSTEM_ACCOUNT,
+        request.sender,
+        request.sender_name,
+        request.reply_to,
+        request.label,
+        now,
+        now + TIME_TO_LIVE[kind] / scale,
+        len(admitted.recipients),
+        admitted.duplicates,
+        rejected,
+        request.idempotency_key,
+        admitted.fingerprint,
+    )
     return found
 
 
-async def _use_quota(
-    connection: Connection, account: UUID, identity: Identity, count: int, now: dt.datetime
-) -> None:
+async def _use_quota(connection: Connection, account: UUID, identity: Identity, count: int, now: dt.datetime) -> None:
     """Take `count` from today's quota (days of Asia/Shanghai), or refuse with what is left."""
     if account == SYSTEM_ACCOUNT:
         return
@@ -190,17 +207,20 @@ async def _use_quota(
 
 
 async def _write_messages(
-    connection: Connection, account: UUID, submission: UUID, request: SendRequest,
+    connection: Connection,
+    account: UUID,
+    submission: UUID,
+    request: SendRequest,
     what: tuple[list[Recipient], dt.datetime],
-) -> None:  # fmt: skip
+) -> None:
     recipients, now = what
     made = await connection.fetch(
         _MESSAGES, submission, account, [r.address for r in recipients], [r.variables for r in recipients], now
     )
-    await owe_events(connection, [
-        OwedEvent(account, Event.REQUEST, row["id"], now, event_data(submission, row, request.label))
-        for row in made
-    ])  # fmt: skip
+    await owe_events(
+        connection,
+        [OwedEvent(account, Event.REQUEST, row["id"], now, event_data(submission, row, request.label)) for row in made],
+    )
 
 
 def event_data(submission: UUID, row: Any, label: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ async def enlist(session: Session, kind: Kind, subject: UUID, account: UUID) -> 
 
 async def want_nudge(session: Session, name: str) -> None:
     """Have the process look at its rows again; reconcile sends the signal within a second, coalesced."""
-    await session.execute(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(nudge_wanted=True))
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(nudge_wanted=True))
 
 
 async def epoch(session: Session) -> int:
@@ -94,19 +94,19 @@ async def find(session: Session, name: str) -> Clockwork | None:
 
 async def stamp_started(session: Session, name: str) -> None:
     """Remember that the workflow exists."""
-    await session.execute(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(started_at=now()))
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(started_at=now()))
 
 
 async def stamp_closed(session: Session, name: str) -> None:
     """Remember that the process ended by itself."""
-    await session.execute(
+    await session.exec(
         update(Clockwork).where(col(Clockwork.workflow_id) == name).values(closed_at=now(), nudge_wanted=False)
     )
 
 
 async def stamp_needs_human(session: Session, name: str, why: str) -> None:
     """Remember that the process was ended from outside and must not be restarted by a loop."""
-    await session.execute(
+    await session.exec(
         update(Clockwork).where(col(Clockwork.workflow_id) == name).values(needs_human=why, nudge_wanted=False)
     )
 
@@ -120,7 +120,7 @@ async def take_nudges(session: Session, limit: int = 200) -> list[str]:
         .with_for_update(skip_locked=True)
     )
     names = list((await session.exec(wanted)).all())
-    await session.execute(update(Clockwork).where(col(Clockwork.workflow_id).in_(names)).values(nudge_wanted=False))
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id).in_(names)).values(nudge_wanted=False))
     return names
 
 

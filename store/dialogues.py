@@ -67,8 +67,11 @@ async def register_sender(connection: Connection, sender: UUID, host: str, pid: 
     await connection.execute(
         "INSERT INTO sender (id, lease_until, host, pid, started_at)"
         " VALUES ($1, clock_timestamp() + $2::interval, $3, $4, now())",
-        sender, LEASE, host, pid,
-    )  # fmt: skip
+        sender,
+        LEASE,
+        host,
+        pid,
+    )
 
 
 async def renew_lease(connection: Connection, sender: UUID) -> None:
@@ -76,8 +79,9 @@ async def renew_lease(connection: Connection, sender: UUID) -> None:
     renewed = await connection.fetchval(
         "UPDATE sender SET lease_until = clock_timestamp() + $2::interval"
         " WHERE id = $1 AND lease_until > clock_timestamp() RETURNING id",
-        sender, LEASE,
-    )  # fmt: skip
+        sender,
+        LEASE,
+    )
     if renewed is None:
         raise LeaseLost(str(sender))
 
@@ -121,7 +125,7 @@ async def _lock_pages(connection: Connection, turns: list[Turn]) -> dict[UUID, i
         "SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch FROM page"
         " WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
         list(named),
-    )  # fmt: skip
+    )
     return {row["id"]: row["epoch"] for row in rows}
 
 
@@ -162,9 +166,19 @@ async def _record(connection: Connection, ended: list[Ended]) -> set[int]:
 def _columns(ended: Ended) -> tuple[Any, ...]:
     o = ended.outcome
     return (
-        ended.message.id, ended.message.round, ended.state.value, o.kind.value, ended.next_at, ended.started_at,
-        ended.ended_at, o.reason, o.code, o.enhanced, o.text, o.host,
-    )  # fmt: skip
+        ended.message.id,
+        ended.message.round,
+        ended.state.value,
+        o.kind.value,
+        ended.next_at,
+        ended.started_at,
+        ended.ended_at,
+        o.reason,
+        o.code,
+        o.enhanced,
+        o.text,
+        o.host,
+    )
 
 
 async def _write_attempts(connection: Connection, rows: list[Any]) -> None:
@@ -172,9 +186,22 @@ async def _write_attempts(connection: Connection, rows: list[Any]) -> None:
     await connection.executemany(
         "INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-        [(r["id"], r["attempts"], r["started_at"], r["ended_at"], r["kind"], r["reason"], r["code"], r["enhanced"],
-          r["reply"], r["host"]) for r in rows],
-    )  # fmt: skip
+        [
+            (
+                r["id"],
+                r["attempts"],
+                r["started_at"],
+                r["ended_at"],
+                r["kind"],
+                r["reason"],
+                r["code"],
+                r["enhanced"],
+                r["reply"],
+                r["host"],
+            )
+            for r in rows
+        ],
+    )
 
 
 async def _write_due(connection: Connection, rows: list[Any]) -> None:

@@ -74,9 +74,10 @@ class DomainRecord(SQLModel, table=True):
     checked_at: dt.datetime | None = moment(default=None)
 
 
-def add_with_records(session: Session, row: SenderDomain, expected: Sequence[ExpectedRecord]) -> None:
+async def add_with_records(session: Session, row: SenderDomain, expected: Sequence[ExpectedRecord]) -> None:
     """Insert a domain and the records it has to publish."""
     session.add(row)
+    await session.flush()
     for record in expected:
         session.add(
             DomainRecord(
@@ -135,7 +136,7 @@ async def bound_names(session: Session, domain_id: UUID) -> list[str]:
 
 async def ask_for_check(session: Session, domain_id: UUID, at: dt.datetime, since: dt.datetime) -> bool:
     """Note that the customer wants a look; False when the last wish is younger than `since`."""
-    asked = await session.execute(
+    asked = await session.exec(
         update(SenderDomain)
         .where(
             col(SenderDomain.id) == domain_id,
@@ -171,7 +172,7 @@ async def hand_over(session: Session, former: SenderDomain, at: dt.datetime) -> 
 async def write_findings(session: Session, domain_id: UUID, findings: Sequence[Finding], at: dt.datetime) -> None:
     """Keep what a look found."""
     for finding in findings:
-        await session.execute(
+        await session.exec(
             update(DomainRecord)
             .where(col(DomainRecord.domain_id) == domain_id, col(DomainRecord.purpose) == finding.purpose.value)
             .values(found=list(finding.found), state=finding.state.value, hint=finding.hint.value, checked_at=at)
@@ -180,7 +181,7 @@ async def write_findings(session: Session, domain_id: UUID, findings: Sequence[F
 
 async def note_announced(session: Session, domain_id: UUID, state: str) -> None:
     """Remember that the owner was mailed about this state."""
-    await session.execute(update(SenderDomain).where(col(SenderDomain.id) == domain_id).values(announced=state))
+    await session.exec(update(SenderDomain).where(col(SenderDomain.id) == domain_id).values(announced=state))
 
 
 async def owner_of(session: Session, account: UUID) -> tuple[str, str] | None:

@@ -14,5 +14,8 @@ async def note_left_out(
     """`rejected` and `duplicates` are all of them: a repeated request is answered from this row."""
     await connection.execute(
         "UPDATE submission SET rejected = $3, duplicates = $4 WHERE id = $2 AND account_id = $1",
-        account, submission, [asdict(one) for one in rejected], duplicates,
-    )  # fmt: skip
+        account,
+        submission,
+        [asdict(one) for one in rejected],
+        duplicates,
+    )

@@ -48,7 +48,7 @@ async def _platform(connection: Connection) -> tuple[str, str]:
         "SELECT a.name, d.name AS domain FROM account a JOIN sender_domain d ON d.account_id = a.id"
         " WHERE a.id = $1 ORDER BY d.created_at DESC LIMIT 1",
         SYSTEM_ACCOUNT,
-    )  # fmt: skip
+    )
     if row is None:
         raise LookupError("there is no system account: run `songda migrate`")
     return row["name"], row["domain"]

@@ -101,11 +101,22 @@ _STATES = {
     "queued": MessageState.QUEUED.value,
 }
 _READ_FACTS = (
-    Fact.EMAIL_CONFIRMED, Fact.DOMAIN_USABLE, Fact.API_USER_READY, Fact.TEMPLATE_APPROVED, Fact.FIRST_DELIVERED,
-)  # fmt: skip
+    Fact.EMAIL_CONFIRMED,
+    Fact.DOMAIN_USABLE,
+    Fact.API_USER_READY,
+    Fact.TEMPLATE_APPROVED,
+    Fact.FIRST_DELIVERED,
+)
 """Facts that have rows today; certification, payment and SMS bring theirs."""
-_COUNTS = ("domains", "domains_broken", "api_users", "templates", "templates_in_review", "templates_rejected",
-           "submissions")  # fmt: skip
+_COUNTS = (
+    "domains",
+    "domains_broken",
+    "api_users",
+    "templates",
+    "templates_in_review",
+    "templates_rejected",
+    "submissions",
+)
 
 
 async def begin(session: Session, account_id: UUID) -> str:
@@ -116,7 +127,8 @@ async def begin(session: Session, account_id: UUID) -> str:
 
 async def situations(session: Session, accounts: Sequence[UUID]) -> Mapping[UUID, Situation]:
     """Rows and findings of these accounts, in one query; accounts that are not on the path are left out."""
-    answer = await session.execute(_SITUATIONS, {**_STATES, "accounts": list(accounts), "now": now()})
+    connection = await session.connection()
+    answer = await connection.execute(_SITUATIONS, {**_STATES, "accounts": list(accounts), "now": now()})
     return {row["account_id"]: _situation(row) for row in answer.mappings()}
 
 
@@ -154,7 +166,7 @@ def _situation(row: RowMapping) -> Situation:
 
 async def move(session: Session, seen: Situation, stage: Stage, at: dt.datetime) -> bool:
     """Compare-and-set from what was seen to `stage`; False when someone else moved the row first."""
-    result = await session.execute(
+    result = await session.exec(
         update(Onboarding)
         .where(col(Onboarding.account_id) == seen.account_id, col(Onboarding.changed) == seen.changed)
         .values(
@@ -166,12 +178,12 @@ async def move(session: Session, seen: Situation, stage: Stage, at: dt.datetime)
             completed_at=at if stage is Stage.DONE else None,
         )
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    return bool(result.rowcount)
 
 
 async def stamp_reminder(session: Session, account_id: UUID, changed: int, number: int, at: dt.datetime) -> bool:
     """Count a reminder of this stay; False when it is counted already, or the customer moved on."""
-    result = await session.execute(
+    result = await session.exec(
         update(Onboarding)
         .where(
             col(Onboarding.account_id) == account_id,
@@ -180,7 +192,7 @@ async def stamp_reminder(session: Session, account_id: UUID, changed: int, numbe
         )
         .values(reminders=number, reminded_at=at)
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    return bool(result.rowcount)
 
 
 async def addressee(session: Session, account_id: UUID) -> tuple[str, str, str] | None:

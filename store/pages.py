@@ -97,8 +97,11 @@ async def claim_batch(
     await connection.execute(
         "INSERT INTO clockwork (workflow_id, kind, subject, account_id, created_at, nudge_wanted)"
         " VALUES ($1, $2, $3, $4, now(), false)",
-        workflow_id(Kind.DELIVERY, page), Kind.DELIVERY.value, str(page), SYSTEM_ACCOUNT,
-    )  # fmt: skip
+        workflow_id(Kind.DELIVERY, page),
+        Kind.DELIVERY.value,
+        str(page),
+        SYSTEM_ACCOUNT,
+    )
     return page, count
 
 
@@ -124,8 +127,9 @@ async def close_page(connection: Connection, page: UUID, epoch: int, wait: dt.ti
     row = await connection.fetchrow(
         "UPDATE page SET closed_at = now() WHERE id = $1 AND epoch = $2 AND closed_at IS NULL"
         " RETURNING messages, rounds",
-        page, epoch,
-    )  # fmt: skip
+        page,
+        epoch,
+    )
     if row is None:
         return False
     await connection.execute(_GIVE_BACK, row["messages"], row["rounds"], wait)

@@ -80,12 +80,12 @@ async def count_enabled(session: Session, account: UUID) -> int:
 async def bind(session: Session, api_user_id: UUID, domain_id: UUID) -> None:
     """Allow an API user to send from a domain; a repeat changes nothing."""
     row = {"api_user_id": api_user_id, "domain_id": domain_id}
-    await session.execute(insert(ApiUserDomain).values(row).on_conflict_do_nothing())
+    await session.exec(insert(ApiUserDomain).values(row).on_conflict_do_nothing())
 
 
 async def unbind(session: Session, api_user_id: UUID, domain_id: UUID) -> bool:
     """Forbid an API user to send from a domain; False when it was not bound."""
-    gone = await session.execute(
+    gone = await session.exec(
         delete(ApiUserDomain)
         .where(col(ApiUserDomain.api_user_id) == api_user_id, col(ApiUserDomain.domain_id) == domain_id)
         .returning(col(ApiUserDomain.domain_id))
@@ -95,7 +95,7 @@ async def unbind(session: Session, api_user_id: UUID, domain_id: UUID) -> bool:
 
 async def unbind_all(session: Session, domain_id: UUID) -> None:
     """Remove the bindings of a domain that goes."""
-    await session.execute(delete(ApiUserDomain).where(col(ApiUserDomain.domain_id) == domain_id))
+    await session.exec(delete(ApiUserDomain).where(col(ApiUserDomain.domain_id) == domain_id))
 
 
 async def bindings(session: Session, api_user_ids: Sequence[UUID]) -> list[ApiUserDomain]:
@@ -122,7 +122,7 @@ async def find_key(session: Session, digest: bytes, at: dt.datetime) -> ApiKey |
 
 async def expire_keys(session: Session, api_user_id: UUID, at: dt.datetime) -> None:
     """Let every key of an API user end at `at`, or earlier where it ends earlier already."""
-    await session.execute(
+    await session.exec(
         update(ApiKey)
         .where(
             col(ApiKey.api_user_id) == api_user_id,

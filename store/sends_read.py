@@ -1,12 +1,12 @@
 """What can be read of submissions and messages, always within one account; outcomes are counted from messages."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 
 from domain.sending import Rejected
 from store.db import Session
@@ -91,11 +91,29 @@ FROM message m WHERE m.account_id = :account
 """  # noqa: S608 - constants of ours
 
 
+_COUNT = f"""
+SELECT m.submission_id, {_OUTCOME} AS outcome, count(*) AS number FROM message m
+WHERE m.submission_id = ANY(:sends) AND m.account_id = :account GROUP BY 1, 2
+"""  # noqa: S608 - constants of ours
+_REJECTED = """
+SELECT r.value FROM submission s, jsonb_array_elements(s.rejected) WITH ORDINALITY AS r (value, place)
+WHERE s.id = :send AND s.account_id = :account ORDER BY r.place LIMIT :limit
+"""
+_ATTEMPTS = """
+SELECT message_id, number, kind AS outcome, started_at, ended_at, host, code, enhanced, reply, reason
+FROM attempt WHERE message_id = ANY(:messages) ORDER BY message_id, number
+"""
+
+
+async def _rows(session: Session, query: str, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+    connection = await session.connection()
+    return (await connection.execute(text(query), parameters)).mappings().all()
+
+
 async def find_send(session: Session, account: UUID, send: UUID) -> Send | None:
     """One submission of this account."""
-    rows = await session.execute(text(_SEND + " AND s.id = :send"), {"account": account, "send": send})
-    row = rows.mappings().one_or_none()
-    return Send(**row) if row else None
+    rows = await _rows(session, _SEND + " AND s.id = :send", {"account": account, "send": send})
+    return Send(**rows[0]) if rows else None
 
 
 async def list_sends(session: Session, account: UUID, after: UUID | None, limit: int) -> list[Send]:
@@ -104,34 +122,27 @@ async def list_sends(session: Session, account: UUID, after: UUID | None, limit:
     if after is not None:
         where = """ AND (s.accepted_at, s.id) < (SELECT accepted_at, id FROM submission
                                                  WHERE id = :after AND account_id = :account)"""
-    rows = await session.execute(
-        text(_SEND + where + " ORDER BY s.accepted_at DESC, s.id DESC LIMIT :limit"),
+    rows = await _rows(
+        session,
+        _SEND + where + " ORDER BY s.accepted_at DESC, s.id DESC LIMIT :limit",
         {"account": account, "limit": limit} | ({"after": after} if after else {}),
     )
-    return [Send(**row) for row in rows.mappings()]
+    return [Send(**row) for row in rows]
 
 
 async def count_outcomes(session: Session, account: UUID, sends: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
     """Messages by outcome, for each of these submissions; every outcome is named."""
     counted: dict[UUID, dict[str, int]] = {send: dict.fromkeys(OUTCOMES, 0) for send in sends}
-    rows = await session.execute(
-        text(f"""SELECT m.submission_id, {_OUTCOME} AS outcome, count(*) AS number FROM message m
-                 WHERE m.submission_id = ANY(:sends) AND m.account_id = :account GROUP BY 1, 2"""),  # noqa: S608
-        {"sends": list(sends), "account": account},
-    )
-    for send, outcome, number in rows:
-        counted[send][outcome] = number
+    rows = await _rows(session, _COUNT, {"sends": list(sends), "account": account})
+    for row in rows:
+        counted[row["submission_id"]][row["outcome"]] = row["number"]
     return counted
 
 
 async def rejected_recipients(session: Session, account: UUID, send: UUID, limit: int) -> list[Rejected]:
     """The first of those that were left out of a submission, in the order of the request."""
-    rows = await session.execute(
-        text("""SELECT r.value FROM submission s, jsonb_array_elements(s.rejected) WITH ORDINALITY AS r (value, place)
-                WHERE s.id = :send AND s.account_id = :account ORDER BY r.place LIMIT :limit"""),
-        {"send": send, "account": account, "limit": limit},
-    )
-    return [Rejected(**value) for (value,) in rows]
+    rows = await _rows(session, _REJECTED, {"send": send, "account": account, "limit": limit})
+    return [Rejected(**row["value"]) for row in rows]
 
 
 async def list_messages(
@@ -144,30 +155,28 @@ async def list_messages(
     if outcome is not None:
         where += f" AND {_OUTCOME} = :outcome"
         parameters["outcome"] = outcome
-    rows = await session.execute(text(f"{_MESSAGE}{where} ORDER BY m.ordinal LIMIT :limit"), parameters)
-    return [SentMessage(**row) for row in rows.mappings()]
+    rows = await _rows(session, f"{_MESSAGE}{where} ORDER BY m.ordinal LIMIT :limit", parameters)
+    return [SentMessage(**row) for row in rows]
 
 
 async def find_message(session: Session, account: UUID, message: int) -> SentMessage | None:
     """One message of this account."""
-    rows = await session.execute(text(_MESSAGE + " AND m.id = :message"), {"account": account, "message": message})
-    row = rows.mappings().one_or_none()
-    return SentMessage(**row) if row else None
+    rows = await _rows(session, _MESSAGE + " AND m.id = :message", {"account": account, "message": message})
+    return SentMessage(**rows[0]) if rows else None
 
 
-async def attempts_of(session: Session, message: SentMessage) -> list[Try]:
-    """Every try at a message that the caller may see, in order; the settling one comes from the message itself."""
-    rows = await session.execute(
-        text("""SELECT number, kind AS outcome, started_at, ended_at, host, code, enhanced, reply, reason
-                FROM attempt WHERE message_id = :message ORDER BY number"""),
-        {"message": message.id},
-    )
-    tries: list[Try] = []
-    for row in rows.mappings():
-        tries.append(Try(**row, possible_duplicate=_after_uncertain(tries)))
-    if message.outcome in ("queued", "deferred") or message.attempts <= len(tries):
-        return tries
-    return [*tries, _settling(message, _after_uncertain(tries))]
+async def attempts_of(session: Session, messages: Sequence[SentMessage]) -> dict[int, list[Try]]:
+    """Every try at these messages (which the caller may see), in order; the settling one is on the message itself."""
+    tries: dict[int, list[Try]] = {message.id: [] for message in messages}
+    for row in await _rows(session, _ATTEMPTS, {"messages": list(tries)}):
+        earlier = tries[row["message_id"]]
+        fields = {name: value for name, value in row.items() if name != "message_id"}
+        earlier.append(Try(**fields, possible_duplicate=_after_uncertain(earlier)))
+    for message in messages:
+        earlier = tries[message.id]
+        if message.outcome not in ("queued", "deferred") and message.attempts > len(earlier):
+            earlier.append(_settling(message, _after_uncertain(earlier)))
+    return tries
 
 
 def _after_uncertain(tries: Sequence[Try]) -> bool:
@@ -176,9 +185,17 @@ def _after_uncertain(tries: Sequence[Try]) -> bool:
 
 def _settling(message: SentMessage, possible_duplicate: bool) -> Try:
     return Try(
-        message.attempts, message.outcome, message.attempted_at, message.finished_at, message.host, message.code,
-        message.enhanced, message.reply, message.reason, possible_duplicate,
-    )  # fmt: skip
+        message.attempts,
+        message.outcome,
+        message.attempted_at,
+        message.finished_at,
+        message.host,
+        message.code,
+        message.enhanced,
+        message.reply,
+        message.reason,
+        possible_duplicate,
+    )
 
 
 @dataclass(frozen=True)
@@ -204,18 +221,20 @@ class Approved:
     text: str
 
 
+_IDENTITIES = """
+SELECT u.name, u.kind, u.is_test, array_remove(array_agg(d.name ORDER BY d.name), NULL) AS domains
+FROM api_user u
+LEFT JOIN api_user_domain b ON b.api_user_id = u.id
+LEFT JOIN sender_domain d ON d.id = b.domain_id AND d.state = 'usable'
+WHERE u.account_id = :account AND u.disabled_at IS NULL
+GROUP BY u.id ORDER BY u.is_test, u.created_at
+"""
+
+
 async def sending_identities(session: Session, account: UUID) -> list[Identity]:
     """Enabled API users with their usable domains, test users last."""
-    rows = await session.execute(
-        text("""SELECT u.name, u.kind, u.is_test, array_remove(array_agg(d.name ORDER BY d.name), NULL) AS domains
-                FROM api_user u
-                LEFT JOIN api_user_domain b ON b.api_user_id = u.id
-                LEFT JOIN sender_domain d ON d.id = b.domain_id AND d.state = 'usable'
-                WHERE u.account_id = :account AND u.disabled_at IS NULL
-                GROUP BY u.id ORDER BY u.is_test, u.created_at"""),
-        {"account": account},
-    )
-    return [Identity(r["name"], r["kind"], r["is_test"], tuple(r["domains"])) for r in rows.mappings()]
+    rows = await _rows(session, _IDENTITIES, {"account": account})
+    return [Identity(**{**row, "domains": tuple(row["domains"])}) for row in rows]
 
 
 _APPROVED = """
@@ -230,17 +249,23 @@ WHERE t.account_id = :account AND t.deleted_at IS NULL
 async def approved_templates(session: Session, account: UUID, name: str | None = None) -> list[Approved]:
     """Templates with an approved version (or the one called `name`), newest first, samples last."""
     where = " AND t.invoke_name = :name" if name is not None else ""
-    rows = await session.execute(
-        text(f"{_APPROVED}{where} ORDER BY t.is_sample, t.created_at DESC"),
+    rows = await _rows(
+        session,
+        f"{_APPROVED}{where} ORDER BY t.is_sample, t.created_at DESC",
         {"account": account} | ({"name": name} if name is not None else {}),
     )
-    return [Approved(**{**row, "variables": tuple(row["variables"])}) for row in rows.mappings()]
+    return [Approved(**{**row, "variables": tuple(row["variables"])}) for row in rows]
 
 
 async def test_sends_used(session: Session, account: UUID, day: dt.date) -> int:
     """Messages that test API users of this account sent on that day."""
-    used = await session.scalar(
-        text("SELECT used FROM quota_use WHERE account_id = :account AND day = :day AND is_test"),
-        {"account": account, "day": day},
-    )
-    return int(used or 0)
+    query = "SELECT used FROM quota_use WHERE account_id = :account AND day = :day AND is_test"
+    rows = await _rows(session, query, {"account": account, "day": day})
+    return int(rows[0]["used"]) if rows else 0
+
+
+async def confirmed_address(session: Session, account: UUID, member: UUID) -> str | None:
+    """The member's own address, once it is confirmed."""
+    query = "SELECT email FROM member WHERE id = :member AND account_id = :account AND email_confirmed_at IS NOT NULL"
+    rows = await _rows(session, query, {"account": account, "member": member})
+    return str(rows[0]["email"]) if rows else None

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel, col, func, select, update
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from domain.reviews import Decision, DecisionResult, ReviewState
+from domain.templates import INVOKE_NAME
 from store import audit_log, clockwork
 from store.columns import moment, now, text_list
 from store.db import Session
@@ -93,6 +94,8 @@ async def find(session: Session, account: UUID, ref: str, *, lock: bool = False)
     """By id or invoke name. `lock` keeps other changes of this template waiting until the transaction ends."""
     named = select(Template).where(col(Template.account_id) == account, col(Template.deleted_at).is_(None))
     identifier = _uuid(ref)
+    if identifier is None and not INVOKE_NAME.fullmatch(ref):
+        return None
     named = named.where(Template.id == identifier if identifier else Template.invoke_name == ref)
     return (await session.exec(named.with_for_update() if lock else named)).one_or_none()
 
@@ -183,22 +186,22 @@ async def _move(
     )
     if row_version:
         moved = moved.where(col(TemplateVersion.row_version) == row_version)
-    row = (await session.execute(moved)).one_or_none()
+    row = (await session.exec(moved)).one_or_none()
     return VersionHead(*row) if row else None
 
 
-async def submit(session: Session, version_id: UUID, account: UUID, at: dt.datetime) -> str | None:
-    """A draft goes to review; returns its process's workflow id, or None when it is no draft any more."""
+async def submit(session: Session, version_id: UUID, account: UUID, at: dt.datetime) -> str:
+    """A draft goes to review; returns its process's workflow id. Raises `Refusal` when it is no draft any more."""
     changes = {"state": ReviewState.SUBMITTED.value, "submitted_at": at}
     if await _move(session, version_id, ReviewState.DRAFT, 0, changes) is None:
-        return None
+        raise Refusal("template_nothing_to_submit", state=ReviewState.SUBMITTED.value)
     return await clockwork.enlist(session, Kind.TEMPLATE_REVIEW, version_id, account)
 
 
 async def set_due(session: Session, version_id: UUID, due_at: dt.datetime) -> None:
     """Promise the decision by then; a promise is not changed."""
     unset = update(TemplateVersion).where(col(TemplateVersion.id) == version_id, col(TemplateVersion.due_at).is_(None))
-    await session.execute(unset.values(due_at=due_at))
+    await session.exec(unset.values(due_at=due_at))
 
 
 async def withdraw(session: Session, version_id: UUID) -> bool:
@@ -226,7 +229,7 @@ async def decide(session: Session, version_id: UUID, ruling: Ruling, at: dt.date
     state = ReviewState.APPROVED if ruling.decision is Decision.APPROVE else ReviewState.REJECTED
     changes = {
         "state": state.value, "decided_at": at, "decided_by": ruling.actor, "reason": ruling.reason or None,
-    }  # fmt: skip
+    }
     head = await _move(session, version_id, ReviewState.SUBMITTED, ruling.row_version, changes)
     row = await session.get(TemplateVersion, version_id, populate_existing=True)
     if row is None:

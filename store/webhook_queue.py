@@ -1,6 +1,7 @@
 """The statements of the webhook drainer: take pending events, record what became of them, judge the endpoint.
 
-Set-based, on plain asyncpg connections; each function is called inside one transaction.
+Set-based, on plain asyncpg connections; each function is called inside one transaction. All of them lock the
+endpoint's row before its events: a stalled worker and its successor may be at work at the same time.
 """
 
 import datetime as dt
@@ -30,6 +31,7 @@ class EndpointRow:
     state: str
     disabled_by: str | None
     disabled_at: dt.datetime | None
+    owner_told_at: dt.datetime | None
     failing_since: dt.datetime | None
     failures: int
     next_attempt_at: dt.datetime | None
@@ -84,8 +86,8 @@ class Backlog:
 
 
 _ENDPOINT = """
-SELECT id, account_id, url, secret, previous_secret, previous_until, state, disabled_by, disabled_at, failing_since,
-       failures, next_attempt_at, last_error, last_delivered_at, deleted_at
+SELECT id, account_id, url, secret, previous_secret, previous_until, state, disabled_by, disabled_at, owner_told_at,
+       failing_since, failures, next_attempt_at, last_error, last_delivered_at, deleted_at
 FROM webhook_endpoint WHERE id = $1
 """
 _MARK_BUSY = """
@@ -105,6 +107,7 @@ _NUMBER = """
 UPDATE webhook_event SET number = n.number
 FROM unnest($1::bigint[], $2::bigint[]) AS n(id, number) WHERE webhook_event.id = n.id
 """
+_LOCK = "UPDATE webhook_endpoint SET last_delivered_at = greatest(last_delivered_at, $2) WHERE id = $1"
 _RECORD = """
 UPDATE webhook_event SET
   attempts = webhook_event.attempts + 1,
@@ -122,7 +125,7 @@ SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::timestamptz
 """
 _JUDGE = """
 UPDATE webhook_endpoint SET failing_since = $2, failures = $3, next_attempt_at = $4, last_error = $5, busy_until = NULL
-WHERE id = $1
+WHERE id = $1 AND url = $6
 """
 _RELEASE = f"UPDATE webhook_event SET next_attempt_at = NULL WHERE endpoint_id = $1 AND {PENDING}"  # noqa: S608
 _BACKLOG = f"""
@@ -157,8 +160,9 @@ async def take(
     last = await connection.fetchval(_MARK_BUSY, endpoint, BUSY)
     if last is None:
         return []
-    rows = await (connection.fetch(_PROBE, endpoint, limit) if probe
-                  else connection.fetch(_DUE, endpoint, due_at, limit))
+    rows = await (
+        connection.fetch(_PROBE, endpoint, limit) if probe else connection.fetch(_DUE, endpoint, due_at, limit)
+    )
     fresh = [row["id"] for row in rows if row["number"] is None]
     numbers = dict(zip(fresh, range(last + 1, last + 1 + len(fresh)), strict=True))
     if numbers:
@@ -172,27 +176,28 @@ async def take(
 async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> None:
     """Acknowledge what was acknowledged, postpone the rest, and log every request."""
     ids, at, errors = [t.event.id for t in tries], [t.at for t in tries], [t.error for t in tries]
-    await connection.execute(
-        _RECORD, ids, at, errors, [t.given_up for t in tries], [t.next_attempt_at for t in tries]
-    )
-    await connection.execute(
-        _LOG, endpoint, ids, [t.event.kind for t in tries], [t.event.number for t in tries], at,
-        [t.status for t in tries], errors, [t.response for t in tries], [t.milliseconds for t in tries],
-    )
-    acknowledged = [t.at for t in tries if t.error is None]
-    if acknowledged:
-        await connection.execute(
-            "UPDATE webhook_endpoint SET last_delivered_at = $2 WHERE id = $1", endpoint, max(acknowledged)
-        )
+    await connection.execute(_LOCK, endpoint, max((t.at for t in tries if t.error is None), default=None))
+    await connection.execute(_RECORD, ids, at, errors, [t.given_up for t in tries], [t.next_attempt_at for t in tries])
+    columns = [(t.event.kind, t.event.number, t.at, t.status, t.error, t.response, t.milliseconds) for t in tries]
+    await connection.execute(_LOG, endpoint, ids, *(list(column) for column in zip(*columns, strict=True)))
 
 
-async def judge(connection: Connection, endpoint: UUID, health: Health) -> None:
-    """Write what a drain learnt about the endpoint, and that nobody works on it now."""
+async def judge(connection: Connection, endpoint: EndpointRow, health: Health) -> None:
+    """Write what a drain learnt about the endpoint, and that nobody works on it now.
+
+    Nothing is written when its URL was changed meanwhile: the judgement is about the old one.
+    """
     await connection.execute(
-        _JUDGE, endpoint, health.failing_since, health.failures, health.next_attempt_at, health.last_error
+        _JUDGE,
+        endpoint.id,
+        health.failing_since,
+        health.failures,
+        health.next_attempt_at,
+        health.last_error,
+        endpoint.url,
     )
     if health.recovered:
-        await connection.execute(_RELEASE, endpoint)
+        await connection.execute(_RELEASE, endpoint.id)
 
 
 async def backlog(connection: Connection, endpoint: UUID, now: dt.datetime) -> Backlog:
@@ -205,6 +210,11 @@ async def disable(connection: Connection, endpoint: UUID, why: DisabledBy, at: d
     await connection.execute(_DISABLE, endpoint, why.value, at, error)
 
 
+async def stamp_told(connection: Connection, endpoint: UUID, at: dt.datetime) -> None:
+    """Remember that the owner knows."""
+    await connection.execute("UPDATE webhook_endpoint SET owner_told_at = $2 WHERE id = $1", endpoint, at)
+
+
 async def prune(connection: Connection, endpoint: UUID, now: dt.datetime) -> None:
     """Bound the log and forget events that were settled long ago."""
     await connection.execute(_OLD_ATTEMPTS, endpoint, KEPT_ATTEMPTS)
@@ -213,8 +223,8 @@ async def prune(connection: Connection, endpoint: UUID, now: dt.datetime) -> Non
 
 async def forget(connection: Connection, endpoint: UUID) -> None:
     """Drop everything that was owed to a deleted endpoint, its log and its secrets."""
-    await connection.execute("DELETE FROM webhook_event WHERE endpoint_id = $1", endpoint)
-    await connection.execute("DELETE FROM webhook_attempt WHERE endpoint_id = $1", endpoint)
     await connection.execute(
         "UPDATE webhook_endpoint SET secret = ''::bytea, previous_secret = NULL WHERE id = $1", endpoint
     )
+    await connection.execute("DELETE FROM webhook_event WHERE endpoint_id = $1", endpoint)
+    await connection.execute("DELETE FROM webhook_attempt WHERE endpoint_id = $1", endpoint)

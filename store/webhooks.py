@@ -36,6 +36,8 @@ class WebhookEndpoint(SQLModel, table=True):
     state: str = EndpointState.ENABLED.value
     disabled_by: str | None = None
     disabled_at: dt.datetime | None = moment(default=None)
+    owner_told_at: dt.datetime | None = moment(default=None)
+    """The owner was mailed that we disabled it."""
     created_at: dt.datetime = moment(default_factory=now)
     last_number: int = Field(default=0, sa_type=BigInteger)
     failing_since: dt.datetime | None = moment(default=None)
@@ -146,7 +148,7 @@ async def wake_pending(session: Session) -> None:
     Run every second by reconcile. An endpoint is marked busy for half a minute, so a process that cannot work (no
     worker, database trouble) collects two signals a minute, not sixty.
     """
-    await session.execute(text(_WAKE))
+    await (await session.connection()).execute(text(_WAKE))
 
 
 async def endpoint_of(session: Session, account: UUID, endpoint: UUID, *, lock: bool = False) -> WebhookEndpoint | None:
@@ -171,10 +173,8 @@ async def endpoints_of(session: Session, account: UUID, after: UUID | None, limi
 
 async def count_endpoints(session: Session, account: UUID) -> int:
     """Endpoints of the account that are not deleted. Locks the account's row, so that a limit holds."""
-    await session.exec(select(Account.id).where(Account.id == account).with_for_update())
-    query = select(func.count()).where(
-        WebhookEndpoint.account_id == account, col(WebhookEndpoint.deleted_at).is_(None)
-    )
+    await session.exec(select(Account.id).where(Account.id == account).with_for_update(key_share=True))
+    query = select(func.count()).where(WebhookEndpoint.account_id == account, col(WebhookEndpoint.deleted_at).is_(None))
     return (await session.exec(query)).one()
 
 
@@ -200,7 +200,7 @@ async def clear_back_off(session: Session, endpoint: WebhookEndpoint) -> None:
     """Forget past failures, of the endpoint and of its events: everything may be tried at once."""
     endpoint.failures = 0
     endpoint.failing_since = endpoint.next_attempt_at = None
-    await session.execute(
+    await session.exec(
         update(WebhookEvent)
         .where(col(WebhookEvent.endpoint_id) == endpoint.id, text(PENDING))
         .values(next_attempt_at=None, attempts=0)
@@ -220,9 +220,7 @@ async def owner_of(session: Session, account: UUID) -> Owner | None:
     query = (
         select(Member.email, Account.language)
         .join(Account, col(Account.id) == Member.account_id)
-        .where(
-            Member.account_id == account, Member.role == "owner", col(Member.email_confirmed_at).is_not(None)
-        )
+        .where(Member.account_id == account, Member.role == "owner", col(Member.email_confirmed_at).is_not(None))
         .order_by(col(Member.created_at))
         .limit(1)
     )

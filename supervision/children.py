@@ -32,14 +32,16 @@ class Program:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL
+    """What it gets when we are killed. Not SIGTERM: whoever finishes in peace then finds the database gone."""
     patience: float = 15.0
     owner: Owner = field(default_factory=Owner)
 
 
-def leashed(command: list[str], stop_signal: signal.Signals, owner: Owner) -> list[str]:
-    """The command line that runs `command` as that owner and ends it when this process dies."""
+def leashed(command: list[str], death_signal: signal.Signals, owner: Owner) -> list[str]:
+    """The command line that runs `command` as that owner and signals it when this process dies."""
     who = ["-", "-"] if owner.uid is None else [str(owner.uid), str(owner.gid)]
-    return [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(stop_signal.value), *who, *command]
+    return [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(death_signal.value), *who, *command]
 
 
 def describe_end(returncode: int) -> str:
@@ -85,7 +87,7 @@ class Child:
                 return
             with self.log.open("ab") as output:
                 self._process = await asyncio.create_subprocess_exec(
-                    *leashed(self.program.command, self.program.stop_signal, self.program.owner),
+                    *leashed(self.program.command, self.program.death_signal, self.program.owner),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -100,13 +102,13 @@ class Child:
         """Its exit status, negative for a signal; -SIGKILL if it never ran."""
         return -signal.SIGKILL if self._process is None else await self._process.wait()
 
-    async def until_ready(self, probe: Probe, seconds: float) -> None:
-        """Raises `CannotStart` when it ends before the probe succeeds, or when that takes too long."""
+    async def until_ready(self, probe: Probe, seconds: float, every: float = 0.05) -> None:
+        """Probe until it succeeds; raises `CannotStart` when the child ends before that, or when it takes too long."""
         try:
             async with asyncio.timeout(seconds):
                 while not await probe():
                     self._still_runs()
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(every)
         except TimeoutError:
             raise CannotStart(
                 f"{self.program.role} gave no sign of life within {seconds:.0f} s: see {self.log}."
@@ -119,9 +121,10 @@ class Child:
             )
 
     def last_line(self) -> str:
-        """The last words in the log."""
-        lines = [line for line in self.log.read_text(errors="replace")[-4000:].splitlines() if line.strip()]
-        return lines[-1].strip()[:300] if lines else "it said nothing"
+        """What the log ends with: the last line that speaks of an error, else the last one."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace")[-8000:].splitlines() if line.strip()]
+        telling = [line for line in lines if "Error" in line or "FATAL" in line or line.startswith("songda:")]
+        return (telling or lines or ["it said nothing"])[-1][:300]
 
     def watch(self) -> None:
         """From now on a death is reported and followed by a restart."""

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,8 +129,8 @@ def end_leftovers(folder: Folder, report: Callable[[str], None]) -> None:
     report(f"The last run was killed: ending {len(leftovers)} of its processes first.")
     for process in leftovers:
         with contextlib.suppress(psutil.Error):
-            # A second SIGTERM is harmless; PostgreSQL ends its clients' sessions at SIGINT only.
-            process.send_signal(2 if process.name() == "postgres" else 15)
+            # PostgreSQL shuts down fast at SIGINT, and should; the others are made to be killed.
+            process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGKILL)
     _, stubborn = psutil.wait_procs(leftovers, timeout=LEFTOVER_PATIENCE)
     for process in stubborn:
         process.kill()

@@ -116,7 +116,10 @@ def can_enter(folder: Path, owner: Owner) -> bool:
     """Whether that user can walk to the folder; asked by trying, since rights come from many places."""
     attempt = subprocess.run(
         ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)],
-        cwd="/", capture_output=True, check=False, **owner.credentials(),  # type: ignore[call-overload]
+        cwd="/",
+        capture_output=True,
+        check=False,
+        **owner.credentials(),  # type: ignore[call-overload]
     )
     return bool(attempt.returncode == 0)
 
@@ -194,11 +197,25 @@ def run_initdb(binaries: Path, target: Path, owner: Owner, password_file: Path) 
     """UTF-8 with the built-in locale: the same order of rows on every machine."""
     run = subprocess.run(
         [
-            str(binaries / "initdb"), "-D", str(target), "-U", SUPERUSER, f"--pwfile={password_file}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-            "--locale=C", "--no-instructions", "--no-sync",
+            str(binaries / "initdb"),
+            "-D",
+            str(target),
+            "-U",
+            SUPERUSER,
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--no-instructions",
+            "--no-sync",
         ],
-        cwd="/", capture_output=True, text=True, check=False, **owner.credentials(),  # type: ignore[call-overload]
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        **owner.credentials(),  # type: ignore[call-overload]
     )
     if run.returncode != 0:
         reason = " ".join(run.stderr.split())[-300:]

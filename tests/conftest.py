@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import os
 import pkgutil
 import shutil
 import signal
@@ -35,6 +36,7 @@ SEARCH_ATTRIBUTES = {
     "NeedsHuman": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
     "DueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
+CHECKOUT = Path(__file__).resolve().parent.parent
 TEMPLATE = "songda_template"
 CLONE_NUMBERS = count(1)
 
@@ -60,7 +62,10 @@ async def postgres_server() -> AsyncIterator[postgres.Cluster]:
     with (folder / "postgres.log").open("wb") as log:
         server = subprocess.Popen(
             leashed(cluster.command(), signal.SIGINT, cluster.owner),
-            stdout=log, stderr=log, cwd="/", start_new_session=True,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
         )
     try:
         await postgres.wait_ready(cluster, 30)
@@ -75,7 +80,7 @@ async def postgres_server() -> AsyncIterator[postgres.Cluster]:
 
 async def build_schema(url: str) -> None:
     """As `songda migrate` does; alembic runs a loop of its own, hence the thread."""
-    if list(Path("store/migrations/versions").glob("*.py")):
+    if list((CHECKOUT / "store/migrations/versions").glob("*.py")):
         await asyncio.to_thread(upgrade, url)
         return
     for module in pkgutil.iter_modules(store.__path__, "store."):  # no migration yet: the tables as declared
@@ -162,3 +167,14 @@ async def dev_temporal() -> AsyncIterator[WorkflowEnvironment]:
     )
     async with environment:
         yield environment
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; without one the test is skipped, but in CI it fails (`make test` installs it)."""
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found and os.environ.get("CI"):
+        pytest.fail("Chromium is missing: `make chromium` installs it as root on Debian.")
+    if not found:
+        pytest.skip("Chromium is missing: `make chromium` installs it as root on Debian.")
+    return found[0]

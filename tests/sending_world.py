@@ -55,9 +55,15 @@ async def make_customer(db: Database, *, quota: int = 1000, kind: SendKind = Sen
         session.add(Account(id=account, name="Customer", state=AccountState.ACTIVE.value, daily_quota=quota))
         session.add(
             SenderDomain(
-                id=domain, account_id=account, name=customer.domain_name, state=DomainState.USABLE.value, ownership_token="t",
-                dkim_selector="s1", dkim_public=public, dkim_private=VAULT.seal(private, f"domain/{domain}"),
-            )  # fmt: skip
+                id=domain,
+                account_id=account,
+                name=customer.domain_name,
+                state=DomainState.USABLE.value,
+                ownership_token="t",
+                dkim_selector="s1",
+                dkim_public=public,
+                dkim_private=VAULT.seal(private, f"domain/{domain}"),
+            )
         )
         session.add(ApiUser(id=user, account_id=account, name=customer.api_user_name, kind=kind.value))
         await session.flush()
@@ -66,10 +72,16 @@ async def make_customer(db: Database, *, quota: int = 1000, kind: SendKind = Sen
         await session.flush()
         session.add(
             TemplateVersion(
-                id=version, template_id=template, account_id=account, number=1, subject="你好 %name%",
-                html="<p>Hello %name%</p>", text="Hello %name%", variables=["name"],
+                id=version,
+                template_id=template,
+                account_id=account,
+                number=1,
+                subject="你好 %name%",
+                html="<p>Hello %name%</p>",
+                text="Hello %name%",
+                variables=["name"],
                 state=ReviewState.APPROVED.value,
-            )  # fmt: skip
+            )
         )
     return customer
 

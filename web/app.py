@@ -8,11 +8,20 @@ from fastapi.staticfiles import StaticFiles
 
 from web import errors
 from web.csrf import csrf_checked
-from web.public import home
+from web.portal import account, sends, templates, test_send
+from web.public import contact, home, login, register, review_preview
 from web.security import PageHeaders
 
 ROUTERS: tuple[APIRouter, ...] = (
     home.router,
+    register.router,
+    login.router,
+    contact.router,
+    account.router,
+    sends.router,
+    test_send.router,
+    templates.router,
+    review_preview.router,
 )
 """Every feature's pages; add yours here."""
 

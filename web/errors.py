@@ -1,6 +1,7 @@
 """Errors of browser routes are pages; those of machine routes stay what the API made of them."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +19,8 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 async def refusal_page(request: Request, error: Exception) -> Response:
     """A refusal that no form caught."""
-    assert isinstance(error, Refusal)
+    if not isinstance(error, Refusal):
+        raise error
     status, detail, step = explain(error, language_of(request))
     return render(request, "error.html", status, title=detail, step=step)
 
@@ -30,7 +32,8 @@ async def invalid_page(request: Request, error: Exception) -> Response:
 
 async def http_page(request: Request, error: Exception) -> Response:
     """404, 405 and the like; redirects pass."""
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     location = (error.headers or {}).get("Location")
     if location and 300 <= error.status_code < 400:
         return RedirectResponse(location, error.status_code)
@@ -64,10 +67,11 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _divided(page, app.exception_handlers.get(kind)))
 
 
-def _divided(page: Handler, other: Callable[..., Awaitable[Response]] | None) -> Handler:
+def _divided(page: Handler, other: Callable[..., Any] | None) -> Handler:
     async def handler(request: Request, error: Exception) -> Response:
         if is_page(request.url.path) or other is None:
             return await page(request, error)
-        return await other(request, error)
+        answer: Response = await other(request, error)  # every handler of ours is a coroutine
+        return answer
 
     return handler

@@ -95,7 +95,7 @@ class DomainVerification:
 
 def _details(progress: DomainProgress) -> str:
     """Markdown: what stands, and each record with its state. Record names are public, not personal."""
-    lines = [f"**State:** {progress.state.value}" + (f" (problem: {progress.problem})" if progress.problem else "")]
+    lines = [f"**State:** {progress.state.value}" + (f" (problem: {progress.problem.value})" if progress.problem else "")]
     if progress.suspected:
         lines.append("A fault was seen once; the next look confirms or dismisses it.")
     lines += ["", "| record | needed | state |", "|---|---|---|"]

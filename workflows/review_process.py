@@ -45,6 +45,7 @@ class ReviewProcess:
     """State and handlers; see the module."""
 
     def __init__(self) -> None:
+        self._process: Process | None = None
         self._case: ReviewCase | None = None
         self._stage = ReviewStage.OPENING
         self._woken = False
@@ -65,9 +66,9 @@ class ReviewProcess:
         """Approve or reject; the answer says whether this decision counted."""
         await workflow.wait_condition(lambda: self._case is not None)
         made = ReviewDecision(decision.decision, decision.reason, ACTOR, decision.version)
-        result: DecisionResult = await self._act(
-            ReviewActivities.decide, ReviewVerdict(self._process(), made, workflow.now()), "record the decision"
-        )
+        assert self._process is not None
+        verdict = ReviewVerdict(self._process, made, workflow.now())
+        result: DecisionResult = await self._act(ReviewActivities.decide, verdict, "record the decision")
         self._woken = True
         return result
 
@@ -86,7 +87,7 @@ class ReviewProcess:
 
     async def review(self, process: Process) -> ReviewState:
         """Wait until the item is decided or withdrawn, tell the customer, close."""
-        self._subject = process
+        self._process = process
         looks = 0
         case = await self._look(process)
         while case.state is ReviewState.SUBMITTED:
@@ -103,9 +104,6 @@ class ReviewProcess:
         await self._act(ReviewActivities.close, process, "note the end")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return case.state
-
-    def _process(self) -> Process:
-        return self._subject
 
     async def _look(self, process: Process) -> ReviewCase:
         self._woken = False

@@ -1,9 +1,10 @@
 """What operators see of a process in the Temporal UI: search attributes and current details."""
 
 import datetime as dt
+from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 ACCOUNT = SearchAttributeKey.for_keyword("AccountId")
 STAGE = SearchAttributeKey.for_keyword("Stage")
@@ -21,8 +22,14 @@ def show(
     stage: str, details: str, *, needs_human: bool = False, due_at: dt.datetime | None = None, channel: str = "email"
 ) -> None:
     """Tell operators where this process is. `details` is Markdown without personal data."""
-    due = DUE_AT.value_unset() if due_at is None else DUE_AT.value_set(due_at)
-    workflow.upsert_search_attributes(
-        [STAGE.value_set(stage), CHANNEL.value_set(channel), NEEDS_HUMAN.value_set(needs_human), due]
-    )
+    updates: list[SearchAttributeUpdate[Any]] = [
+        STAGE.value_set(stage),
+        CHANNEL.value_set(channel),
+        NEEDS_HUMAN.value_set(needs_human),
+    ]
+    if due_at is not None:
+        updates.append(DUE_AT.value_set(due_at))
+    elif workflow.info().typed_search_attributes.get(DUE_AT) is not None:
+        updates.append(DUE_AT.value_unset())
+    workflow.upsert_search_attributes(updates)
     workflow.set_current_details(details)

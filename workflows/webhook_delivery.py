@@ -8,7 +8,7 @@ from temporalio.common import RetryPolicy
 
 from activities.webhooks import WebhookActivities
 from domain.ids import Process, iso
-from domain.webhooks import DeliveryProgress, DisabledBy, Drained, DrainOrder, Stage
+from domain.webhooks import DeliveryProgress, Drained, DrainOrder, Stage
 from workflows import visibility
 
 LOOK_AFTER = timedelta(days=1)
@@ -72,10 +72,10 @@ class WebhookDeliveryWorkflow:
         self._failed += self._last.failed
         self._plan()
         self._show()
-        if self._last.disabled_by in (DisabledBy.GONE, DisabledBy.FAILING):
+        if self._last.owner_waits:
             await workflow.execute_activity_method(
                 WebhookActivities.tell_owner,
-                process,
+                DrainOrder(process, workflow.now()),
                 start_to_close_timeout=QUICK,
                 retry_policy=RETRY,
                 summary="mail the owner that the endpoint is disabled",

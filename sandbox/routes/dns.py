@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from sandbox.config import Record
@@ -83,11 +83,11 @@ async def add_records(body: RecordIn, parts: PartsOf) -> dict[str, Any]:
 
 @router.delete("/records")
 async def delete_records(
-    parts: PartsOf, name: str, type: str | None = None, value: str | None = None
+    parts: PartsOf, name: str, kind: Annotated[str | None, Query(alias="type")] = None, value: str | None = None
 ) -> dict[str, int]:
     """Delete one value, one record set, or (without ``type``) everything at a name; counts the values."""
     try:
-        return {"deleted": await parts.zones.withdraw(name, type.upper() if type else None, value)}
+        return {"deleted": await parts.zones.withdraw(name, kind.upper() if kind else None, value)}
     except BadRecord as problem:
         raise refused(problem) from None
 

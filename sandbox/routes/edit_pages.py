@@ -20,6 +20,7 @@ from sandbox.zones import TYPES, BadRecord, Fault
 router = APIRouter(prefix="/ui", include_in_schema=False)
 
 Text = Annotated[str, Form()]
+RecordType = Annotated[str, Form(alias="type")]
 # What a person left empty arrives as an empty string, which is no number.
 MaybeNumber = Annotated[str, Form()]
 
@@ -57,27 +58,23 @@ def _dns(request: Request, parts: Parts, zone: str, form: dict[str, str], proble
 
 
 @router.post("/dns/records")
-async def publish(
-    request: Request, parts: PartsOf, name: Text, type: Text, value: Text = "", zone: Text = ""
-) -> Response:
+async def publish(request: Request, parts: PartsOf, name: Text, kind: RecordType, value: Text = "") -> Response:
     """Add the lines of the form to the record set."""
     # A long DKIM value is often pasted with line breaks; only MX and the like take one value a line.
-    lines = (
-        [value.strip()] if type == "TXT" else [line.strip() for line in value.splitlines() if line.strip()]
-    )
-    if type == "TXT":
+    lines = [value.strip()] if kind == "TXT" else [line.strip() for line in value.splitlines() if line.strip()]
+    if kind == "TXT":
         lines = ["".join(part.strip(" ") if '"' not in part else part for part in lines[0].splitlines())]
     try:
-        await parts.zones.add(Record(name, type, tuple(lines)))
+        await parts.zones.add(Record(name, kind, tuple(lines)))
     except BadRecord as problem:
-        return _dns(request, parts, zone, {"name": name, "type": type, "value": value}, str(problem))
+        return _dns(request, parts, "", {"name": name, "type": kind, "value": value}, str(problem))
     return _back("/ui/dns")
 
 
 @router.post("/dns/delete")
-async def withdraw(parts: PartsOf, name: Text, type: Text, value: Text) -> Response:
+async def withdraw(parts: PartsOf, name: Text, kind: RecordType, value: Text) -> Response:
     """Delete one value."""
-    await parts.zones.withdraw(name, type, value)
+    await parts.zones.withdraw(name, kind, value)
     return _back("/ui/dns")
 
 
@@ -134,7 +131,7 @@ async def add_rule(
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _providers(request, parts, name, f"{where} {first['msg']}".strip())
+        return _providers(request, parts, name, f"{where} {first['msg'].removeprefix('Value error, ')}".strip())
     await parts.servers.set_script(name, (rule, *server.manners.script))
     return _back(f"/ui/providers#{name}")
 

@@ -25,9 +25,7 @@ async def mailbox(
     """Received mails, newest first, refreshed by a few lines of script."""
     values = await _rows(parts, Selection(to, provider, before=before))
     providers = [server.provider for server in parts.servers.by_name.values()]
-    return page(
-        request, "mailbox.html", to=to, provider=provider, before=before, providers=providers, **values
-    )
+    return page(request, "mailbox.html", to=to, provider=provider, before=before, providers=providers, **values)
 
 
 @router.get("/ui/rows")

@@ -31,9 +31,7 @@ class RuleIn(BaseModel):
     @model_validator(mode="after")
     def _reply_has_text(self) -> RuleIn:
         if self.action is Action.REPLY and not _REPLY_LINES.fullmatch(self.text):
-            raise ValueError(
-                "text: a reply rule needs a 4xx or 5xx SMTP reply, such as '450 4.2.0 come back later'"
-            )
+            raise ValueError("text: a reply rule needs a 4xx or 5xx SMTP reply, such as '450 4.2.0 come back later'")
         return self
 
     def rule(self) -> Rule:

@@ -100,15 +100,19 @@ async def test_outcomes_become_states_attempts_and_due_times(db: Database) -> No
     async with sender(db) as process:
         await deliver(activities(db, process, FakeServers(answer)), await claim(db))
     assert await states(db) == {
-        "grey@a.test": "queued", "nobody@a.test": "bounced", "cut@a.test": "queued", "fine@a.test": "delivered"
-    }  # fmt: skip
+        "grey@a.test": "queued",
+        "nobody@a.test": "bounced",
+        "cut@a.test": "queued",
+        "fine@a.test": "delivered",
+    }
     rows = await db.pool.fetch(
         "SELECT m.address, m.possible_duplicate, a.kind, d.due_at > now() AS later FROM message m"
         " JOIN attempt a ON a.message_id = m.id AND a.number = 1 JOIN due d ON d.message_id = m.id ORDER BY m.address"
     )
     assert [tuple(row) for row in rows] == [
-        ("cut@a.test", True, "uncertain", True), ("grey@a.test", False, "deferred", True)
-    ]  # fmt: skip
+        ("cut@a.test", True, "uncertain", True),
+        ("grey@a.test", False, "deferred", True),
+    ]
     bounced = await db.pool.fetchrow("SELECT reason, code, enhanced, reply FROM message WHERE state = 'bounced'")
     assert tuple(bounced) == ("hard.invalid_mailbox", 550, "5.1.1", "no such user")
 
@@ -171,8 +175,9 @@ async def test_a_dead_sender_is_settled_by_another_and_its_words_no_longer_count
         gate.set()
         with pytest.raises(LeaseLost):
             await old
-    again = await db.pool.fetchrow("SELECT m.state, m.possible_duplicate, m.attempts FROM message m JOIN due d"
-                                   " ON d.message_id = m.id")
+    again = await db.pool.fetchrow(
+        "SELECT m.state, m.possible_duplicate, m.attempts FROM message m JOIN due d ON d.message_id = m.id"
+    )
     assert tuple(again) == ("queued", True, 1)
     healthy = FakeServers()
     async with sender(db) as second:

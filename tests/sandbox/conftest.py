@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,19 @@ def config(tmp_path: Path) -> SandboxConfig:
     return SandboxConfig(tmp_path, _free_port(), _free_port(), _free_port())
 
 
+@pytest.fixture(scope="session")
+async def endings() -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Sandboxes that are stopping while the next test runs already: an orderly end takes a while."""
+    tasks: list[asyncio.Task[None]] = []
+    yield tasks
+    await asyncio.gather(*tasks)
+
+
 @pytest.fixture
-async def parts(config: SandboxConfig) -> AsyncIterator[Parts]:
-    async with running(config) as started:
-        yield started
+async def parts(config: SandboxConfig, endings: list[asyncio.Task[None]]) -> AsyncIterator[Parts]:
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(running(config))
+        endings.append(asyncio.create_task(stack.pop_all().aclose()))
 
 
 @pytest.fixture

@@ -5,17 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import pytest
-
 EVIL = '"><script>alert(1)</script>'
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/dns", "/ui/providers", "/ui/hooks", "/ui/hooks/new"])
-async def test_every_page_opens_empty_in_both_languages(api: Any, path: str) -> None:
-    page = await api.get(path)
-    assert page.status_code == 200
-    assert "邮箱 <small>Mailbox</small>" in page.text
-    assert "script-src 'self'" in page.headers["content-security-policy"]
+async def test_every_page_opens_empty_in_both_languages(api: Any) -> None:
+    for path in ("/", "/ui/dns", "/ui/providers", "/ui/hooks", "/ui/hooks/new"):
+        page = await api.get(path)
+        assert page.status_code == 200, path
+        assert "邮箱 <small>Mailbox</small>" in page.text
+        assert "script-src 'self'" in page.headers["content-security-policy"]
 
 
 async def test_the_list_and_its_filter(api: Any, send: Any) -> None:

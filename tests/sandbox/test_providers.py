@@ -42,25 +42,22 @@ async def test_mail_is_accepted_and_kept_as_it_came(send: Any, api: Any, make_le
     assert (row["subject"], row["provider"]) == ("你好 hello", "qq")
 
 
-@pytest.mark.parametrize(
-    ("provider", "part"),
-    [
-        ("qq", "Mailbox not found"),
-        ("163", "User not found"),
-        ("sina", "mailbox unavailable"),
-        ("gmail", "does not exist"),
-        ("outlook", "mailbox unavailable"),
-        ("company", "No such user"),
-    ],
-)
-@pytest.mark.parametrize("local", ["unknown", "nouser.7"])
-async def test_unknown_users_are_refused_in_the_providers_words(
-    send: Any, provider: str, part: str, local: str
-) -> None:
-    code, text = await refusal(send, f"{local}@any.example", provider)
-    assert code == 550
-    assert text.startswith("5.1.1 ")
-    assert part in text
+WORDS = {
+    "qq": "Mailbox not found",
+    "163": "User not found",
+    "sina": "mailbox unavailable",
+    "gmail": "does not exist",
+    "outlook": "mailbox unavailable",
+    "company": "No such user",
+}
+
+
+async def test_unknown_users_are_refused_in_the_providers_words(send: Any) -> None:
+    for provider, part in WORDS.items():
+        for local in ("unknown", "nouser.7"):
+            code, text = await refusal(send, f"{local}@any.example", provider)
+            assert (code, text[:6]) == (550, "5.1.1 "), provider
+            assert part in text
 
 
 async def test_greylisting_asks_to_come_back(parts: Parts, send: Any, api: Any) -> None:
@@ -157,18 +154,19 @@ async def test_a_provider_can_be_down_or_unwelcoming(api: Any, client_of: Any) -
     assert (refused.value.code, refused.value.message) == (554, "5.7.1 go away")
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"action": "explode"},
-        {"action": "reply", "text": "250 fine"},
-        {"action": "reply", "text": "450 a\r\nQUIT"},
-        {"action": "drop", "times": 0},
-    ],
-)
-async def test_a_bad_script_is_refused_whole(api: Any, rule: dict[str, Any]) -> None:
+BAD_RULES: list[dict[str, Any]] = [
+    {"action": "explode"},
+    {"action": "reply", "text": "250 fine"},
+    {"action": "reply", "text": "450 a\r\nQUIT"},
+    {"action": "drop", "times": 0},
+]
+
+
+async def test_a_bad_script_is_refused_whole(api: Any) -> None:
     good = {"match": "a@qq.com", "action": "unknown"}
-    assert (await api.put("/providers/qq/script", json={"rules": [good, rule]})).status_code == 422
+    for rule in BAD_RULES:
+        reply = await api.put("/providers/qq/script", json={"rules": [good, rule]})
+        assert reply.status_code == 422, rule
     listed = (await api.get("/providers")).json()["providers"]
     assert [each["script"]["rules"] for each in listed] == [[]] * 6
     assert (await api.put("/providers/yahoo/script", json={"rules": []})).status_code == 404

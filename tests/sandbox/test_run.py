@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from sandbox.parts import Parts
+from sandbox.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,9 +35,14 @@ async def test_ready_line_then_a_clean_end(tmp_path: Path, unused_base: int, sig
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
-async def test_a_busy_port_is_one_clear_line(tmp_path: Path, parts: Parts) -> None:
-    process = await start(tmp_path / "second", parts.config.web_port - 1)
-    out, err = await asyncio.wait_for(process.communicate(), 10)
-    assert process.returncode == 1
-    assert err.decode().count("\n") == 1
-    assert f"the page cannot listen on 127.0.0.1:{parts.config.web_port} (Address already in use)" in err.decode()
+def test_a_busy_port_is_one_clear_line(
+    tmp_path: Path, unused_base: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["sandbox", "--data-dir", str(tmp_path), "--port-base", str(unused_base)])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", unused_base + 1))
+        taken.listen()
+        assert main() == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"the page cannot listen on 127.0.0.1:{unused_base + 1} (Address already in use)" in err

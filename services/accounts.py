@@ -1,0 +1,68 @@
+"""Who is behind a token, and what an account says of itself."""
+
+import datetime as dt
+
+from domain.accounts import AccountState, Caller, Profile
+from domain.errors import Refusal
+from domain.secrets import API_KEY_PREFIX, SESSION_PREFIX
+from services.foundation import Foundation
+from store import accounts as rows
+from store import senders
+from store.columns import now
+
+LANGUAGES = ("zh", "en")
+SEEN_EVERY = dt.timedelta(minutes=1)
+"""`last_seen_at` of a session is written this often at most."""
+
+
+class Accounts:
+    def __init__(self, base: Foundation) -> None:
+        self._base = base
+
+    async def caller(self, token: str) -> Caller:
+        """The caller behind a session token or an API key. Raises the refusal `unauthenticated`."""
+        if token.startswith(SESSION_PREFIX):
+            return await self._member(token)
+        if token.startswith(API_KEY_PREFIX):
+            return await self._api_user(token)
+        raise Refusal("unauthenticated")
+
+    async def _member(self, token: str) -> Caller:
+        at = now()
+        async with self._base.db.read() as session:
+            found = await rows.login_session(session, self._base.vault.digest(token), at)
+        if found is None:
+            raise Refusal("unauthenticated")
+        if at - found.last_seen_at > SEEN_EVERY:
+            async with self._base.db.begin() as session:
+                await rows.touch(session, found.id, at)
+        return Caller(found.account_id, member_id=found.member_id, session_id=found.id)
+
+    async def _api_user(self, token: str) -> Caller:
+        async with self._base.db.read() as session:
+            key = await senders.find_key(session, self._base.vault.digest(token), now())
+            account = await rows.account(session, key.account_id) if key else None
+        if key is None or account is None or account.state != AccountState.ACTIVE:
+            raise Refusal("unauthenticated")
+        return Caller(key.account_id, api_user_id=key.api_user_id)
+
+    async def profile(self, caller: Caller) -> Profile:
+        """The signed-in member and the account."""
+        if caller.member_id is None:
+            raise Refusal("forbidden")
+        async with self._base.db.read() as session:
+            member = await rows.member(session, caller.account_id, caller.member_id)
+            account = await rows.account(session, caller.account_id)
+        if member is None or account is None:
+            raise Refusal("unauthenticated")
+        return Profile(account.id, account.name, member.id, member.email, account.language)
+
+    async def set_language(self, caller: Caller, language: str) -> None:
+        """The language of the mails to this account."""
+        if language not in LANGUAGES:
+            raise Refusal("invalid", field="language", reason="zh, en")
+        async with self._base.db.begin() as session:
+            account = await rows.account(session, caller.account_id, lock=True)
+            if account is None:
+                raise Refusal("unauthenticated")
+            account.language = language

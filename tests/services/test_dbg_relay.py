@@ -1,0 +1,126 @@
+"""Relay, Delivery workflow and page together on a real Temporal server."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.delivery import DeliveryActivities, Wire
+from activities.rendering import Renderer
+from activities.sender_process import SenderProcess
+from domain.queues import EXPRESS
+from services.audit import audit
+from services.clockwork import Clockwork
+from services.relay import Relay
+from store import pages
+from store.accepting import ping_relay
+from store.db import Database
+from tests.sending_world import VAULT, FakeServers, make_customer, submit
+from worker import background, sandbox_runner
+from workflows.delivery import DeliveryWorkflow
+
+
+@dataclass
+class Engine:
+    servers: FakeServers
+    client: Client
+
+
+@contextlib.asynccontextmanager
+async def engine(db: Database, client: Client) -> AsyncIterator[Engine]:
+    servers, sender = FakeServers(), SenderProcess(db, 8)
+    work = DeliveryActivities(db, sender, Renderer(db, VAULT, "b.test"), Wire(servers, servers, 4, 60.0))
+    worker = Worker(
+        client,
+        task_queue=EXPRESS,
+        workflows=[DeliveryWorkflow],
+        activities=[work.deliver_page],
+        workflow_runner=sandbox_runner(),
+    )
+    async with background(sender.run()), worker, background(Relay(db, client, lambda: True).run()):
+        yield Engine(servers, client)
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 20) -> float:
+    """Seconds until the check holds."""
+    begun = time.monotonic()
+    while not await check():
+        if time.monotonic() - begun > seconds:
+            raise AssertionError("it never came true")
+        await asyncio.sleep(0.005)
+    return time.monotonic() - begun
+
+
+async def delivered(db: Database, count: int) -> bool:
+    return bool(await db.pool.fetchval("SELECT count(*) = $1 FROM message WHERE state = 'delivered'", count))
+
+
+async def settled(db: Database) -> bool:
+    return bool(await db.pool.fetchval("SELECT NOT EXISTS (SELECT FROM page WHERE closed_at IS NULL)"))
+
+
+async def test_a_request_is_delivered_and_leaves_clean_books(db: Database, dev_temporal: WorkflowEnvironment) -> None:
+    customer = await make_customer(db)
+    async with engine(db, dev_temporal.client) as running:
+        await submit(db, customer, [f"p{n}@d{n}.test" for n in range(30)])
+        await ping_relay(db)
+        await until(lambda: delivered(db, 30))
+        await until(lambda: settled(db))
+    assert len(running.servers.seen) == 30
+    report = await audit(db)
+    assert report.clean, report.findings
+
+
+async def test_a_call_wakes_the_relay_before_its_next_look(db: Database, dev_temporal: WorkflowEnvironment) -> None:
+    customer = await make_customer(db)
+    async with engine(db, dev_temporal.client):
+        for n in range(3):
+            await asyncio.sleep(0.3)  # idle again: the next look by itself would come a second later
+            await submit(db, customer, [f"p{n}@a.test"])
+            await ping_relay(db)
+            try:
+                seconds = await until(lambda n=n: delivered(db, n + 1), 8)  # type: ignore[misc]
+            except AssertionError:
+                print("DBG", n, await db.pool.fetch("select * from page"), await db.pool.fetch("select * from due"), await db.pool.fetch("select * from slot"), await db.pool.fetch("select workflow_id, started_at from clockwork"), await db.pool.fetch("select id, state,attempts,round from message"))
+                async for w in dev_temporal.client.list_workflows(): print(w.id, w.status)
+                async for w in dev_temporal.client.list_workflows("ExecutionStatus='Running'"):
+                    print((await dev_temporal.client.get_workflow_handle(w.id).fetch_history()).to_json()[-1500:])
+                raise
+    assert seconds < 0.9
+
+
+async def test_a_page_whose_start_was_lost_is_started_by_reconcile(db: Database, dev_temporal: WorkflowEnvironment) -> None:
+    customer = await make_customer(db)
+    await submit(db, customer, ["p@a.test"])
+    async with db.raw() as connection:
+        await pages.claim_batch(connection)  # as if the relay died right after its commit
+    async with engine(db, dev_temporal.client), background(Clockwork(db, dev_temporal.client).run()):
+        await until(lambda: delivered(db, 1))
+        await until(lambda: settled(db))
+    assert (await audit(db)).clean
+
+
+async def test_requests_are_kept_while_temporal_is_away(db: Database) -> None:
+    away = await Client.connect("127.0.0.1:1", lazy=True)
+    await submit(db, await make_customer(db), ["p@a.test"])
+    async with background(Relay(db, away, lambda: True).run()):
+        await until(lambda: _paged(db))
+    row = await db.pool.fetchrow("SELECT started_at FROM clockwork WHERE kind = 'delivery'")
+    assert row is not None and row["started_at"] is None
+
+
+async def _paged(db: Database) -> bool:
+    return bool(await db.pool.fetchval("SELECT EXISTS (SELECT FROM page)"))
+
+
+async def test_the_relay_claims_nothing_when_there_is_no_room(db: Database) -> None:
+    away = await Client.connect("127.0.0.1:1", lazy=True)
+    await submit(db, await make_customer(db), ["p@a.test"])
+    async with background(Relay(db, away, lambda: False).run()):
+        await asyncio.sleep(0.4)
+    assert await db.pool.fetchval("SELECT count(*) FROM due") == 1

@@ -1,0 +1,177 @@
+"""Facts are read from rows: what counts, what does not, and what is withdrawn."""
+
+import asyncio
+import datetime as dt
+
+import pytest
+
+from domain.domains import DomainState
+from domain.errors import Refusal
+from domain.onboarding import Fact, Findings, Stage
+from domain.reviews import ReviewState
+from domain.sending import MessageState
+from store import onboarding
+from store.clockwork import Clockwork
+from store.columns import now
+from store.db import Database
+from tests.path_rows import Customer
+
+OPEN_FACTS = frozenset(
+    {
+        Fact.EMAIL_CONFIRMED,
+        Fact.DOMAIN_USABLE,
+        Fact.API_USER_READY,
+        Fact.TEMPLATE_APPROVED,
+        Fact.FIRST_DELIVERED,
+    }
+)
+
+
+async def findings(customer: Customer) -> Findings:
+    async with customer.db.read() as session:
+        found = await onboarding.situation(session, customer.account)
+    assert found is not None
+    return found.findings
+
+
+async def facts(customer: Customer) -> frozenset[Fact]:
+    return (await findings(customer)).facts
+
+
+async def test_a_new_account_is_at_the_first_step_and_has_a_process(db: Database) -> None:
+    alice = await Customer(db).registers()
+    async with db.read() as session:
+        found = await onboarding.situation(session, alice.account)
+        clock = await session.get(Clockwork, f"onboarding/{alice.account}")
+    assert found is not None and clock is not None
+    assert (found.stage, found.changed, found.findings) == (Stage.REGISTER, 0, Findings())
+    assert (clock.kind, clock.subject) == ("onboarding", str(alice.account))
+
+
+async def test_tests_and_samples_do_not_count(db: Database) -> None:
+    alice = await Customer(db).registers()
+    await alice.confirms()
+    test_domain = await alice.adds_domain(is_test=True)
+    await alice.adds_api_user(test_domain, is_test=True)
+    await alice.adds_api_user(test_domain)  # an own API user, but only the test domain
+    await alice.writes_template(is_sample=True)
+    await alice.sends(is_test=True)
+    assert await findings(alice) == Findings(frozenset({Fact.EMAIL_CONFIRMED}), api_users=1)
+
+
+async def test_facts_come_and_go_with_their_rows(db: Database) -> None:
+    alice = await Customer(db).registers()
+    await alice.confirms()
+    domain = await alice.adds_domain(DomainState.PENDING)
+    assert await findings(alice) == Findings(frozenset({Fact.EMAIL_CONFIRMED}), domains=1)
+    await alice.domain_becomes(domain, DomainState.USABLE)
+    user = await alice.adds_api_user(domain)
+    template = await alice.writes_template()
+    await alice.sends()
+    assert await facts(alice) == OPEN_FACTS
+
+    await alice.domain_becomes(domain, DomainState.BROKEN)
+    found = await findings(alice)
+    assert found.facts == OPEN_FACTS - {Fact.DOMAIN_USABLE, Fact.API_USER_READY}
+    assert found.domains_broken == 1
+    await alice.domain_becomes(domain, DomainState.USABLE)
+    await alice.disables(user)
+    assert await facts(alice) == OPEN_FACTS - {Fact.API_USER_READY}
+    await alice.deletes_template(template)
+    await alice.confirms(holds=False)
+    assert await facts(alice) == {Fact.DOMAIN_USABLE, Fact.FIRST_DELIVERED}
+    await alice.domain_becomes(domain, DomainState.DELETED)
+    assert await findings(alice) == Findings(frozenset({Fact.FIRST_DELIVERED}), submissions=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (ReviewState.DRAFT, Findings(templates=1)),
+        (ReviewState.SUBMITTED, Findings(templates=1, templates_in_review=1)),
+        (ReviewState.REJECTED, Findings(templates=1, templates_rejected=1)),
+        (ReviewState.WITHDRAWN, Findings(templates=1)),
+        (ReviewState.APPROVED, Findings(frozenset({Fact.TEMPLATE_APPROVED}), templates=1)),
+    ],
+)
+async def test_templates_by_state(db: Database, state: ReviewState, expected: Findings) -> None:
+    alice = await Customer(db).registers()
+    await alice.writes_template(state)
+    assert await findings(alice) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (MessageState.QUEUED, Findings(submissions=1, in_flight=True)),
+        (MessageState.BOUNCED, Findings(submissions=1)),
+        (MessageState.UNKNOWN, Findings(submissions=1)),
+        (MessageState.DELIVERED, Findings(frozenset({Fact.FIRST_DELIVERED}), submissions=1)),
+    ],
+)
+async def test_sends_by_outcome(db: Database, state: MessageState, expected: Findings) -> None:
+    alice = await Customer(db).registers()
+    await alice.sends(state)
+    assert await findings(alice) == expected
+
+
+async def test_accounts_are_apart_even_in_one_query(db: Database) -> None:
+    alice, bob = await Customer(db).registers(), await Customer(db).registers()
+    theirs = await alice.finishes_everything()
+    await bob.adds_api_user(theirs)  # bound to somebody else's domain: no door lets that happen
+    async with db.read() as session:
+        both = await onboarding.situations(session, [alice.account, bob.account])
+    assert both[alice.account].findings.facts == OPEN_FACTS
+    assert both[bob.account].findings == Findings(api_users=1)
+
+
+async def test_of_two_who_saw_the_same_row_one_moves_it(db: Database) -> None:
+    alice = await Customer(db).registers()
+
+    async def mover() -> bool:
+        async with db.begin() as session:
+            seen = await onboarding.situation(session, alice.account)
+            assert seen is not None
+            await asyncio.sleep(0.05)
+            return await onboarding.move(session, seen, Stage.DOMAIN, now())
+
+    assert sorted(await asyncio.gather(mover(), mover(), mover())) == [False, False, True]
+    row = await alice.row()
+    assert (row.stage, row.changed) == ("domain", 1)
+
+
+async def test_a_move_forgets_the_reminders_of_the_stay_before(db: Database) -> None:
+    alice = await Customer(db).registers()
+    at = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+    async with db.begin() as session:
+        assert await onboarding.stamp_reminder(session, alice.account, 0, 1, at)
+        assert not await onboarding.stamp_reminder(session, alice.account, 0, 1, at), "counted once"
+        assert not await onboarding.stamp_reminder(session, alice.account, 7, 2, at), "another stay"
+        seen = await onboarding.situation(session, alice.account)
+        assert seen is not None and seen.reminders == 1
+        assert await onboarding.move(session, seen, Stage.DOMAIN, at)
+    row = await alice.row()
+    assert (row.reminders, row.reminded_at, row.since) == (0, None, at)
+
+
+async def test_doors_are_told_the_missing_step(db: Database) -> None:
+    alice = await Customer(db).registers()
+    async with db.read() as session:
+        with pytest.raises(Refusal) as refused:
+            await onboarding.require_step(session, alice.account, Stage.DOMAIN)
+    assert (refused.value.code, refused.value.params["step"]) == ("step_missing", "register")
+    await alice.finishes_everything()
+    async with db.read() as session:
+        await onboarding.require_step(session, alice.account, Stage.SEND)
+        with pytest.raises(Refusal) as refused:
+            await onboarding.require_step(session, alice.account, Stage.PAY)
+    assert refused.value.params["step"] == "certify"
+
+
+async def test_mail_goes_to_a_confirmed_address_only(db: Database) -> None:
+    alice = await Customer(db).registers("alice@example.com", language="zh")
+    async with db.read() as session:
+        assert await onboarding.addressee(session, alice.account) is None
+    await alice.confirms()
+    async with db.read() as session:
+        assert await onboarding.addressee(session, alice.account) == ("alice@example.com", "Alice", "zh")

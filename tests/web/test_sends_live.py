@@ -1,0 +1,140 @@
+"""Sending in a real browser: progress without reloading, attempts that stay unfolded, no sideways scrolling."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from domain.sending import Outcome, OutcomeKind
+from domain.transport import Mail
+from store.db import Database
+from tests.sending_world import DELIVERED, FakeServers
+from tests.sends_doors import Browser, browser, deliver_once, over_http
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SONGDA_SHOTS")
+LIST = (
+    "email,name\ngrey@a.test,G\nfine@a.test,F\nnobody@a.test,N\ncut@a.test,C\n"
+    + "".join(f"p{n}@b.test,P{n}\n" for n in range(9))
+)  # fmt: skip
+
+
+def answer(mail: Mail) -> Outcome:
+    if mail.recipient.startswith("grey"):
+        return Outcome(OutcomeKind.DEFERRED, "soft.greylist", 450, "4.7.1", "Greylisted, try again later", "mx.a.test")
+    if mail.recipient.startswith("nobody"):
+        return Outcome(OutcomeKind.BOUNCED, "hard.invalid_mailbox", 550, "5.1.1", "no such user", "mx.a.test")
+    if mail.recipient.startswith("cut"):
+        return Outcome(OutcomeKind.UNCERTAIN, "uncertain", text="connection closed after the final dot", host="mx")
+    return DELIVERED
+
+
+@contextlib.asynccontextmanager
+async def opened(made: Browser, chromium: str, width: int = 1300) -> AsyncIterator[tuple[Page, str, list[str]]]:
+    """(page, base URL, what its console complained of)."""
+    complaints: list[str] = []
+    async with over_http(made) as base, async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+        await context.add_cookies(
+            [{"name": "songda_session", "value": made.http.cookies["songda_session"], "url": base}]
+        )
+        page = await context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, base, complaints
+        await running.close()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """A picture for people, on request, and always: nothing is wider than the screen."""
+    if SHOTS:
+        await page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+
+
+@pytest.fixture
+async def portal(db: Database) -> AsyncIterator[Browser]:
+    async with browser(db) as made:
+        yield made
+
+
+async def test_progress_appears_by_itself(portal: Browser, db: Database, chromium: str) -> None:
+    async with opened(portal, chromium) as (page, base, complaints):
+        await page.goto(f"{base}/portal/sends/new")
+        await page.select_option("#f-api_user", portal.customer.api_user_name)
+        await page.select_option("#f-template", "hello")
+        await page.fill("#f-from", f"news@{portal.customer.domain_name}")
+        await page.fill("#f-recipients", LIST)
+        await page.click("button[value=check]")
+        await expect(page.locator("#check")).to_contain_text("你好 G")
+        await expect(page.locator("#check")).to_be_focused()
+        await shoot(page, "sends-check-1300")
+        await page.click("button[value=send]")
+        await page.wait_for_url("**/portal/sends/*-*")
+        await expect(page.locator("[data-percent]")).to_have_text("0")
+        await deliver_once(db, FakeServers(answer))
+        await expect(page.locator("[data-count=delivered]")).to_have_text("10", timeout=15_000)
+        grey = page.locator("tr", has_text="grey@a.test")
+        await expect(grey.locator("details")).to_have_count(1)
+        await grey.locator("summary").click()
+        await shoot(page, "sends-one-1300")
+        await page.evaluate("document.activeElement.blur()")
+        await db.pool.execute("UPDATE due SET due_at = now()")
+        await deliver_once(db, FakeServers())
+        await expect(page.locator("[data-status]")).to_have_text("已全部有结果", timeout=20_000)
+        await expect(page.locator("[data-percent]")).to_have_text("100")
+        await expect(grey.locator("details[open] li")).to_have_count(2)
+        assert complaints == []
+
+
+@pytest.mark.parametrize("width", [390, 1300])
+async def test_pages_fit_the_screen(portal: Browser, db: Database, chromium: str, width: int) -> None:
+    sent = await portal.post("/portal/sends/new", portal.fields(recipients=LIST))
+    await deliver_once(db, FakeServers(answer))
+    async with opened(portal, chromium, width) as (page, base, complaints):
+        paths = {
+            "sends": "/portal/sends", "sends-new": "/portal/sends/new", "test-send": "/portal/test-send",
+            "sends-detail": sent.headers["location"],
+        }  # fmt: skip
+        for name, path in paths.items():
+            await page.goto(base + path)
+            await shoot(page, f"{name}-{width}")
+        await page.goto(f"{base}/portal/sends/new")
+        await page.select_option("#f-api_user", portal.customer.api_user_name)
+        await page.select_option("#f-template", "hello")
+        await page.fill("#f-from", "news@elsewhere.example")
+        await page.fill("#f-recipients", "email,name\nbroken line,x\nc@d.ee\n")
+        await page.click("button[value=check]")
+        await shoot(page, f"sends-problems-{width}")
+        await page.fill("#f-recipients", "email,name\nc@d.ee,x\n")
+        await page.click("button[value=send]")
+        await expect(page.locator("#e-from")).to_be_visible()
+        await expect(page.locator("#f-from")).to_be_focused()
+        await shoot(page, f"sends-refused-{width}")
+        assert [one for one in complaints if "422" not in one and "409" not in one] == []
+
+
+async def test_choosing_a_template_shows_its_variables(portal: Browser, db: Database, chromium: str) -> None:
+    await db.pool.execute(
+        "INSERT INTO template (id, account_id, invoke_name, name, kind, is_sample, created_at)"
+        " SELECT gen_random_uuid(), account_id, 'other', 'Other', kind, false, now() FROM template"
+    )
+    await db.pool.execute(
+        "INSERT INTO template_version (id, template_id, account_id, number, subject, html, text, variables, state,"
+        " row_version, created_at) SELECT gen_random_uuid(), id, account_id, 1, 's', 'h', 't', ARRAY['coupon'],"
+        " 'approved', 1, now() FROM template WHERE invoke_name = 'other'"
+    )
+    async with opened(portal, chromium) as (page, base, complaints):
+        await page.goto(f"{base}/portal/test-send?template=hello")
+        await expect(page.locator("#f-var_name")).to_be_visible()
+        await page.select_option("#f-template", "other")
+        await expect(page.locator("#f-var_coupon")).to_be_visible()
+        await page.fill("#f-var_coupon", "A-1")
+        await page.click("main button[type=submit]")
+        await page.wait_for_url("**/portal/sends/*-*")
+        assert complaints == []

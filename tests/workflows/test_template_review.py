@@ -1,0 +1,349 @@
+"""The review of a template on the time-skipping server, with a real database under it."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import col, select, update
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer, Worker
+
+from activities.reviews import ReviewActivities
+from activities.template_desk import TemplateDesk
+from domain.accounts import SYSTEM_ACCOUNT
+from domain.ids import Kind, Process
+from domain.queues import CONTROL
+from domain.reviews import (
+    MAX_REASON,
+    Decision,
+    DecisionResult,
+    ReviewDecision,
+    ReviewProgress,
+    ReviewState,
+    read_preview_token,
+)
+from domain.templates import Content
+from domain.working_time import TEMPLATE_REVIEW, due
+from services.platform import ensure_platform
+from store import templates as rows
+from store.audit_log import AuditEntry
+from store.clockwork import Clockwork, DatabaseEpoch
+from store.columns import now
+from store.db import Database
+from store.sending import Message, Submission
+from store.templates import Ruling, TemplateVersion
+from tests.template_world import GOOD, Author, author
+from worker import sandbox_runner
+from workflows import visibility
+from workflows.template_review import TemplateReview
+
+WORKFLOW_TASKS = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+    }
+)
+APPROVE = ReviewDecision(Decision.APPROVE)
+REJECT = ReviewDecision(Decision.REJECT, "The link must lead to your own site.")
+
+
+@dataclass
+class Case:
+    """One review that runs."""
+
+    alice: Author
+    version: UUID
+    handle: WorkflowHandle[Any, ReviewState]
+
+    @property
+    def db(self) -> Database:
+        return self.alice.base.db
+
+    async def row(self) -> TemplateVersion:
+        async with self.db.read() as session:
+            row = await session.get(TemplateVersion, self.version)
+        assert row is not None
+        return row
+
+    async def progress(self) -> ReviewProgress:
+        return await self.handle.query(TemplateReview.progress)
+
+    async def stage_becomes(self, stage: str) -> None:
+        async with asyncio.timeout(10):
+            while (await self.progress()).stage != stage:
+                await asyncio.sleep(0.02)
+
+    async def decides(self, decision: ReviewDecision) -> DecisionResult:
+        return await self.handle.execute_update(TemplateReview.decide, decision)
+
+    async def details(self) -> str:
+        """The Markdown that the Temporal UI shows."""
+        metadata = await self.handle.query("__temporal_workflow_metadata")
+        return str(metadata.current_details)
+
+    async def attributes(self) -> dict[str, Any]:
+        """Read raw: the test server keeps a null for what was unset, which the client cannot decode."""
+        client = self.alice.base.clockwork._client
+        request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution={"workflow_id": self.handle.id})
+        found = (await client.workflow_service.describe_workflow_execution(request)).workflow_execution_info
+        fields = found.search_attributes.indexed_fields.items()
+        return {name: json.loads(each.data) for name, each in fields if each.data and each.data != b"null"}
+
+    async def events(self) -> int:
+        """Without workflow tasks: the test server writes those for a refused update, too (a real one does not)."""
+        history = await self.handle.fetch_history()
+        return sum(event.event_type not in WORKFLOW_TASKS for event in history.events)
+
+    async def mails(self) -> list[tuple[str, str, dict[str, str]]]:
+        """(address, label, variables) of what Songda itself wrote."""
+        async with self.db.read() as session:
+            found = await session.exec(
+                select(Message.address, Submission.label, Message.variables)
+                .join(Submission, col(Submission.id) == col(Message.submission_id))
+                .where(col(Submission.account_id) == SYSTEM_ACCOUNT)
+            )
+            return [tuple(each) for each in found]  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def working(client: Client, alice: Author) -> AsyncIterator[None]:
+    base = alice.base
+    reviews = ReviewActivities(base.db, base.vault, base.policy, {Kind.TEMPLATE_REVIEW: TemplateDesk()})
+    async with Worker(
+        client, task_queue=CONTROL, workflows=[TemplateReview], workflow_runner=sandbox_runner(),
+        activities=[reviews.look, reviews.decide, reviews.announce, reviews.close],
+    ):  # fmt: skip
+        yield
+
+
+@pytest.fixture
+async def case(db: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator[Case]:
+    """A submitted version, its process started by the service, waiting for a decision."""
+    alice = await author(db, temporal_env.client)
+    await ensure_platform(db, alice.base.vault, alice.base.policy)
+    async with working(temporal_env.client, alice):
+        case = await submitted(alice, temporal_env)
+        yield case
+        with contextlib.suppress(RPCError):  # most have ended
+            await case.handle.terminate()
+
+
+async def submitted(alice: Author, env: WorkflowEnvironment, content: Content = GOOD) -> Case:
+    """Submit at the server's virtual time, which may be far ahead of ours."""
+    view = await alice.writes(content)
+    at = await env.get_current_time()
+    async with alice.base.db.begin() as session:
+        name = await rows.submit(session, view.version.id, alice.rows.account, at)
+    assert await alice.base.clockwork.start(name)
+    handle: WorkflowHandle[Any, ReviewState] = env.client.get_workflow_handle(name, result_type=ReviewState)
+    case = Case(alice, view.version.id, handle)
+    await case.stage_becomes("waiting")
+    return case
+
+
+async def test_an_approval(case: Case) -> None:
+    result = await case.decides(replace(APPROVE, reason="  fine  ", version=2))
+    assert (result.accepted, result.state) == (True, ReviewState.APPROVED)
+    assert await case.handle.result() == ReviewState.APPROVED
+    row = await case.row()
+    assert (row.state, row.row_version, row.decided_by, row.reason) == ("approved", 3, "temporal-ui", "fine")
+    ((address, label, variables),) = await case.mails()
+    assert (address, label) == (f"{case.alice.rows.account}@alice.example", "template-approved")
+    assert variables["template"] == "Order" and variables["link"].endswith(f"/portal/templates/{row.template_id}")
+
+
+async def test_a_rejection_tells_the_reason(case: Case) -> None:
+    assert (await case.decides(REJECT)).state is ReviewState.REJECTED
+    assert await case.handle.result() == ReviewState.REJECTED
+    assert (await case.row()).reason == REJECT.reason
+    ((_, label, variables),) = await case.mails()
+    assert (label, variables["reason"]) == ("template-rejected", REJECT.reason)
+
+
+async def test_the_end_is_stamped_and_visible(case: Case) -> None:
+    await case.decides(APPROVE)
+    await case.handle.result()
+    async with case.db.read() as session:
+        process = await session.get(Clockwork, case.handle.id)
+    assert process is not None and process.closed_at is not None and not process.nudge_wanted
+    assert await case.attributes() == {
+        "AccountId": str(case.alice.rows.account), "Stage": "approved", "Channel": "email", "NeedsHuman": False,
+    }  # fmt: skip
+    assert (await case.progress()).stage == "approved"
+
+
+@pytest.mark.parametrize(
+    ("decision", "says"),
+    [
+        (ReviewDecision(Decision.REJECT), "give a reason"),
+        (ReviewDecision(Decision.REJECT, "  "), "give a reason"),
+        (ReviewDecision(Decision.REJECT, "x" * (MAX_REASON + 1)), "characters"),
+        (replace(APPROVE, version=1), "row version 1"),
+        (replace(APPROVE, version=99), "row version 99"),
+    ],
+)
+async def test_what_the_validator_refuses_leaves_no_event(case: Case, decision: ReviewDecision, says: str) -> None:
+    before = await case.events()
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await case.decides(decision)
+    assert isinstance(refused.value.cause, ApplicationError) and says in refused.value.cause.message
+    assert await case.events() == before
+    assert (await case.row()).state == ReviewState.SUBMITTED
+
+
+async def test_of_two_deciders_one_wins_and_the_other_is_told(case: Case) -> None:
+    results = await asyncio.gather(case.decides(APPROVE), case.decides(REJECT), return_exceptions=True)
+    answers = [result for result in results if isinstance(result, DecisionResult)]
+    assert sum(answer.accepted for answer in answers) == 1
+    for result in results:
+        told = result.message if isinstance(result, DecisionResult) else str(getattr(result, "cause", ""))
+        assert told
+    assert await case.handle.result() == (await case.row()).state
+    async with case.db.read() as session:
+        entries = list(await session.exec(select(AuditEntry).where(col(AuditEntry.action).startswith("template."))))
+    assert [entry.actor for entry in entries] == ["temporal-ui"]
+    assert len(await case.mails()) == 1
+
+
+async def test_a_decision_in_our_own_pages_ends_the_review(case: Case) -> None:
+    async with case.db.begin() as session:
+        await rows.decide(session, case.version, Ruling(Decision.APPROVE, "operator/olga"), now())
+    late = await case.decides(REJECT)
+    assert (late.accepted, late.state) == (False, ReviewState.APPROVED)
+    assert "operator/olga" in late.message
+    assert await case.handle.result() == ReviewState.APPROVED
+    assert (await case.row()).decided_by == "operator/olga"
+
+
+async def test_the_actor_of_an_update_is_never_believed(case: Case) -> None:
+    await case.decides(replace(APPROVE, actor="operator/olga"))
+    await case.handle.result()
+    assert (await case.row()).decided_by == "temporal-ui"
+
+
+async def test_a_withdrawal_ends_the_review_without_a_mail(case: Case) -> None:
+    await case.alice.templates.withdraw(case.alice.caller, "order")
+    assert await case.alice.base.clockwork.send_nudges() >= 1
+    assert await case.handle.result() == ReviewState.WITHDRAWN
+    assert await case.mails() == []
+    with pytest.raises(Exception, match=r"(?i)not found|completed|closed"):
+        await case.decides(APPROVE)
+
+
+async def test_an_operator_sees_what_is_asked_and_where_the_content_is(case: Case) -> None:
+    row = await case.row()
+    assert row.submitted_at is not None and row.due_at == due(row.submitted_at, TEMPLATE_REVIEW)
+    attributes = await case.attributes()
+    assert (attributes["NeedsHuman"], attributes["Stage"]) == (True, "waiting")
+    assert abs(dt.datetime.fromisoformat(attributes["DueAt"]) - row.due_at) < dt.timedelta(seconds=1)
+    details = await case.details()
+    assert "approve or reject?" in details and '"version": 2' in details and "variables: 3" in details
+    token = details.split("/review-preview/")[1].split(")")[0]
+    at = row.submitted_at + dt.timedelta(hours=1)
+    assert read_preview_token(case.alice.base.vault, token, at) == ("template-review", row.id)
+    for private in (case.alice.rows.account.hex, "alice.example", "order", GOOD.subject):
+        assert private not in details.replace(token, "")
+
+
+async def test_a_missed_due_time_stays_visible_until_somebody_decides(
+    case: Case, temporal_env: WorkflowEnvironment
+) -> None:
+    before = (await case.details()).split("/review-preview/")[1].split(")")[0]
+    await temporal_env.sleep(dt.timedelta(days=4))
+    await case.stage_becomes("overdue")
+    attributes = await case.attributes()
+    assert (attributes["NeedsHuman"], attributes["Stage"]) == (True, "overdue")
+    assert "overdue" in await case.details()
+    await temporal_env.sleep(dt.timedelta(days=7))
+    after = (await case.details()).split("/review-preview/")[1].split(")")[0]
+    assert after != before, "the reviewer's link was renewed before it expired"
+    assert read_preview_token(case.alice.base.vault, after, await temporal_env.get_current_time()) is not None
+    await case.decides(APPROVE)
+    assert await case.handle.result() == ReviewState.APPROVED
+
+
+async def test_a_rebuilt_process_of_a_decided_version_only_closes(
+    case: Case, temporal_env: WorkflowEnvironment
+) -> None:
+    await case.decides(APPROVE)
+    await case.handle.result()
+    process = Process(Kind.TEMPLATE_REVIEW, str(case.version), str(case.alice.rows.account), 1)
+    again = await temporal_env.client.execute_workflow(
+        TemplateReview.run, process, id=f"{process.workflow_id}-again", task_queue=CONTROL
+    )
+    assert again == ReviewState.APPROVED
+    assert len(await case.mails()) == 1
+
+
+async def test_a_process_of_an_older_database_does_nothing(case: Case, temporal_env: WorkflowEnvironment) -> None:
+    async with case.db.begin() as session:
+        await session.exec(update(DatabaseEpoch).values(epoch=2))
+    try:
+        process = Process(Kind.TEMPLATE_REVIEW, str(case.version), str(case.alice.rows.account), 1)
+        with pytest.raises(WorkflowFailureError):
+            await temporal_env.client.execute_workflow(
+                TemplateReview.run, process, id=f"{process.workflow_id}-old", task_queue=CONTROL
+            )
+    finally:
+        async with case.db.begin() as session:
+            await session.exec(update(DatabaseEpoch).values(epoch=1))
+    assert (await case.row()).state == ReviewState.SUBMITTED
+
+
+async def test_on_a_real_server_a_refusal_leaves_nothing_and_the_end_can_be_read(
+    db: Database, dev_temporal: WorkflowEnvironment
+) -> None:
+    alice = await author(db, dev_temporal.client)
+    await ensure_platform(db, alice.base.vault, alice.base.policy)
+    async with working(dev_temporal.client, alice):
+        view = await alice.submits()
+        assert view.workflow_id is not None
+        case = Case(alice, view.version.id, dev_temporal.client.get_workflow_handle(view.workflow_id))
+        await case.stage_becomes("waiting")
+        before = len((await case.handle.fetch_history()).events)
+        with pytest.raises(WorkflowUpdateFailedError):
+            await case.decides(ReviewDecision(Decision.REJECT))
+        assert len((await case.handle.fetch_history()).events) == before
+        by_hand: DecisionResult = await case.handle.execute_update(  # as the Temporal UI sends it
+            "decide", {"decision": "approve"}, result_type=DecisionResult
+        )
+        assert by_hand.accepted
+        await case.handle.result()
+        assert (await case.handle.describe()).typed_search_attributes.get(visibility.DUE_AT) is None
+    await alice.base.clockwork.keep_histories()
+
+
+async def test_a_rejected_version_is_resubmitted_as_the_next(case: Case, temporal_env: WorkflowEnvironment) -> None:
+    await case.decides(REJECT)
+    await case.handle.result()
+    await case.alice.edits()
+    view = await case.alice.templates.submit(case.alice.caller, "order")
+    assert view.version.number == 2 and view.workflow_id is not None
+    handle = temporal_env.client.get_workflow_handle_for(TemplateReview.run, view.workflow_id)
+    await handle.execute_update(TemplateReview.decide, APPROVE)
+    assert await handle.result() == ReviewState.APPROVED
+    async with case.db.read() as session:
+        sent = await rows.approved_version(session, case.alice.rows.account, "order")
+    assert sent is not None and sent.number == 2
+
+
+async def test_histories_replay_and_hold_nothing_personal(case: Case) -> None:
+    await case.decides(REJECT)
+    await case.handle.result()
+    history = await case.handle.fetch_history()
+    await Replayer(workflows=[TemplateReview], workflow_runner=sandbox_runner()).replay_workflow(history)
+    told = history.to_json()
+    assert "alice.example" not in told and GOOD.subject not in told and "track it" not in told

@@ -1,0 +1,98 @@
+"""Registration in the browser: form, “check your mail”, the link."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from domain.errors import Refusal
+from services.registrations import Form as Application
+from web.pages import again, language_of, refused, render, see, served, translator
+from web.sessions import SIGNED_IN_HOME
+from web.visitors import Visiting
+
+router = APIRouter()
+HANDLE_COOKIE = "songda_registration"
+CHECK_MAIL = "/register/check-mail"
+Text = Annotated[str, Form()]
+
+
+@router.get("/register")
+async def form(request: Request) -> Response:
+    return render(request, "public/register.html", values={"language": language_of(request)})
+
+
+@router.post("/register")
+async def register(
+    request: Request, visitor: Visiting, name: Text = "", email: Text = "", password: Text = "", language: Text = "zh"
+) -> Response:
+    """The same answer for every address."""
+    typed = Application(name, email, password, language)
+    try:
+        made = await served(request).registrations.register(typed, visitor)
+    except Refusal as refusal:
+        return again(request, "public/register.html", refusal, {"name": name, "email": email, "language": language})
+    return keep_handle(request, RedirectResponse(CHECK_MAIL, 303), made.handle)
+
+
+def keep_handle(request: Request, response: Response, handle: str) -> Response:
+    """The browser keeps what lets it resend and correct, until the link would have expired."""
+    response.set_cookie(
+        HANDLE_COOKIE, handle, max_age=48 * 3600, path="/register", httponly=True, samesite="lax",
+        secure=served(request).foundation.policy.secure_cookies,
+    )
+    return response
+
+
+@router.get(CHECK_MAIL)
+async def check_mail(request: Request) -> Response:
+    return await _check_mail(request)
+
+
+async def _check_mail(request: Request, refusal: Refusal | None = None, typed: str = "") -> Response:
+    """Where the mail went, what to do when it does not arrive, and what was wrong with the last try."""
+    try:
+        waiting = await served(request).registrations.waiting(request.cookies.get(HANDLE_COOKIE, ""))
+    except Refusal as over:
+        return see("/login", request, next(iter(refused(over, language_of(request)).values())), "info")
+    if refusal is None:
+        return render(request, "public/check_mail.html", case=waiting)
+    return again(request, "public/check_mail.html", refusal, {"email": typed}, case=waiting)
+
+
+@router.post("/register/resend")
+async def resend(request: Request) -> Response:
+    _ = translator(request)
+    try:
+        await served(request).registrations.resend(request.cookies.get(HANDLE_COOKIE, ""))
+    except Refusal as refusal:
+        return await _check_mail(request, refusal)
+    return see(CHECK_MAIL, request, _("确认邮件已重新发送。"))
+
+
+@router.post("/register/address")
+async def correct(request: Request, email: Text = "") -> Response:
+    _ = translator(request)
+    try:
+        await served(request).registrations.correct(request.cookies.get(HANDLE_COOKIE, ""), email)
+    except Refusal as refusal:
+        return await _check_mail(request, refusal, email)
+    return see(CHECK_MAIL, request, _("邮箱地址已更正，确认邮件已发送到新地址。"))
+
+
+@router.get("/confirm")
+async def confirm_page(request: Request, token: str = "") -> Response:
+    """Only a button: mail scanners follow links, but press nothing."""
+    return render(request, "public/confirm.html", token=token)
+
+
+@router.post("/confirm")
+async def confirm(request: Request, token: Text = "") -> Response:
+    _ = translator(request)
+    try:
+        await served(request).registrations.confirm(token)
+    except Refusal as refusal:
+        return again(request, "public/confirm.html", refusal, {}, token="")
+    response = see(f"/login?next={SIGNED_IN_HOME}", request, _("邮箱已确认，账户已开通。请登录。"))
+    response.delete_cookie(HANDLE_COOKIE, path="/register", httponly=True, samesite="lax")
+    return response
