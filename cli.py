@@ -5,38 +5,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from stack import (
-    SAME_SOURCE,
-    SANDBOX_TIME_SCALE,
-    Addresses,
-    Options,
-    Stack,
-    default_data,
-    running_stack,
-    temporary_folder,
-)
+from commands import books
+from commands import demo as demo_command
+from commands.terminal import DataOption, leave, load_settings, news, output, report
+from stack import SAME_SOURCE, SANDBOX_TIME_SCALE, Addresses, Options, Stack, default_data
 from supervision.errors import CannotStart
 from supervision.folder import Folder
-from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports, free_base
+from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports
 
 if TYPE_CHECKING:
-    from demo.story import Material
     from sandbox.config import Record
-    from services.audit import AuditReport
     from settings import Settings
-    from store.db import Database
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="Songda 送达: a self-hosted e-mail and SMS sending platform.",
@@ -44,10 +31,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-news = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
+app.command()(demo_command.demo)
+app.command()(books.audit)
+app.command()(books.reconcile)
 
-DataOption = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder.", show_default=False)]
 PortBaseOption = Annotated[int, typer.Option("--port-base", metavar="N", help="First of ten ports in a row.")]
 
 
@@ -60,18 +47,6 @@ def main() -> None:
         leave(2)
     except SystemExit as end:
         leave(end.code if isinstance(end.code, int) else 1)
-
-
-def leave(code: int) -> None:
-    """End at once: an interpreter that has used a Temporal client may abort while it finalises (sdk-python #300)."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def report(line: str) -> None:
-    """News of the stack, on the error stream: standard output is for results."""
-    news.print(f"[dim]songda:[/] {escape(line)}")
 
 
 @app.command()
@@ -235,123 +210,6 @@ async def ensure_platform(settings: "Settings") -> list[dict[str, str]]:
 
 
 @app.command()
-def demo(
-    recipients: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Your own recipients.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Your own letter.")] = None,
-    exit_status: Annotated[bool, typer.Option("--exit", help="Exit 1 unless everything ended as it should.")] = False,
-    data: DataOption = None,
-) -> None:
-    """A customer and an operator, from registration to the last outcome, over public interfaces only.
-
-    Uses the stack that runs on the data folder; without one, a temporary stack that is stopped at the end.
-    """
-    from demo.material import load
-    from demo.parties import DemoFailure
-
-    try:
-        passed = asyncio.run(run_demo(load(recipients, html), data))
-    except DemoFailure as problem:
-        raise CannotStart(str(problem)) from None
-    leave(0 if passed or not exit_status else 1)
-
-
-async def run_demo(material: "Material", data: Path | None) -> bool:
-    """Against the running stack, or one of its own."""
-    running = running_stack(data or default_data())
-    if running is not None:
-        return await play_against(running, material)
-    async with temporary_folder() as folder:
-        report("No stack is running here: starting a temporary one.")
-        async with Stack(Options(folder, free_base()), report) as own:
-            return await play_against(own.addresses, material)
-
-
-async def play_against(where: Addresses, material: "Material") -> bool:
-    """Play, show the tables; True when every step passed."""
-    from demo import show as screen
-    from demo.parties import Places
-
-    if where.sandbox_url is None:
-        raise CannotStart("The demo needs the sandbox: start the stack without --no-sandbox.")
-    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url)
-    result = await screen.play(places, material, output)
-    screen.report(result, places, output)
-    return result.passed
-
-
-@app.command()
-def audit(
-    data: DataOption = None,
-    grace: Annotated[float, typer.Option(help="Seconds after which waiting is no longer excused.")] = 3600,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Compare what was accepted with what became of it; exits 1 on any difference, and names it."""
-    from services.audit import audit as compare
-
-    report_made = asyncio.run(with_database(data, lambda db: compare(db, timedelta(seconds=grace))))
-    print_audit(report_made, as_json)
-    leave(0 if report_made.clean else 1)
-
-
-def print_audit(made: "AuditReport", as_json: bool) -> None:
-    """Totals, checks, and every offending row by name."""
-    if as_json:
-        sys.stdout.write(json.dumps({"clean": made.clean, **asdict(made)}, default=str) + "\n")
-        return
-    output.print("  ".join(f"{name} [bold]{value}[/]" for name, value in made.totals.items()))
-    for finding in made.findings:
-        output.print(f"{'[bold red]✗' if finding.count else '[green]✓'}[/] {finding.name}")
-        for row in finding.rows:
-            output.print("    " + escape("  ".join(f"{name}={value}" for name, value in row.items())))
-        if finding.count > len(finding.rows):
-            output.print(f"    … and {finding.count - len(finding.rows)} more")
-    for row in made.possible_duplicates:
-        output.print(f"[yellow]possible duplicate[/] message {row['message']} ({row['state']}, {row['attempts']} tries)")
-    output.print("[green]The books are closed.[/]" if made.clean else "[bold red]The books do not close.[/]")
-
-
-@app.command()
-def reconcile(data: DataOption = None) -> None:
-    """Compare every open process with Temporal: start what is missing, mark what was ended from outside.
-
-    Workers start new processes by themselves; this is for after the Temporal database was lost.
-    """
-    found = asyncio.run(with_database(data, check_processes))
-    output.print("  ".join(f"{name} [bold]{count}[/]" for name, count in found.items()))
-    leave(0)
-
-
-async def check_processes(db: "Database") -> dict[str, int]:
-    """Start what was never started, then look at each open process."""
-    from services.clockwork import Clockwork
-    from worker import connect
-
-    clockwork = Clockwork(db, await connect(load_settings()))
-    started = await clockwork.start_unstarted()
-    return {"started": started, **await clockwork.check_all()}
-
-
-async def with_database(data: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T:
-    """Work on the running stack's database, or on DATABASE_URL."""
-    from store.db import Database
-    from supervision.schema import check_reachable
-
-    running = running_stack(data or default_data())
-    if running is not None:
-        os.environ.setdefault("DATABASE_URL", running.database_url)
-        os.environ.setdefault("TEMPORAL_ADDRESS", running.temporal_address)
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        raise CannotStart("No stack is running on this data folder: name it with --data DIR, or set DATABASE_URL.")
-    await check_reachable(url)
-    db = await Database.open(url, connections=2)
-    try:
-        return await work(db)
-    finally:
-        await db.close()
-
-
-@app.command()
 def sandbox(
     data: DataOption = None,
     port_base: PortBaseOption = DEFAULT_BASE,
@@ -395,23 +253,6 @@ def logs(
     if not log.exists():
         raise CannotStart(f"There is no log {log}: is the role right, and --data the folder of that stack?")
     os.execvp("tail", ["tail", "-n", "100", *(["-F"] if follow else []), str(log)])  # noqa: S606 - no shell is what we want
-
-
-def load_settings() -> "Settings":
-    """Raises `CannotStart` naming the variable that is missing or wrong."""
-    from pydantic import ValidationError
-
-    from settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as problem:
-        first = problem.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]).upper()
-        raise CannotStart(
-            f"{name if name.startswith(('DATABASE', 'TEMPORAL')) else f'SONGDA_{name}'}: {first['msg']}. "
-            "Set it in the environment; `songda up` makes one by itself."
-        ) from None
 
 
 async def check_migrated(settings: "Settings") -> None:

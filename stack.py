@@ -105,6 +105,7 @@ class Stack:
         self._folder = Folder(options.data.absolute())
         self._report = report
         self._children: dict[str, Child] = {}
+        self._second: Child | None = None
         self._lock: IO[str] | None = None
         self._cluster: postgres.Cluster | None = None
         self._temporal = temporal.Server(
@@ -149,6 +150,13 @@ class Stack:
         """Role to the number of times it was started again."""
         return {role: child.restarts for role, child in self._children.items()}
 
+    async def start_second_worker(self) -> asyncio.subprocess.Process:
+        """One that nobody restarts, for tests of take-over; `stop` ends it, if it still runs."""
+        program = Program("second-worker", self._python("worker"), self._environment())
+        self._second = self._child(program)
+        await self._second.start()
+        return self._second.process
+
     async def start(self) -> None:
         """Returns when everything answers; raises `CannotStart`, with everything stopped again."""
         try:
@@ -165,6 +173,8 @@ class Stack:
         """In reverse order; the data stays. Safe to call twice."""
         if self._lock is not None:
             self._folder.addresses.unlink(missing_ok=True)
+        if self._second is not None:
+            await self._second.stop()
         for roles in STOP_ORDER:
             await asyncio.gather(*(self._children[role].stop() for role in roles if role in self._children))
         if self._lock is not None:

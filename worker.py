@@ -10,12 +10,14 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import GrpcCompression
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.delivery import DeliveryActivities, Wire
 from activities.domains import DomainActivities
+from activities.onboarding import OnboardingActivities
 from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
 from activities.reviews import ReviewActivities
@@ -35,13 +37,14 @@ from settings import Settings
 from store.db import Database
 from workflows.delivery import DeliveryWorkflow
 from workflows.domain_verification import DomainVerification
+from workflows.onboarding import Onboarding
 from workflows.registration import Registration
 from workflows.template_review import TemplateReview
 from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
 log = structlog.get_logger(__name__)
 
-CONTROL_WORKFLOWS: list[type] = [DomainVerification, TemplateReview, WebhookDeliveryWorkflow, Registration]
+CONTROL_WORKFLOWS: list[type] = [DomainVerification, TemplateReview, WebhookDeliveryWorkflow, Registration, Onboarding]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 
@@ -67,8 +70,10 @@ class Tools:
 def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of human-paced processes."""
     domains = DomainActivities(tools.db, tools.resolver, tools.settings.policy())
-    watching = [domains.stand, domains.look, domains.announce, domains.close]
-    return [*watching, *webhook_activities(tools), *review_activities(tools), *registration_activities(tools)]
+    watching: list[Callable[..., Any]] = [domains.stand, domains.look, domains.announce, domains.close]
+    onboarding = OnboardingActivities(tools.db, tools.settings.policy())
+    guiding: list[Callable[..., Any]] = [onboarding.look, onboarding.remind, onboarding.close]
+    return [*watching, *guiding, *webhook_activities(tools), *review_activities(tools), *registration_activities(tools)]
 
 
 def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -102,10 +107,19 @@ def delivery_activities(tools: Tools) -> DeliveryActivities:
 
 
 async def connect(settings: Settings) -> Client:
-    """A client for loopback: no compression."""
+    """A client for loopback: no compression. Serves the SDK's metrics when a port is set for them."""
     return await Client.connect(
-        settings.temporal_address, namespace=settings.temporal_namespace, grpc_compression=GrpcCompression.NONE
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        grpc_compression=GrpcCompression.NONE,
+        runtime=metered(settings.metrics_port) if settings.metrics_port else None,
     )
+
+
+def metered(port: int) -> Runtime:
+    """A runtime that answers Prometheus on loopback; one per process."""
+    metrics = PrometheusConfig(bind_address=f"127.0.0.1:{port}", durations_as_seconds=True, counters_total_suffix=True)
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
 
 
 async def make_tools(settings: Settings) -> Tools:

@@ -1,6 +1,5 @@
 """A sender domain's row: looks at the DNS, what they change, and the mails about it."""
 
-import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -54,7 +53,7 @@ class DomainActivities:
             row = await session.get(SenderDomain, UUID(request.process.subject))
             if row is None:
                 return DomainProgress(DomainState.DELETED, watched=False)
-            return _progress(row, await rows.records(session, row.id), request.at)
+            return _progress(row, await rows.records(session, row.id))
 
     @activity.defn(name="DomainActivities.look")
     async def look(self, request: LookRequest) -> DomainProgress:
@@ -87,7 +86,7 @@ class DomainActivities:
             await rows.hand_over(session, holder, request.at)
         await self._move(session, row, standing, request)
         self._schedule(row, standing, silent(found), request)
-        return _progress(row, await rows.records(session, row.id), request.at)
+        return _progress(row, await rows.records(session, row.id))
 
     async def _move(self, session: Session, row: SenderDomain, standing: Standing, request: LookRequest) -> None:
         changed = row.state != standing.state
@@ -161,7 +160,7 @@ def _watched(row: SenderDomain) -> bool:
     return not row.is_test and row.state != DomainState.DELETED
 
 
-def _progress(row: SenderDomain, records: Sequence[DomainRecord], at: dt.datetime) -> DomainProgress:
+def _progress(row: SenderDomain, records: Sequence[DomainRecord]) -> DomainProgress:
     standing = _standing(row)
     by_purpose = {record.purpose: record for record in records}
     lines = [by_purpose[purpose] for purpose in Purpose if purpose in by_purpose]
@@ -170,7 +169,7 @@ def _progress(row: SenderDomain, records: Sequence[DomainRecord], at: dt.datetim
         problem=standing.problem,
         suspected=standing.suspected,
         checks=row.checks,
-        wait=max((row.next_check_at - at).total_seconds(), 0.0) if row.next_check_at else 0.0,
+        next_check_at=row.next_check_at,
         unannounced=row.announced != row.state,
         watched=_watched(row),
         records=tuple(RecordLine(Purpose(r.purpose), r.name, RecordState(r.state)) for r in lines),

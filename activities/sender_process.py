@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from domain.errors import LeaseLost
 from domain.ids import new_id
 from store import dialogues
-from store.db import Database
+from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import Turn
 
 log = structlog.get_logger(__name__)
 
 RENEW_SECONDS = 2.5
-DATABASE_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass
@@ -157,7 +155,8 @@ class SenderProcess:
         the messages in our slots."""
         while batch:
             try:
-                return await self._commit(batch)
+                await self._commit(batch)
+                return
             except DATABASE_TROUBLE as error:
                 log.warning("commit_again", error=type(error).__name__, turns=len(batch))
                 await asyncio.sleep(0.2)

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api import problems
+from api import problems, reference
 from api.body_limit import BodyLimit
-from api.v1 import accounts, api_users, domains, sends, sessions, templates, webhooks
+from api.v1 import accounts, api_users, domains, onboarding, sends, sessions, templates, webhooks
 from domain.secrets import Vault
 from services.catalog import build_services
 from services.clockwork import Clockwork
@@ -31,10 +31,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application; `uvicorn --factory api.app:create_app`."""
-    app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings or Settings()
     problems.install(app)
-    for feature in (accounts, sessions, domains, api_users, sends, templates, webhooks):
+    reference.install(app)
+    for feature in (accounts, sessions, onboarding, domains, api_users, sends, templates, webhooks):
         app.include_router(feature.router)
     mount(app)
     app.add_middleware(BodyLimit)

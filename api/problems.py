@@ -1,5 +1,7 @@
 """Refusals and faults as RFC 9457 problem documents (`application/problem+json`)."""
 
+from typing import cast
+
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +11,9 @@ from starlette.exceptions import HTTPException
 
 from domain.errors import Refusal
 from domain.refusals import explain
+
+ERRORS_SHOWN = 100
+"""A request with 100,000 bad recipients is told of the first."""
 
 
 class FieldProblem(BaseModel):
@@ -52,21 +57,20 @@ def language_of(request: Request) -> str:
 
 
 async def on_refusal(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refusal)
-    status, detail, step = explain(error, language_of(request))
-    answer = problem(error.code, status, detail, step, field=error.field)
+    refusal = cast(Refusal, error)  # registered for this class alone
+    status, detail, step = explain(refusal, language_of(request))
+    answer = problem(refusal.code, status, detail, step, field=refusal.field)
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if "seconds" in error.params:
-        answer.headers["Retry-After"] = str(error.params["seconds"])
+    if "seconds" in refusal.params:
+        answer.headers["Retry-After"] = str(refusal.params["seconds"])
     return answer
 
 
 async def on_invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
     errors = [
         FieldProblem(field=_path(e["loc"]), code=str(e["type"]), detail=str(e["msg"])).model_dump()
-        for e in error.errors()
+        for e in cast(RequestValidationError, error).errors()[:ERRORS_SHOWN]
     ]
     first = errors[0]
     return problem(
@@ -88,9 +92,9 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    refused = cast(HTTPException, error)
     return problem(
-        "http_error", error.status_code, str(error.detail), "See /openapi.json for the routes and their methods."
+        "http_error", refused.status_code, str(refused.detail), "See /openapi.json for the routes and their methods."
     )
 
 

@@ -1,6 +1,5 @@
 """The demo as it is seen: steps as they happen, a bar for the deliveries, a table at the end."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -42,9 +41,7 @@ async def _nothing(step: str) -> None:
     """No observer."""
 
 
-async def play(
-    places: Places, material: Material, console: Console, before_step: BeforeStep = _nothing
-) -> DemoResult:
+async def play(places: Places, material: Material, console: Console, before_step: BeforeStep = _nothing) -> DemoResult:
     """Every step in order until one fails. `before_step` is for observers that make trouble."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"),
                TimeElapsedColumn())  # fmt: skip
@@ -69,7 +66,7 @@ async def _one(name: str, step: Callable[[], Awaitable[str]]) -> Done:
     begun = time.monotonic()
     try:
         evidence, passed = await step(), True
-    except (DemoFailure, httpx2.HTTPError, asyncio.TimeoutError) as failure:
+    except (TimeoutError, DemoFailure, httpx2.HTTPError) as failure:
         evidence, passed = str(failure) or type(failure).__name__, False
     return Done(name, time.monotonic() - begun, evidence, passed)
 

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo.parties import DemoFailure, Http, Internet, Operator, Places, eventually
+from demo.parties import DemoFailure, Http, Internet, Operator, Places, eventually, words_of
 from domain.addresses import domain_of
 from domain.recipients import parse_csv
 from domain.reviews import Decision, ReviewDecision
 
 Evidence = str
-BOUNCES_BY_DESIGN = re.compile(r"(unknown|nouser|full|blocked)(?=$|[-\d._+])", re.IGNORECASE)
+BOUNCES_BY_DESIGN = re.compile(r"(unknown|nouser|full|blocked)(?=$|[-._+\d])", re.IGNORECASE)
 """Magic local parts of the sandbox that refuse for good (sandbox/README.md)."""
 _TOKEN = re.compile(r"/confirm\?token=([\w.-]+)")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -33,7 +33,11 @@ class Material:
     @property
     def subject(self) -> str:
         title = _TITLE.search(self.html)
-        return " ".join(title[1].split())[:200] if title and title[1].strip() else "A letter from the demo 一封来自演示的信"
+        return (
+            " ".join(title[1].split())[:200]
+            if title and title[1].strip()
+            else "A letter from the demo 一封来自演示的信"
+        )
 
 
 @dataclass
@@ -112,8 +116,8 @@ class Story:
         mail = await self._internet.mail(self.customer.email, "确认")
         require(mail["dkim"] == "pass", f"the confirmation mail's DKIM result is {mail['dkim']}")
         token = _TOKEN.search(mail["html"] or mail["text"])
-        require(token is not None, "the confirmation mail holds no link")
-        assert token is not None
+        if token is None:
+            raise DemoFailure("the confirmation mail holds no link")
         await self._api.json("POST", "/v1/registrations/confirm", json={"token": token[1]})
         return f"mail to {self.customer.email}, DKIM pass"
 
@@ -129,7 +133,7 @@ class Story:
         templates = (await self._api.json("GET", "/v1/templates"))["items"]
         user = next(one for one in users if one["is_test"])
         template = next(one for one in templates if one["is_sample"])
-        values = {name: self.customer.name for name in template["version"]["variables"]}
+        values = dict.fromkeys(template["version"]["variables"], self.customer.name)
         body = {
             "api_user": user["name"], "template": template["invoke_name"],
             "from": f"test@{user['domains'][0]['name']}",
@@ -143,8 +147,8 @@ class Story:
 
     async def domain(self) -> Evidence:
         """Add it, publish every record that the answer names, look until it is usable."""
-        found = await self._find("/v1/domains", "name", self.customer.domain)
-        row = found or await self._api.json("POST", "/v1/domains", json={"name": self.customer.domain})
+        name = self.customer.domain
+        row, _ = await self._make("/v1/domains", ("name", name), {"name": name})
         self.customer.domain_id = row["id"]
         path = f"/v1/domains/{row['id']}"
         records = (await self._api.json("GET", path))["records"]
@@ -162,22 +166,18 @@ class Story:
     async def api_user(self) -> Evidence:
         """A key that was lost in a fault cannot be had back: then it is reset."""
         who = self.customer
-        found = await self._find("/v1/api-users", "name", who.api_user)
-        if found:
-            made = await self._api.json("POST", f"/v1/api-users/{found['id']}/key")
-        else:
-            body = {"name": who.api_user, "kind": "batch", "domain_ids": [who.domain_id]}
-            made = await self._api.json("POST", "/v1/api-users", json=body)
-        who.key = made["key"]
+        body = {"name": who.api_user, "kind": "batch", "domain_ids": [who.domain_id]}
+        row, made = await self._make("/v1/api-users", ("name", who.api_user), body)
+        if not made:
+            row = await self._api.json("POST", f"/v1/api-users/{row['id']}/key")
+        who.key = row["key"]
         return f"{who.api_user}, key {who.key[:6]}… shown once"
 
     async def webhook(self) -> Evidence:
         url = f"{self._places.sandbox}/hooks/{self.customer.tag}"
-        found = await self._find("/v1/webhooks", "url", url)
-        if not found:
-            body = {"url": url, "events": ["request", "deliver", "invalid", "soft_bounce"]}
-            found = await self._api.json("POST", "/v1/webhooks", json=body)
-        self.customer.webhook_id = found["id"]
+        body = {"url": url, "events": ["request", "deliver", "invalid", "soft_bounce"]}
+        row, _ = await self._make("/v1/webhooks", ("url", url), body)
+        self.customer.webhook_id = row["id"]
         return url
 
     async def rejected_template(self) -> Evidence:
@@ -200,7 +200,7 @@ class Story:
         found = await self._api.send("GET", "/v1/templates/demo-letter")
         if found.status_code == 404:
             body = {**content, "invoke_name": "demo-letter", "kind": "batch"}
-            await self._api.json("POST", "/v1/templates", json=body)
+            await self._make("/v1/templates", ("invoke_name", "demo-letter"), body)
         elif found.json()["version"]["state"] != "submitted":
             await self._api.json("PUT", "/v1/templates/demo-letter", json=content)
 
@@ -208,9 +208,10 @@ class Story:
         """The latest version, submitted."""
         row = await self._api.json("GET", "/v1/templates/demo-letter")
         if row["version"]["state"] == "draft":
-            await self._api.json("POST", "/v1/templates/demo-letter/submit")
+            await self._api.send("POST", "/v1/templates/demo-letter/submit")
             row = await self._api.json("GET", "/v1/templates/demo-letter")
         version: dict[str, Any] = row["version"]
+        require(version["state"] != "draft", f"version {version['number']} could not be submitted: {findings(row)}")
         return version
 
     async def _decide(self, version: dict[str, Any], decision: ReviewDecision) -> None:
@@ -261,12 +262,21 @@ class Story:
             self._watch(counts, now["recipients"])
             return counts if not counts["queued"] + counts["deferred"] else None
 
-        counts = await eventually(settled, "every recipient to have an outcome", every=0.3)
+        try:
+            counts = await eventually(settled, "every recipient to have an outcome", every=0.3)
+        except DemoFailure as failure:
+            raise DemoFailure(f"{failure}: {await self._unsettled(path)}") from failure
         async for message in self._messages(path):
             self.customer.accepted[message["address"]] = message["outcome"]
         wrong = [a for a, state in self.customer.accepted.items() if state != expected(a)]
         require(not wrong, f"{len(wrong)} ended otherwise than they should: {', '.join(sorted(wrong)[:5])}")
         return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+    async def _unsettled(self, path: str) -> str:
+        """Who still waits, and for what."""
+        waiting = [m async for m in self._messages(path) if m["outcome"] in ("queued", "deferred")]
+        named = ", ".join(f"{m['address']} ({m['reply'] or 'not tried yet'})" for m in waiting[:5])
+        return f"{len(waiting)} still wait: {named}"
 
     async def _messages(self, path: str) -> Any:
         cursor: str | None = None
@@ -315,10 +325,21 @@ class Story:
 
         async def arrived() -> dict[str, Any] | None:
             now: dict[str, Any] = await self._api.json("GET", "/v1/onboarding")
-            return now if now["stage"] == "certify" else None
+            return now if now["recorded_stage"] == "certify" else None
 
         now = await eventually(arrived, "the onboarding process to reach “certify”")
         return f"{now['workflow_id'][:24]}… at “{now['stage']}”"
+
+    async def _make(self, path: str, named: tuple[str, str], body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """(the row, whether this call made it): a try whose answer was lost may have made it already."""
+        if found := await self._find(path, *named):
+            return found, False
+        answer = await self._api.send("POST", path, json=body)
+        if answer.status_code < 400:
+            return answer.json(), True
+        if found := await self._find(path, *named):
+            return found, False
+        raise DemoFailure(f"POST {path}: {words_of(answer)}")
 
     async def _find(self, path: str, name: str, value: str) -> dict[str, Any] | None:
         """A row that an earlier try of this step may have made."""
@@ -331,10 +352,14 @@ class Story:
 
 def expected(address: str) -> str:
     """What the sandbox's manners make of an address."""
-    return "bounced" if BOUNCES_BY_DESIGN.match(address) else "delivered"
+    return "bounced" if BOUNCES_BY_DESIGN.match(address.partition("@")[0]) else "delivered"
+
+
+def findings(template: dict[str, Any]) -> str:
+    """What the lint said of a draft."""
+    return "; ".join(one["detail"] for one in template["version"].get("findings", [])[:5]) or "no finding"
 
 
 def require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise DemoFailure(otherwise)
-

@@ -198,14 +198,14 @@ class RecordLine:
 class DomainProgress:
     """Where a verification is: what pages, operators and the workflow go by.
 
-    `wait` is in seconds until the next look; `unannounced` asks for a mail to the owner about the present state.
+    `next_check_at` None: a look is due now. `unannounced` asks for a mail to the owner about the present state.
     """
 
     state: DomainState
     problem: Purpose | None = None
     suspected: bool = False
     checks: int = 0
-    wait: float = 0.0
+    next_check_at: dt.datetime | None = None
     unannounced: bool = False
     watched: bool = True
     """False for a deleted domain and for the platform's own test domains: the process ends."""

@@ -82,11 +82,11 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
     ),
     (Notice.CONTACT, "zh"): NoticeText(
         "客户留言：%subject%",
-        "<p>来自：%email%</p><p>编号：%number%</p><p>%body%</p>",
+        '<p>来自：%email%</p><p>编号：%number%</p><p style="white-space:pre-wrap">%body%</p>',
     ),
     (Notice.CONTACT, "en"): NoticeText(
         "Contact form: %subject%",
-        "<p>From: %email%</p><p>Number: %number%</p><p>%body%</p>",
+        '<p>From: %email%</p><p>Number: %number%</p><p style="white-space:pre-wrap">%body%</p>',
     ),
     (Notice.ONBOARDING_REMINDER, "zh"): NoticeText(
         "接入还差一步：%step%",

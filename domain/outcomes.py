@@ -34,7 +34,8 @@ RULES: tuple[Rule, ...] = (
     Rule(r"sina", r"5", r"black ip|rbl deny|remote ip check", "block.ip", _B),
     Rule(r"sina", r"5", r"anti-spam|too many same size", "block.content", _B),
     Rule(r"", r"4", r"grey-?list|try again later|temporarily deferred", "soft.greylist", _D),
-    Rule(r"", r"(452|552)", r"full|quota|storage", "soft.full", _D),
+    Rule(r"", r"4", r"full|quota|storage", "soft.full", _D),
+    Rule(r"", r"5", r"5\.2\.2\b|mailbox (is )?full|over quota", "soft.full", _B),
     Rule(r"", r"4", r"rate|too many|throttl|frequency|4\.7\.28", "soft.rate_limited", _D),
     Rule(
         r"",

@@ -22,6 +22,8 @@ _SAMPLE = 50
 _IMPLIED_HEADER = "email"
 _SEP = re.compile(r"sep=([,;\t])", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SEPARATORS = re.compile(r"[\s.-]+")
+"""“First Name” is the variable `First_Name`."""
 _BLANKS = " \t\r\n\u3000\xa0\ufeff\u200b"
 
 
@@ -184,7 +186,7 @@ def _variables(names: Sequence[str], line: int) -> tuple[tuple[tuple[int, str], 
     taken: dict[str, int] = {}
     warnings = []
     for index, written in enumerate(names):
-        name = written.strip("%")
+        name = _SEPARATORS.sub("_", written.strip("%").strip(_BLANKS))
         if name in taken:
             warnings.append(LineProblem(line, "csv_column_repeated", written[:40], {"name": name[:40]}))
         elif NAME_ONLY.fullmatch(name):

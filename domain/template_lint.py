@@ -5,7 +5,7 @@ Errors keep a version from being submitted; warnings are shown to its author and
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from domain.markup import URL_ATTRIBUTES, Spot, compile_html
 from domain.template_findings import WORDS
-from domain.templates import MAX_BYTES, MAX_SUBJECT, Content
+from domain.templates import MAX_BYTES, MAX_SUBJECT, Content, text_from_html
 from domain.variables import TOKEN, variables_in
 
 ACTIVE_ELEMENTS = ("script", "iframe", "frame", "object", "embed", "applet", "base")
@@ -52,7 +52,9 @@ class Finding:
 
 
 def lint(content: Content) -> list[Finding]:
-    """Everything that is wrong, errors first, each naming its place."""
+    """Everything that is wrong, errors first, each naming its place. A text made from the HTML repeats nothing."""
+    if content.text and content.text == text_from_html(content.html):
+        content = replace(content, text="")
     found = [*unstorable(content), *_subject(content.subject), *_body(content), *_variables(content)]
     return sorted(found, key=lambda finding: finding.severity is Severity.WARNING)
 

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-NAME = r"[A-Za-z_][A-Za-z0-9_]{0,31}"
+_FIRST = r"[^\W\d]"
+"""A letter of any script, or an underscore."""
+NAME = rf"{_FIRST}\w{{0,31}}"
 _HEX = "[0-9A-Fa-f]"
 _CONTINUATION = "%[89ABab][0-9A-Fa-f]"
 _URL_ESCAPED = (
@@ -15,7 +17,9 @@ _URL_ESCAPED = (
     f"|%{_HEX}{{2}}(?=%{_HEX}{{2}})"
 )
 """A character of UTF-8 escaped for a URL (RFC 3986 §2.5), or one escaped byte before another: never a variable."""
-TOKEN = re.compile(f"(?:{_URL_ESCAPED})|%(?P<name>{NAME})%")
+_AFTER_DIGIT = r"(?<=\d)%(?=[^\x00-\x7f])"
+"""“50%的人…100%” is Chinese prose: after a digit, no name in another script begins."""
+TOKEN = re.compile(f"(?:{_URL_ESCAPED})|{_AFTER_DIGIT}|%(?P<name>{NAME})%")
 NAME_ONLY = re.compile(NAME)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 

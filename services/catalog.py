@@ -8,6 +8,7 @@ from services.domains import Domains
 from services.foundation import Foundation
 from services.hashing import Hashing
 from services.limits import Limits
+from services.onboarding import OnboardingGuide
 from services.passwords import Passwords
 from services.registrations import Registrations
 from services.senders import Senders
@@ -23,6 +24,7 @@ class Services:
     accounts: Accounts
     contact: Contact
     domains: Domains
+    onboarding: OnboardingGuide
     passwords: Passwords
     registrations: Registrations
     senders: Senders
@@ -41,6 +43,7 @@ def build_services(foundation: Foundation) -> Services:
         accounts=Accounts(foundation),
         contact=Contact(foundation, limits),
         domains=Domains(foundation),
+        onboarding=OnboardingGuide(foundation),
         passwords=Passwords(foundation, hashing, limits),
         registrations=registrations,
         senders=Senders(foundation),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -17,7 +16,7 @@ from domain.queues import CONTROL, EXPRESS
 from store import clockwork as rows
 from store import webhooks
 from store.columns import now
-from store.db import Database
+from store.db import DATABASE_TROUBLE, Database
 from workflows import visibility
 
 log = structlog.get_logger(__name__)
@@ -181,13 +180,10 @@ class Clockwork:
         """The reconcile loop of a worker: every second, in one process at a time, until cancelled."""
         while True:
             try:
-                async with self._db.pool.acquire() as connection:
-                    if await connection.fetchval("SELECT pg_try_advisory_lock($1)", RECONCILE_LOCK):
-                        try:
-                            await self._round()
-                        finally:
-                            await connection.execute("SELECT pg_advisory_unlock($1)", RECONCILE_LOCK)
-            except (RPCError, RuntimeError, TimeoutError, OSError, SQLAlchemyError) as error:
+                async with self._db.raw() as connection:
+                    if await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", RECONCILE_LOCK):
+                        await self._round()
+            except (RPCError, RuntimeError, *DATABASE_TROUBLE) as error:
                 log.warning("reconcile_waits", error=type(error).__name__)
             await asyncio.sleep(interval)
 

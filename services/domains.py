@@ -117,9 +117,7 @@ class Domains:
             await clockwork.want_nudge(session, workflow_id(Kind.DOMAIN, row.id))
             await clockwork.want_nudge(session, workflow_id(Kind.ONBOARDING, row.account_id))
 
-    async def _require(
-        self, session: Session, caller: Caller, domain_id: UUID, *, lock: bool = False
-    ) -> SenderDomain:
+    async def _require(self, session: Session, caller: Caller, domain_id: UUID, *, lock: bool = False) -> SenderDomain:
         row = await rows.find(session, caller.account_id, domain_id, lock=lock)
         if row is None:
             raise Refusal("domain_not_found")

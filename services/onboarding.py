@@ -31,10 +31,11 @@ class StepView:
 
 @dataclass(frozen=True)
 class PathView:
-    """Both tracks. `stage` is what the facts say now; `changed` and `since` are what the process wrote last."""
+    """Both tracks. `stage` is what the facts say; `recorded`, `since`, `changed` are what the process wrote last."""
 
     account_id: UUID
     stage: Stage
+    recorded: Stage
     since: dt.datetime
     changed: int
     email: tuple[StepView, ...]
@@ -75,7 +76,7 @@ def view(found: Situation) -> PathView:
     stage = walk(found.stage, found.findings.facts)[-1]
     email = tuple(_email_step(step, state, found) for step, state in email_states(stage, found.findings.facts).items())
     sms = tuple(StepView(step, state) for step, state in sms_states(found.findings.facts).items())
-    return PathView(found.account_id, stage, found.since, found.changed, email, sms)
+    return PathView(found.account_id, stage, found.stage, found.since, found.changed, email, sms)
 
 
 def _email_step(step: Stage, state: StepState, found: Situation) -> StepView:

@@ -5,7 +5,6 @@ Run by `songda migrate`, each time; changes what differs and nothing else.
 
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlmodel import col, select
 
 from domain.accounts import SYSTEM_ACCOUNT, AccountState
@@ -107,7 +106,7 @@ async def _ensure_notice(session: Session, notice: Notice, language: str, text: 
             text=text_from_html(content.html),
             variables=content.variables,
             state=ReviewState.APPROVED.value,
-            decided_at=func.now(),
+            decided_at=now(),
             decided_by="system",
         )
     )

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import asyncpg
 import structlog
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -16,7 +15,7 @@ from domain.queues import EXPRESS
 from services.clockwork import START_DEADLINE, STARTS
 from store import clockwork, pages
 from store.accepting import DUE_CHANNEL
-from store.db import Database
+from store.db import DATABASE_TROUBLE, Database
 from workflows import visibility
 
 log = structlog.get_logger(__name__)
@@ -24,7 +23,6 @@ log = structlog.get_logger(__name__)
 BATCH_SECONDS = 0.1
 """At most ten batches a second: under load batches grow instead, and the cost of Temporal per message falls."""
 POLL_SECONDS = 1.0
-_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Relay:
@@ -41,7 +39,7 @@ class Relay:
         while True:
             try:
                 await self._listen_and_serve()
-            except _TROUBLE as error:
+            except DATABASE_TROUBLE as error:
                 log.warning("relay_waits", error=type(error).__name__)
                 await asyncio.sleep(0.5)
 

@@ -163,9 +163,7 @@ class Senders:
     async def _issue(self, session: Session, caller: Caller, row: ApiUser, action: str) -> str:
         key = new_token(API_KEY_PREFIX)
         digest = self._base.vault.digest(key)
-        session.add(
-            ApiKey(account_id=row.account_id, api_user_id=row.id, prefix=key[:PREFIX_SHOWN], digest=digest)
-        )
+        session.add(ApiKey(account_id=row.account_id, api_user_id=row.id, prefix=key[:PREFIX_SHOWN], digest=digest))
         await note(session, actor(caller), action, f"api-user/{row.id}", row.account_id)
         await self._onboarding(session, row)
         return key

@@ -39,9 +39,7 @@ class Sessions:
         self._limits = limits
         self._registrations = registrations
 
-    async def sign_in(
-        self, email: str, password: str, visitor: Visitor, former: str = ""
-    ) -> SignedIn | Unconfirmed:
+    async def sign_in(self, email: str, password: str, visitor: Visitor, former: str = "") -> SignedIn | Unconfirmed:
         """A new session; the browser's `former` one ends. Raises `sign_in_failed` or `too_many_requests`."""
         address = _any_case(email)
         await self._limits.take(

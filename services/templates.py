@@ -156,9 +156,7 @@ class Templates:
                 await rows.withdraw(session, waiting.id)
             await clockwork.want_nudge(session, workflow_id(Kind.ONBOARDING, row.account_id))
 
-    async def preview(
-        self, caller: Caller, ref: str, values: Mapping[str, str], number: int | None = None
-    ) -> Preview:
+    async def preview(self, caller: Caller, ref: str, values: Mapping[str, str], number: int | None = None) -> Preview:
         """A version as a recipient would get it; variables without a value get a sample."""
         view = await self.get(caller, ref, number)
         return await preview_of(view.content, values)

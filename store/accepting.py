@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from domain.accounts import SYSTEM_ACCOUNT, Caller
 from domain.acceptance import Identity, check_identity, sort_recipients
+from domain.accounts import SYSTEM_ACCOUNT, Caller
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.senders import TEST_SENDS_PER_DAY
@@ -19,6 +19,8 @@ from store.db import Connection, Database
 from store.webhooks import OwedEvent, owe_events
 
 DUE_CHANNEL = "songda_due"
+KEY_REMEMBERED = dt.timedelta(hours=24)
+"""How long a repeat of an idempotency key gets the first answer; then the key may be used anew."""
 
 _IDENTITY = """
 SELECT a.state AS account_state, a.daily_quota,
@@ -35,9 +37,15 @@ LEFT JOIN LATERAL (SELECT id, variables FROM template_version
 WHERE a.id = $1
 """
 
+_FORGET_KEY = """
+UPDATE submission SET idempotency_key = NULL
+WHERE account_id = $1 AND idempotency_key = $2 AND accepted_at < now() - $3::interval
+"""
+
 _QUOTA = """
 INSERT INTO quota_use (account_id, day, is_test, used) SELECT $1, $2, $3, $4::int WHERE $4::int <= $5::int
-ON CONFLICT (account_id, day, is_test) DO UPDATE SET used = quota_use.used + $4::int WHERE quota_use.used + $4::int <= $5::int
+ON CONFLICT (account_id, day, is_test)
+DO UPDATE SET used = quota_use.used + $4::int WHERE quota_use.used + $4::int <= $5::int
 RETURNING used
 """
 
@@ -120,9 +128,10 @@ def _fingerprint(request: SendRequest) -> bytes:
 async def _earlier_answer(
     connection: Connection, account: UUID, request: SendRequest, fingerprint: bytes
 ) -> Accepted | None:
-    """The answer given before under the same idempotency key, if there was one."""
+    """The answer given before under the same idempotency key, if there was one within a day."""
     if request.idempotency_key is None:
         return None
+    await connection.execute(_FORGET_KEY, account, request.idempotency_key, KEY_REMEMBERED)
     row = await connection.fetchrow(
         "SELECT id, recipients, duplicates, rejected, fingerprint FROM submission"
         " WHERE account_id = $1 AND idempotency_key = $2",

@@ -7,7 +7,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from domain.accounts import SYSTEM_ACCOUNT
 from store.db import Connection
 
 SHOWN = 20
@@ -32,14 +31,14 @@ class Finding:
 
 
 _HOLDERS = """
-SELECT m.id AS message, m.submission_id AS submission, m.account_id AS account,
+WITH held AS (SELECT m.id AS message, m.submission_id AS submission, m.account_id AS account,
        (d.message_id IS NOT NULL)::int + (s.message_id IS NOT NULL)::int
        + (s.message_id IS NULL AND p.id IS NOT NULL)::int AS holders, m.state
 FROM message m
 LEFT JOIN due d ON d.message_id = m.id
 LEFT JOIN slot s ON s.message_id = m.id
 LEFT JOIN (SELECT e.id, e.round FROM page CROSS JOIN unnest(page.messages, page.rounds) AS e (id, round)
-           WHERE page.closed_at IS NULL) p ON p.id = m.id AND p.round = m.round AND m.state = 'queued'
+           WHERE page.closed_at IS NULL) p ON p.id = m.id AND p.round = m.round AND m.state = 'queued')
 """
 
 CHECKS = (
@@ -54,11 +53,11 @@ CHECKS = (
     ),
     Check(
         "every queued message is in exactly one place: due, an open page, or a slot",
-        f"SELECT * FROM ({_HOLDERS}) h WHERE state = 'queued' AND holders <> 1",
+        _HOLDERS + "SELECT * FROM held WHERE state = 'queued' AND holders <> 1",
     ),
     Check(
         "no settled message is waiting or being sent",
-        f"SELECT * FROM ({_HOLDERS}) h WHERE state <> 'queued' AND holders <> 0",
+        _HOLDERS + "SELECT * FROM held WHERE state <> 'queued' AND holders <> 0",
     ),
     Check(
         "every waiting row has its message",
@@ -86,7 +85,7 @@ CHECKS = (
         " FROM (SELECT * FROM quota_use) q FULL JOIN"
         " (SELECT s.account_id, (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date AS day, u.is_test,"
         "  sum(s.recipients) AS accepted FROM submission s JOIN api_user u ON u.id = s.api_user_id"
-        f" WHERE s.account_id <> '{SYSTEM_ACCOUNT}' GROUP BY 1, 2, 3) s"
+        " JOIN account a ON a.id = s.account_id WHERE a.confirmed_by IS DISTINCT FROM 'system' GROUP BY 1, 2, 3) s"
         " ON s.account_id = q.account_id AND s.day = q.day AND s.is_test = q.is_test"
         " WHERE q.used IS DISTINCT FROM s.accepted",
     ),
@@ -115,7 +114,8 @@ DUPLICATES = (
     " WHERE possible_duplicate ORDER BY id"
 )
 TOTALS = """
-SELECT (SELECT count(*) FROM submission) AS submissions, (SELECT coalesce(sum(recipients), 0) FROM submission) AS accepted,
+SELECT (SELECT count(*) FROM submission) AS submissions,
+       (SELECT coalesce(sum(recipients), 0) FROM submission) AS accepted,
        count(*) AS messages, count(*) FILTER (WHERE state = 'delivered') AS delivered,
        count(*) FILTER (WHERE state = 'bounced') AS bounced, count(*) FILTER (WHERE state = 'dropped') AS dropped,
        count(*) FILTER (WHERE state = 'unknown') AS unknown, count(*) FILTER (WHERE state = 'queued') AS queued,

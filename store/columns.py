@@ -10,7 +10,7 @@ from sqlmodel import Field, Text
 
 def moment(**options: Any) -> Any:
     """A point in time, stored with its zone."""
-    return Field(sa_type=DateTime(timezone=True), **options)  # type: ignore[call-overload]
+    return Field(sa_type=DateTime(timezone=True), **options)
 
 
 def json_object(**options: Any) -> Any:
@@ -20,7 +20,7 @@ def json_object(**options: Any) -> Any:
 
 def text_list(**options: Any) -> Any:
     """`text[]`."""
-    return Field(sa_type=ARRAY(Text), **options)  # type: ignore[call-overload]
+    return Field(sa_type=ARRAY(Text), **options)
 
 
 def now() -> dt.datetime:

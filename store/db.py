@@ -7,14 +7,18 @@ Every change of state is one transaction: `async with db.begin() as session`. Re
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import asyncpg
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 Session = AsyncSession
-Connection = asyncpg.pool.PoolConnectionProxy
+DATABASE_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
+"""What a loop that outlives a restart of the database catches, to try again later."""
+Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
 
 
 def asyncpg_dsn(url: str) -> str:
@@ -43,7 +47,13 @@ class Database:
     async def open(cls, url: str, connections: int = 10) -> "Database":
         """Raises `OSError` or `asyncpg.PostgresError` when the server cannot be reached."""
         pool = await asyncpg.create_pool(asyncpg_dsn(url), min_size=1, max_size=connections, init=_prepare)
-        engine = create_async_engine(sqlalchemy_url(url), pool_size=connections, max_overflow=0, pool_pre_ping=True)
+        engine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,  # values may be addresses, and errors reach logs and histories
+        )
         return cls(url, engine, pool)
 
     async def close(self) -> None:

@@ -15,6 +15,7 @@ from domain.errors import LeaseLost
 from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.webhooks import Event
 from store.db import Connection
+from store.onboarding import nudge_first_senders
 from store.pages import PageMessage
 from store.webhooks import OwedEvent, owe_events
 
@@ -160,6 +161,8 @@ async def _record(connection: Connection, ended: list[Ended]) -> set[int]:
     await _write_attempts(connection, waiting)
     await _write_due(connection, waiting)
     await owe_events(connection, [event for row in rows if (event := _event(row))])
+    if senders := {row["account_id"] for row in rows if row["state"] == MessageState.DELIVERED}:
+        await nudge_first_senders(connection, senders)
     return {row["id"] for row in rows}
 
 
@@ -247,7 +250,8 @@ async def _write_slots(connection: Connection, sender: UUID, turns: list[Turn], 
         for t in turns
     ]
     await connection.executemany(
-        "INSERT INTO slot (sender_id, number, message_id, page_id, attempt, intent_at) VALUES ($1, $2, $3, $4, $5, now())"
+        "INSERT INTO slot (sender_id, number, message_id, page_id, attempt, intent_at)"
+        " VALUES ($1, $2, $3, $4, $5, now())"
         " ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id,"
         " page_id = excluded.page_id, attempt = excluded.attempt, intent_at = excluded.intent_at",
         rows,
@@ -258,11 +262,10 @@ async def _add_totals(connection: Connection, ended: list[Ended]) -> None:
     totals: dict[UUID, Counter[str]] = {}
     for one in ended:
         totals.setdefault(one.intent.page_id, Counter())[one.outcome.kind.value] += 1
-    names = [kind.value for kind in OutcomeKind]
-    added = ", ".join(f"{name} = {name} + ${place}" for place, name in enumerate(names, 2))
     await connection.executemany(
-        f"UPDATE page SET {added} WHERE id = $1",
-        [(page, *(count[name] for name in names)) for page, count in sorted(totals.items())],
+        "UPDATE page SET delivered = delivered + $2, deferred = deferred + $3, bounced = bounced + $4,"
+        " dropped = dropped + $5, uncertain = uncertain + $6 WHERE id = $1",
+        [(page, *(count[kind.value] for kind in OutcomeKind)) for page, count in sorted(totals.items())],
     )
 
 

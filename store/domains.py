@@ -22,9 +22,7 @@ class SenderDomain(SQLModel, table=True):
 
     __tablename__ = "sender_domain"
     __table_args__ = (
-        Index(
-            "sender_domain_name", "account_id", "name", unique=True, postgresql_where=text("state <> 'deleted'")
-        ),
+        Index("sender_domain_name", "account_id", "name", unique=True, postgresql_where=text("state <> 'deleted'")),
         Index("sender_domain_by_name", "name"),
         Index("sender_domain_holder", "name", unique=True, postgresql_where=text("state IN ('usable', 'broken')")),
     )

@@ -18,7 +18,7 @@ from domain.step_texts import step_refusal
 from store import clockwork
 from store.accounts import Account, Member
 from store.columns import moment, now
-from store.db import Session
+from store.db import Connection, Session
 
 
 class Onboarding(SQLModel, table=True):
@@ -119,6 +119,14 @@ _COUNTS = (
 )
 
 
+_FIRST_SENDERS = """
+UPDATE clockwork c SET nudge_wanted = true FROM onboarding o
+WHERE o.account_id = ANY($1::uuid[]) AND o.stage <> ALL($2::text[])
+  AND c.workflow_id = 'onboarding/' || o.account_id AND NOT c.nudge_wanted AND c.closed_at IS NULL
+"""
+_SENT_BEFORE = [Stage.CERTIFY.value, Stage.PAY.value, Stage.DONE.value]
+
+
 async def begin(session: Session, account_id: UUID) -> str:
     """Put a new account on the path, in the transaction that creates it; returns the process's workflow id."""
     session.add(Onboarding(account_id=account_id, stage=Stage.REGISTER.value))
@@ -162,6 +170,15 @@ def _situation(row: RowMapping) -> Situation:
         account_state=AccountState(row["account_state"]),
         findings=Findings(facts=held, in_flight=row["in_flight"], **counts),
     )
+
+
+async def nudge_first_senders(connection: Connection, accounts: set[UUID]) -> None:
+    """Wake the processes of accounts that just had a delivery and are not yet past their first.
+
+    Nobody else is touched, so customers who send every day cost no write here. A process that is a step behind is
+    woken too: it may be moving on at this very moment, by facts that it read before this delivery.
+    """
+    await connection.execute(_FIRST_SENDERS, list(accounts), _SENT_BEFORE)
 
 
 async def move(session: Session, seen: Situation, stage: Stage, at: dt.datetime) -> bool:

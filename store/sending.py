@@ -113,8 +113,8 @@ class Page(SQLModel, table=True):
     __table_args__ = (Index("page_open", "created_at", postgresql_where=text("closed_at IS NULL")),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
     epoch: int = 0
-    messages: list[int] = Field(sa_type=ARRAY(BigInteger))  # type: ignore[call-overload]
-    rounds: list[int] = Field(sa_type=ARRAY(Integer))  # type: ignore[call-overload]
+    messages: list[int] = Field(sa_type=ARRAY(BigInteger))
+    rounds: list[int] = Field(sa_type=ARRAY(Integer))
     """`message.round` of each at the time it was taken from `due`."""
     created_at: dt.datetime = moment(default_factory=now)
     closed_at: dt.datetime | None = moment(default=None)

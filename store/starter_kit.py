@@ -54,9 +54,16 @@ async def _test_domain(session: Session, account: UUID, name: str, vault: Vault,
     identity = new_id()
     private = vault.unseal(parent.dkim_private, f"domain/{parent.id}")
     domain = SenderDomain(
-        id=identity, account_id=account, name=name, is_test=True, ownership_token=new_token(),
-        state=DomainState.USABLE.value, announced=DomainState.USABLE.value, usable_since=now(),
-        dkim_selector=parent.dkim_selector, dkim_public=parent.dkim_public,
+        id=identity,
+        account_id=account,
+        name=name,
+        is_test=True,
+        ownership_token=new_token(),
+        state=DomainState.USABLE.value,
+        announced=DomainState.USABLE.value,
+        usable_since=now(),
+        dkim_selector=parent.dkim_selector,
+        dkim_public=parent.dkim_public,
         dkim_private=vault.seal(private, f"domain/{identity}"),
     )
     session.add(domain)
@@ -66,7 +73,8 @@ async def _test_domain(session: Session, account: UUID, name: str, vault: Vault,
 
 async def _platform_domain(session: Session, name: str) -> SenderDomain:
     query = select(SenderDomain).where(
-        col(SenderDomain.account_id) == SYSTEM_ACCOUNT, col(SenderDomain.name) == name,
+        col(SenderDomain.account_id) == SYSTEM_ACCOUNT,
+        col(SenderDomain.name) == name,
         col(SenderDomain.state) != DomainState.DELETED,
     )
     found = (await session.exec(query)).one_or_none()
@@ -85,8 +93,16 @@ async def _sample(session: Session, account: UUID, language: str) -> None:
     await session.flush()
     session.add(
         TemplateVersion(
-            template_id=template.id, account_id=account, number=1, subject=content.subject, html=content.html,
-            text=text_from_html(content.html), variables=content.variables, state=ReviewState.APPROVED.value,
-            submitted_at=now(), decided_at=now(), decided_by="system",
+            template_id=template.id,
+            account_id=account,
+            number=1,
+            subject=content.subject,
+            html=content.html,
+            text=text_from_html(content.html),
+            variables=content.variables,
+            state=ReviewState.APPROVED.value,
+            submitted_at=now(),
+            decided_at=now(),
+            decided_by="system",
         )
     )

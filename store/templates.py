@@ -228,7 +228,10 @@ async def decide(session: Session, version_id: UUID, ruling: Ruling, at: dt.date
     """
     state = ReviewState.APPROVED if ruling.decision is Decision.APPROVE else ReviewState.REJECTED
     changes = {
-        "state": state.value, "decided_at": at, "decided_by": ruling.actor, "reason": ruling.reason or None,
+        "state": state.value,
+        "decided_at": at,
+        "decided_by": ruling.actor,
+        "reason": ruling.reason or None,
     }
     head = await _move(session, version_id, ReviewState.SUBMITTED, ruling.row_version, changes)
     row = await session.get(TemplateVersion, version_id, populate_existing=True)

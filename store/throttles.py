@@ -25,9 +25,7 @@ async def take(session: Session, key: bytes, limit: int, window: dt.timedelta, a
     await session.exec(lock)
     await session.exec(delete(ThrottleHit).where(col(ThrottleHit.key) == key, col(ThrottleHit.at) <= at - window))
     count, oldest = (
-        await session.exec(
-            select(func.count(), func.min(col(ThrottleHit.at))).where(col(ThrottleHit.key) == key)
-        )
+        await session.exec(select(func.count(), func.min(col(ThrottleHit.at))).where(col(ThrottleHit.key) == key))
     ).one()
     if count >= limit:
         return float(max(1.0, (oldest + window - at).total_seconds()))

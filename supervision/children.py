@@ -76,6 +76,13 @@ class Child:
             return None
         return self._process.pid
 
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The running process; raises `CannotStart` when there never was one."""
+        if self._process is None:
+            raise CannotStart(f"{self.program.role} was not started.")
+        return self._process
+
     async def start(self) -> None:
         """Spawn the program; its output is appended to the log. Does nothing after `stop`."""
         # Shielded: a caller that is cancelled in the middle would leave a process that nobody knows.

@@ -78,8 +78,8 @@ def prepare(
     """
     owner = choose_owner(folder)
     binaries = reachable_binaries(find_binaries(), owner, report)
-    data = reachable_data(folder, owner, report)
     password = kept_secret(folder.parent / "postgres-password")
+    data = reachable_data(folder, owner, password, report)
     if not (data / "PG_VERSION").exists():
         initialise(binaries, data, owner, password)
     check_version(binaries, data)
@@ -152,12 +152,15 @@ def copy_in_one_step(source: Path, target: Path) -> None:
             ) from problem
 
 
-def reachable_data(folder: Path, owner: Owner, report: Callable[[str], None]) -> Path:
-    """The data folder, made for its owner, or another place when that user cannot walk to it."""
+def reachable_data(folder: Path, owner: Owner, password: str, report: Callable[[str], None]) -> Path:
+    """The data folder, made for its owner, or another place when that user cannot walk to it.
+
+    That place is named after the password: a folder that was deleted and made anew gets a new cluster.
+    """
     made = make_folder(folder, owner)
     if owner.uid is None or can_enter(made, owner):
         return made
-    elsewhere = FALLBACK / f"data-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
+    elsewhere = FALLBACK / f"data-{hashlib.sha256(password.encode()).hexdigest()[:12]}"
     report(f"PostgreSQL's user cannot reach {folder}: the rows are kept in {elsewhere}.")
     return make_folder(elsewhere, owner)
 

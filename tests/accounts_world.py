@@ -78,7 +78,7 @@ class House:
             .order_by(col(Message.id))
         )
         async with self.db.read() as session:
-            found = [Mail(*row) for row in await session.exec(query)]
+            found = [Mail(label, to_, dict(values)) for label, to_, values in await session.exec(query)]
         return [mail for mail in found if to is None or mail.to == to]
 
     async def member(self, email: str = ALICE) -> SignedIn:

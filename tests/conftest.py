@@ -1,10 +1,7 @@
 """What every test may ask for: an empty database, a Temporal server. Real ones, one per run (per xdist worker)."""
 
 import asyncio
-import contextlib
-import importlib
 import os
-import pkgutil
 import shutil
 import signal
 import socket
@@ -17,14 +14,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlmodel import SQLModel
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
-import store
-from store.db import Database, sqlalchemy_url
+from store.db import Database
 from supervision import postgres, temporal
 from supervision.children import leashed
 from supervision.schema import upgrade
@@ -80,17 +74,7 @@ async def postgres_server() -> AsyncIterator[postgres.Cluster]:
 
 async def build_schema(url: str) -> None:
     """As `songda migrate` does; alembic runs a loop of its own, hence the thread."""
-    if list((CHECKOUT / "store/migrations/versions").glob("*.py")):
-        await asyncio.to_thread(upgrade, url)
-        return
-    for module in pkgutil.iter_modules(store.__path__, "store."):  # no migration yet: the tables as declared
-        with contextlib.suppress(ImportError):
-            importlib.import_module(module.name)
-    engine = create_async_engine(sqlalchemy_url(url))
-    async with engine.begin() as connection:
-        await connection.run_sync(SQLModel.metadata.create_all)
-        await connection.exec_driver_sql("INSERT INTO database_epoch (id, epoch) VALUES (1, 1)")
-    await engine.dispose()
+    await asyncio.to_thread(upgrade, url)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ class Author:
 
 
 async def foundation(db: Database, client: Client | None = None) -> Foundation:
-    settings = Settings(secret_key=SECRET)  # type: ignore[arg-type, call-arg]
+    settings = Settings(secret_key=SECRET)
     client = client or await Client.connect("127.0.0.1:1", lazy=True)
     return Foundation(db, Clockwork(db, client), VAULT, settings.policy())
 

@@ -11,7 +11,6 @@ from activities.webhooks import WebhookActivities
 from domain import webhooks as rules
 from domain.ids import Kind, Process, new_id
 from domain.policy import Policy
-from domain.secrets import Vault
 from domain.webhooks import Drained, DrainOrder, Event, OwedEvent
 from gateways.http import Guard, HttpPoster
 from store.clockwork import Clockwork, enlist
@@ -19,12 +18,12 @@ from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookAttempt, WebhookEndpoint, WebhookEvent, owe_events
 from tests.path_rows import Customer
+from tests.sending_world import VAULT
 
 POLICY = Policy(
     "https://songda.example", "Songda", "mail.songda.example", "bounce.songda.example", "spf.songda.example",
     "track.songda.example", "support@songda.example", "http://127.0.0.1:8233",
 )  # fmt: skip
-VAULT = Vault("m" * 32)
 
 
 @dataclass

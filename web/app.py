@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from web import errors
 from web.csrf import csrf_checked
-from web.portal import account, sends, templates, test_send
+from web.portal import account, api_users, domains, onboarding, sends, templates, test_send, webhooks
 from web.public import contact, home, login, register, review_preview
 from web.security import PageHeaders
 
@@ -17,10 +17,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     register.router,
     login.router,
     contact.router,
+    onboarding.router,
     account.router,
+    domains.router,
+    api_users.router,
     sends.router,
     test_send.router,
     templates.router,
+    webhooks.router,
     review_preview.router,
 )
 """Every feature's pages; add yours here."""

@@ -16,7 +16,12 @@ def flash(request: Request, response: Response, text: str, tone: str = "success"
     """Show `text` (already translated) on top of the next page; `tone` is a Tabler colour."""
     sealed = served(request).foundation.vault.seal(json.dumps([tone, text]).encode(), _BINDING)
     response.set_cookie(
-        COOKIE, sealed.decode(), max_age=60, path="/", httponly=True, samesite="lax",
+        COOKIE,
+        sealed.decode(),
+        max_age=60,
+        path="/",
+        httponly=True,
+        samesite="lax",
         secure=served(request).foundation.policy.secure_cookies,
     )
 

@@ -93,7 +93,12 @@ def _set_cookies(request: Request, response: HTMLResponse) -> None:
     made = getattr(request.state, "visit", None)
     if made and request.cookies.get(csrf.VISIT_COOKIE) != made:
         response.set_cookie(
-            csrf.VISIT_COOKIE, made, max_age=SESSION_DAYS * 86_400, path="/", httponly=True, samesite="lax",
+            csrf.VISIT_COOKIE,
+            made,
+            max_age=SESSION_DAYS * 86_400,
+            path="/",
+            httponly=True,
+            samesite="lax",
             secure=secure,
         )
     if request.cookies.get(flash.COOKIE):
@@ -107,9 +112,7 @@ def refused(refusal: Refusal, language: str) -> dict[str, str]:
     return {refusal.field or "": f"{detail}{space}{step}"}
 
 
-def again(
-    request: Request, template: str, refusal: Refusal, values: Mapping[str, Any], **context: Any
-) -> HTMLResponse:
+def again(request: Request, template: str, refusal: Refusal, values: Mapping[str, Any], **context: Any) -> HTMLResponse:
     """The form once more: with what was typed, and the message at its field."""
     language = language_of(request)
     status = explain(refusal, language)[0]

@@ -33,7 +33,12 @@ def session_token(request: Request) -> str:
 def keep_session(request: Request, response: Response, token: str) -> None:
     """Give the browser its (new) session."""
     response.set_cookie(
-        cookie_name(request), token, max_age=SESSION_DAYS * 86_400, path="/", httponly=True, samesite="lax",
+        cookie_name(request),
+        token,
+        max_age=SESSION_DAYS * 86_400,
+        path="/",
+        httponly=True,
+        samesite="lax",
         secure=served(request).foundation.policy.secure_cookies,
     )
 
@@ -41,7 +46,10 @@ def keep_session(request: Request, response: Response, token: str) -> None:
 def drop_session(request: Request, response: Response) -> None:
     """Take the session from the browser."""
     response.delete_cookie(
-        cookie_name(request), path="/", httponly=True, samesite="lax",
+        cookie_name(request),
+        path="/",
+        httponly=True,
+        samesite="lax",
         secure=served(request).foundation.policy.secure_cookies,
     )
 

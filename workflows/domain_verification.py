@@ -75,9 +75,10 @@ class DomainVerification:
 
     async def _wait(self) -> None:
         """Until the next look is due, or somebody asks for it."""
-        wait = timedelta(seconds=self._progress.wait)
-        visibility.show(self._progress.state.value, _details(self._progress), due_at=workflow.now() + wait)
-        if not wait:
+        due = self._progress.next_check_at or workflow.now()
+        visibility.show(self._progress.state.value, _details(self._progress), due_at=due)
+        wait = due - workflow.now()
+        if wait <= timedelta(0):
             return
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._nudged, timeout=wait, timeout_summary="next look")
@@ -95,7 +96,8 @@ class DomainVerification:
 
 def _details(progress: DomainProgress) -> str:
     """Markdown: what stands, and each record with its state. Record names are public, not personal."""
-    lines = [f"**State:** {progress.state.value}" + (f" (problem: {progress.problem.value})" if progress.problem else "")]
+    problem = f" (problem: {progress.problem.value})" if progress.problem else ""
+    lines = [f"**State:** {progress.state.value}{problem}"]
     if progress.suspected:
         lines.append("A fault was seen once; the next look confirms or dismisses it.")
     lines += ["", "| record | needed | state |", "|---|---|---|"]

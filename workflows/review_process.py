@@ -66,7 +66,8 @@ class ReviewProcess:
         """Approve or reject; the answer says whether this decision counted."""
         await workflow.wait_condition(lambda: self._case is not None)
         made = ReviewDecision(decision.decision, decision.reason, ACTOR, decision.version)
-        assert self._process is not None
+        if self._process is None:
+            raise ApplicationError("The review has not begun.", type="closed")
         verdict = ReviewVerdict(self._process, made, workflow.now())
         result: DecisionResult = await self._act(ReviewActivities.decide, verdict, "record the decision")
         self._woken = True
@@ -150,10 +151,10 @@ def _asked(case: ReviewCase, late: bool) -> str:
         f'{{"decision": "approve", "version": {case.version}}}',
         "```",
         "```json",
-        f'{{"decision": "reject", "reason": "what the customer should change", "version": {case.version}}}',
+        f'{{"decision": "reject", "version": {case.version}, "reason": "…"}}',
         "```",
         "",
-        "The customer reads the reason. Write no personal data into it.",
+        "The customer reads the reason: say what to change. Write no personal data into it.",
     ]
     return "\n".join(lines)
 

@@ -45,6 +45,9 @@ class OnboardingOut(BaseModel):
 
     account_id: UUID = Field(examples=["01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"])
     stage: Stage = Field(examples=["domain"], description="The step of the e-mail track that comes next.")
+    recorded_stage: Stage = Field(
+        examples=["domain"], description="What the process wrote last; follows `stage` within about a second."
+    )
     since: dt.datetime = Field(examples=["2026-11-23T08:00:00Z"])
     changed: int = Field(examples=[1], description="Grows with each move that the process made.")
     email: list[StepOut]
@@ -65,9 +68,7 @@ async def events(request: Request, served: Served, caller: AnyCaller) -> AsyncIt
     The stream ends after five minutes; reconnect for more.
     """
     async for path in served.onboarding.watch(caller):
-        yield ServerSentEvent(
-            event="path", id=str(path.changed), retry=RECONNECT_MS, data=_out(path, request, served)
-        )
+        yield ServerSentEvent(event="path", id=str(path.changed), retry=RECONNECT_MS, data=_out(path, request, served))
 
 
 def _out(path: PathView, request: Request, served: Served) -> OnboardingOut:
@@ -75,6 +76,7 @@ def _out(path: PathView, request: Request, served: Served) -> OnboardingOut:
     return OnboardingOut(
         account_id=path.account_id,
         stage=path.stage,
+        recorded_stage=path.recorded,
         since=path.since,
         changed=path.changed,
         email=[_step(step, language, home) for step in path.email],

@@ -162,5 +162,3 @@ def test_long_values_are_split_for_zone_files() -> None:
     pieces = txt_strings(value).split('" "')
     assert [len(piece.strip('"')) for piece in pieces] == [255, len(value) - 255]
     assert txt_strings('a"b\\c') == '"a\\"b\\\\c"'
-
-

@@ -127,14 +127,13 @@ def test_excels_own_first_line() -> None:
     assert addresses(parse_csv(b"sep=;\r\nemail;name\r\na@b.cc;A,B\r\n")) == ["a@b.cc"]
 
 
-def test_column_names_that_templates_cannot_use_are_reported() -> None:
-    parsed = parse_csv("email,%name%,First Name,姓名,name,\na@b.cc,1,2,3,4,\n".encode())
-    assert parsed.columns == ("email", "name")
-    assert parsed.recipients[0].variables == {"email": "a@b.cc", "name": "1"}
+def test_column_names_become_variables_or_are_reported() -> None:
+    parsed = parse_csv("email,%name%,First Name,姓名,name,2nd,\na@b.cc,1,2,3,4,5,\n".encode())
+    assert parsed.columns == ("email", "name", "First_Name", "姓名")
+    assert parsed.recipients[0].variables == {"email": "a@b.cc", "name": "1", "First_Name": "2", "姓名": "3"}
     assert [(w.line, w.code, w.value) for w in parsed.warnings] == [
-        (1, "csv_column_name", "First Name"),
-        (1, "csv_column_name", "姓名"),
         (1, "csv_column_repeated", "name"),
+        (1, "csv_column_name", "2nd"),
     ]
 
 

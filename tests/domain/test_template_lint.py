@@ -4,7 +4,7 @@ import pytest
 
 from domain.template_findings import WORDS
 from domain.template_lint import Finding, Severity, errors, lint, unstorable
-from domain.templates import Content
+from domain.templates import Content, text_from_html
 
 GOOD = (
     '<html><head><style>p{width:100%}</style></head><body><p>Hi %name%, 50% off, 100%!</p>\n<a href="%link%">x</a>'
@@ -48,7 +48,7 @@ def test_errors_in_the_html(html: str, code: str, line: int) -> None:
     ("html", "code", "line"),
     [
         ("<p>\n%name</p>", "unclosed", 2),
-        ("<p>\n%姓名%</p>", "foreign_name", 2),
+        ("<p>\n%姓-名%</p>", "foreign_name", 2),
         ("<p>\n%" + "a" * 40 + "%</p>", "long_name", 2),
         ("<p>%name%</p>\n%Name%", "look_alike", 2),
         ("<p>x</p>\n%recipient%", "system_variable", 2),
@@ -82,6 +82,11 @@ def test_the_place_is_named_in_both_languages() -> None:
 
 def test_the_text_part_is_looked_at_too() -> None:
     assert found(text="Hi\n%name")["unclosed"].part == "text"
+
+
+def test_a_text_made_from_the_html_repeats_nothing() -> None:
+    html = "<p>Hi %name</p>"
+    assert [finding.part for finding in lint(Content("s", html, text_from_html(html)))] == ["html"]
 
 
 def test_what_cannot_be_stored() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from domain.markup import BLOCKED_LINK, Spot
 from domain.templates import (
@@ -37,6 +37,12 @@ def shape(html: str) -> list[tuple[str, tuple[str, ...]]]:
     return [(node.tag or "", tuple(node.attributes)) for node in LexborHTMLParser(html).css("*")]
 
 
+def first(html: str, name: str) -> LexborNode:
+    node = LexborHTMLParser(html).css_first(name)
+    assert node is not None
+    return node
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -53,7 +59,9 @@ def shape(html: str) -> list[tuple[str, tuple[str, ...]]]:
         ("%1st%", []),
         ("%" + "a" * 32 + "%", ["a" * 32]),
         ("%" + "a" * 33 + "%", []),
-        ("%姓名%", []),
+        ("%姓名%", ["姓名"]),
+        ("50%的人满意，另有20%一般，100%推荐", []),
+        ("下降50%利润增长20%", []),
     ],
 )
 def test_what_is_a_variable(text: str, names: list[str]) -> None:
@@ -117,15 +125,14 @@ def test_even_in_broken_markup(pieces: list[str], value: str) -> None:
 @given(value=NASTY)
 def test_text_and_attributes_show_exactly_the_value(value: str) -> None:
     plain = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\r]", "", value)
-    tree = LexborHTMLParser(fill_html("<body><i title=\"%a%\" lang='%a%' dir=%a%>%a%</i>", {"a": plain}))
-    node = tree.css_first("i")
+    node = first(fill_html("<body><i title=\"%a%\" lang='%a%' dir=%a%>%a%</i>", {"a": plain}), "i")
     assert node.text() == plain
     assert [node.attributes[name] or "" for name in ("title", "lang", "dir")] == [plain] * 3
 
 
 @given(value=NASTY)
 def test_a_whole_link_is_a_web_or_mail_address_or_nothing(value: str) -> None:
-    href = LexborHTMLParser(fill_html('<a href=" %a% ">x</a>', {"a": value})).css_first("a").attributes["href"] or ""
+    href = first(fill_html('<a href=" %a% ">x</a>', {"a": value}), "a").attributes["href"] or ""
     assert href.strip() == BLOCKED_LINK or href.strip().lower().startswith(("http://", "https://", "mailto:"))
 
 

@@ -28,7 +28,9 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with running(SandboxConfig(tmp_path_factory.mktemp("sandbox"), free_port(), free_port(), free_port())) as parts:
+    async with running(
+        SandboxConfig(tmp_path_factory.mktemp("sandbox"), free_port(), free_port(), free_port())
+    ) as parts:
         yield parts
 
 

@@ -20,7 +20,8 @@ async def test_honest_books_are_clean(db: Database) -> None:
         ("DELETE FROM message WHERE address = 'a@x.test'", "every submission has a message per accepted recipient"),
         ("DELETE FROM due", "every queued message is in exactly one place: due, an open page, or a slot"),
         (
-            "INSERT INTO page (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain)"
+            "INSERT INTO page"
+            " (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain)"
             " SELECT gen_random_uuid(), 0, array_agg(id), array_agg(round), now(), 0, 0, 0, 0, 0 FROM message",
             "every queued message is in exactly one place: due, an open page, or a slot",
         ),

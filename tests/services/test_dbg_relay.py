@@ -86,15 +86,26 @@ async def test_a_call_wakes_the_relay_before_its_next_look(db: Database, dev_tem
             try:
                 seconds = await until(lambda n=n: delivered(db, n + 1), 8)  # type: ignore[misc]
             except AssertionError:
-                print("DBG", n, await db.pool.fetch("select * from page"), await db.pool.fetch("select * from due"), await db.pool.fetch("select * from slot"), await db.pool.fetch("select workflow_id, started_at from clockwork"), await db.pool.fetch("select id, state,attempts,round from message"))
-                async for w in dev_temporal.client.list_workflows(): print(w.id, w.status)
+                print(
+                    "DBG",
+                    n,
+                    await db.pool.fetch("select * from page"),
+                    await db.pool.fetch("select * from due"),
+                    await db.pool.fetch("select * from slot"),
+                    await db.pool.fetch("select workflow_id, started_at from clockwork"),
+                    await db.pool.fetch("select id, state,attempts,round from message"),
+                )
+                async for w in dev_temporal.client.list_workflows():
+                    print(w.id, w.status)
                 async for w in dev_temporal.client.list_workflows("ExecutionStatus='Running'"):
                     print((await dev_temporal.client.get_workflow_handle(w.id).fetch_history()).to_json()[-1500:])
                 raise
     assert seconds < 0.9
 
 
-async def test_a_page_whose_start_was_lost_is_started_by_reconcile(db: Database, dev_temporal: WorkflowEnvironment) -> None:
+async def test_a_page_whose_start_was_lost_is_started_by_reconcile(
+    db: Database, dev_temporal: WorkflowEnvironment
+) -> None:
     customer = await make_customer(db)
     await submit(db, customer, ["p@a.test"])
     async with db.raw() as connection:

@@ -142,12 +142,11 @@ async def test_a_link_mailed_to_the_old_address_after_the_correction_is_dead(db:
     await home.services.registrations.correct(made.handle, ALICE)
     async with db.begin() as session:
         [member] = (await session.exec(select(Member).where(Member.account_id == made.account_id))).all()
-        session.add(
-            LinkToken(
-                member_id=member.id, purpose="confirm", email="mistyped@customer.example",
-                digest=home.base.vault.digest(token), expires_at=now() + dt.timedelta(hours=1),
-            )  # fmt: skip
-        )
+        link = LinkToken(
+            member_id=member.id, purpose="confirm", email="mistyped@customer.example",
+            digest=home.base.vault.digest(token), expires_at=now() + dt.timedelta(hours=1),
+        )  # fmt: skip
+        session.add(link)
     assert (await refused(home.services.registrations.confirm(token))).code == "link_invalid"
 
 

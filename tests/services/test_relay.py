@@ -87,7 +87,9 @@ async def test_a_call_wakes_the_relay_before_its_next_look(db: Database, dev_tem
     assert seconds < 0.9
 
 
-async def test_a_page_whose_start_was_lost_is_started_by_reconcile(db: Database, dev_temporal: WorkflowEnvironment) -> None:
+async def test_a_page_whose_start_was_lost_is_started_by_reconcile(
+    db: Database, dev_temporal: WorkflowEnvironment
+) -> None:
     customer = await make_customer(db)
     await submit(db, customer, ["p@a.test"])
     async with db.raw() as connection:

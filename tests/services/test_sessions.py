@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from sqlmodel import select, update
+from sqlmodel import col, select, update
 
 from domain.accounts import AccountState, SignedIn
 from domain.errors import Refusal
@@ -51,13 +51,18 @@ async def test_an_unknown_address_costs_a_hash_too(db: Database, monkeypatch: py
     home = await house(db)
     await home.member()
     hashing = home.services.sessions._hashing
-    asked: list[str | None] = []
+    asked: list[str] = []
     real = hashing._hash.verify
-    monkeypatch.setattr(hashing._hash, "verify", lambda password, stored: asked.append(stored) or real(password, stored))
+
+    def watched(password: str, stored: str) -> bool:
+        asked.append(stored)
+        return real(password, stored)
+
+    monkeypatch.setattr(hashing._hash, "verify", watched)
     for email in (ALICE, BOB):
         await refused(home.services.sessions.sign_in(email, "not the password", HERE))
     assert len(asked) == 2
-    assert [stored is not None and stored.startswith("$argon2id$") for stored in asked] == [True, True]
+    assert all(stored.startswith("$argon2id$") for stored in asked)
 
 
 async def test_guessing_is_stopped_even_in_parallel_and_the_owner_elsewhere_is_not(db: Database) -> None:
@@ -96,7 +101,7 @@ async def test_a_window_slides_and_old_hits_are_swept(db: Database) -> None:
     async with db.read() as session:
         [hit] = (await session.exec(select(ThrottleHit))).all()
     assert hit.key == counter._key(limit, "y")
-    assert b"y" != hit.key, "an HMAC, not the subject"
+    assert hit.key != b"y", "an HMAC, not the subject"
     await counter.take((limit, "x"))
 
 
@@ -145,7 +150,8 @@ async def test_an_expired_session_and_a_closed_account_are_nobody(db: Database) 
     home = await house(db)
     signed = await home.member()
     async with db.begin() as session:
-        await session.exec(update(Account).where(Account.id == signed.caller.account_id).values(state=AccountState.CLOSED))
+        closing = update(Account).where(col(Account.id) == signed.caller.account_id)
+        await session.exec(closing.values(state=AccountState.CLOSED))
     assert (await refused(home.services.accounts.caller(signed.token))).code == "unauthenticated"
     async with db.begin() as session:
         await session.exec(update(Account).values(state=AccountState.ACTIVE))
@@ -170,7 +176,8 @@ async def test_an_api_users_key_is_a_caller_without_a_member(db: Database) -> No
     account, key = signed.caller.account_id, new_token(API_KEY_PREFIX)
     async with db.begin() as session:
         [user] = (await session.exec(select(ApiUser).where(ApiUser.account_id == account))).all()
-        session.add(ApiKey(account_id=account, api_user_id=user.id, prefix=key[:10], digest=home.base.vault.digest(key)))
+        digest = home.base.vault.digest(key)
+        session.add(ApiKey(account_id=account, api_user_id=user.id, prefix=key[:10], digest=digest))
     caller = await home.services.accounts.caller(key)
     assert (caller.account_id, caller.api_user_id, caller.member_id) == (account, user.id, None)
     for call in (home.services.accounts.profile(caller), home.services.sessions.listed(caller)):
@@ -274,7 +281,7 @@ async def test_password_hashes_are_argon2id(db: Database) -> None:
 
 async def test_the_contact_form_keeps_and_mails(db: Database) -> None:
     home = await house(db)
-    number = await home.services.contact.ask(ALICE, "No  mail", "It does not\narrive. 👍" * 200, HERE)
+    number = await home.services.contact.ask(ALICE, "No  mail", "It does not\narrive. 👍" * 100, HERE)
     async with db.read() as session:
         row = await session.get(ContactRequest, number)
     assert row is not None

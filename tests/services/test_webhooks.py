@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -196,7 +197,7 @@ async def test_from_creation_to_the_log_over_reconcile_and_a_real_server(
         await asyncio.gather(loop, return_exceptions=True)
 
 
-async def arrive(count: int, requests: list[object]) -> None:
+async def arrive(count: int, requests: Sequence[object]) -> None:
     async with asyncio.timeout(15):
         while len(requests) < count:
             await asyncio.sleep(0.02)

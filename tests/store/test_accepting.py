@@ -29,8 +29,9 @@ async def refused(db: Database, *args: object, **changes: object) -> Refusal:
 async def test_accepting_writes_submission_messages_and_due(db: Database) -> None:
     answer = await submit(db, await make_customer(db), ["a@x.test", "B@X.test", "a@x.test"])
     assert (answer.accepted, answer.duplicates, answer.repeated) == (2, 1, False)
-    rows = await db.pool.fetch("SELECT m.ordinal, m.address, m.variables FROM message m JOIN due d ON d.message_id = m.id"
-                               " ORDER BY m.ordinal")
+    rows = await db.pool.fetch(
+        "SELECT m.ordinal, m.address, m.variables FROM message m JOIN due d ON d.message_id = m.id ORDER BY m.ordinal"
+    )
     assert [tuple(row) for row in rows] == [(0, "a@x.test", {"name": "World"}), (1, "B@x.test", {"name": "World"})]
 
 
@@ -50,8 +51,12 @@ async def test_accepting_writes_submission_messages_and_due(db: Database) -> Non
         ("", {"recipients": ()}, "no_recipients", "recipients"),
         ("", {"recipients": (Recipient("a@x.test", {}),)}, "variables_missing", "recipients[0].variables"),
         ("", {"recipients": (Recipient("a.x.test", {"name": "x"}),)}, "address_no_at", "recipients[0].address"),
-        ("", {"recipients": (Recipient("a@x.test", {"name": "x" * 20_000}),)}, "variables_too_long",
-         "recipients[0].variables"),
+        (
+            "",
+            {"recipients": (Recipient("a@x.test", {"name": "x" * 20_000}),)},
+            "variables_too_long",
+            "recipients[0].variables",
+        ),
         ("", {"sender_name": "a\r\nBcc: b@x.test"}, "invalid", "from_name"),
         ("", {"reply_to": "nobody"}, "address_no_at", "reply_to"),
     ],
@@ -108,9 +113,7 @@ async def test_quota_is_taken_whole_or_not_at_all(db: Database) -> None:
 
 async def test_concurrent_requests_never_exceed_the_quota(db: Database) -> None:
     customer = await make_customer(db, quota=5)
-    answers = await asyncio.gather(
-        *(submit(db, customer, [f"p{n}@x.test"]) for n in range(12)), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(submit(db, customer, [f"p{n}@x.test"]) for n in range(12)), return_exceptions=True)
     assert sum(not isinstance(answer, Exception) for answer in answers) == 5
 
 
@@ -119,7 +122,8 @@ async def test_a_test_api_user_writes_to_members_only_with_a_cap_of_its_own(db: 
     await db.pool.execute("UPDATE api_user SET is_test = true")
     await db.pool.execute(
         "INSERT INTO member (id, account_id, email, email_confirmed_at, password_hash, role, created_at)"
-        " VALUES (gen_random_uuid(), $1, 'Me@x.test', now(), '', 'owner', now())", customer.account
+        " VALUES (gen_random_uuid(), $1, 'Me@x.test', now(), '', 'owner', now())",
+        customer.account,
     )
     assert (await refused(db, customer, ["other@x.test"])).code == "test_only_members"
     for _ in range(TEST_SENDS_PER_DAY):
@@ -130,12 +134,18 @@ async def test_a_test_api_user_writes_to_members_only_with_a_cap_of_its_own(db: 
 
 async def test_an_idempotency_key_gives_one_submission(db: Database) -> None:
     customer = await make_customer(db)
-    answers = await asyncio.gather(
-        *(submit(db, customer, ["a@x.test"], idempotency_key="order-7") for _ in range(5))
-    )
+    answers = await asyncio.gather(*(submit(db, customer, ["a@x.test"], idempotency_key="order-7") for _ in range(5)))
     assert len({answer.submission_id for answer in answers}) == 1
     assert sorted(answer.repeated for answer in answers) == [False, True, True, True, True]
     assert await db.pool.fetchval("SELECT count(*) FROM message") == 1
     assert await db.pool.fetchval("SELECT used FROM quota_use") == 1
     with pytest.raises(Refusal, match="idempotency_reused"):
         await submit(db, customer, ["b@x.test"], idempotency_key="order-7")
+
+
+async def test_an_idempotency_key_is_remembered_for_a_day(db: Database) -> None:
+    customer = await make_customer(db)
+    first = await submit(db, customer, ["a@x.test"], idempotency_key="daily")
+    await db.pool.execute("UPDATE submission SET accepted_at = now() - interval '25 hours'")
+    second = await submit(db, customer, ["b@x.test"], idempotency_key="daily")
+    assert second.submission_id != first.submission_id and not second.repeated

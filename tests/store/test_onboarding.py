@@ -168,6 +168,29 @@ async def test_doors_are_told_the_missing_step(db: Database) -> None:
     assert refused.value.params["step"] == "certify"
 
 
+async def nudged(customer: Customer) -> bool:
+    async with customer.db.read() as session:
+        clock = await session.get(Clockwork, customer.process.workflow_id)
+    assert clock is not None
+    return clock.nudge_wanted
+
+
+@pytest.mark.parametrize(("stage", "expected"), [(Stage.TEMPLATE, True), (Stage.SEND, True), (Stage.CERTIFY, False)])
+async def test_a_first_delivery_wakes_the_process_and_later_ones_do_not(
+    db: Database, stage: Stage, expected: bool
+) -> None:
+    alice, bob = await Customer(db).registers(), await Customer(db).registers()
+    async with db.begin() as session:
+        for customer in (alice, bob):
+            seen = await onboarding.situation(session, customer.account)
+            assert seen is not None
+            await onboarding.move(session, seen, stage, now())
+    async with db.raw() as connection:
+        await onboarding.nudge_first_senders(connection, {alice.account})
+    assert await nudged(alice) is expected
+    assert not await nudged(bob)
+
+
 async def test_mail_goes_to_a_confirmed_address_only(db: Database) -> None:
     alice = await Customer(db).registers("alice@example.com", language="zh")
     async with db.read() as session:

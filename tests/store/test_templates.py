@@ -1,6 +1,7 @@
 """The decision: one compare-and-set."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from sqlmodel import col, select
@@ -18,15 +19,15 @@ from store.templates import Ruling, TemplateVersion
 from tests.template_world import author
 
 
-async def decide(db: Database, version: TemplateVersion, ruling: Ruling) -> DecisionResult:
+async def decide(db: Database, version: UUID, ruling: Ruling) -> DecisionResult:
     async with db.begin() as session:
-        return await rows.decide(session, version.id, ruling, now())
+        return await rows.decide(session, version, ruling, now())
 
 
 async def test_of_many_deciders_exactly_one_wins_and_the_others_are_told(db: Database) -> None:
     version = (await (await author(db)).submits()).version
     choices = [Ruling(list(Decision)[n % 2], f"operator/{n}", f"reason {n}") for n in range(8)]
-    results = await asyncio.gather(*(decide(db, version, choice) for choice in choices))
+    results = await asyncio.gather(*(decide(db, version.id, choice) for choice in choices))
     (winner,) = [n for n, result in enumerate(results) if result.accepted]
     assert {result.state for result in results} == {results[winner].state}
     assert all(f"operator/{winner}" in result.message for result in results if not result.accepted)
@@ -41,21 +42,22 @@ async def test_of_many_deciders_exactly_one_wins_and_the_others_are_told(db: Dat
 
 async def test_a_stale_row_version_does_not_count(db: Database) -> None:
     version = (await (await author(db)).submits()).version
-    result = await decide(db, version, Ruling(Decision.APPROVE, "operator/o", row_version=version.row_version - 1))
+    result = await decide(db, version.id, Ruling(Decision.APPROVE, "operator/o", row_version=version.row_version - 1))
     assert (result.accepted, result.state) == (False, ReviewState.SUBMITTED)
     assert "Look again" in result.message
-    assert (await decide(db, version, Ruling(Decision.APPROVE, "operator/o", row_version=version.row_version))).accepted
+    seen = Ruling(Decision.APPROVE, "operator/o", row_version=version.row_version)
+    assert (await decide(db, version.id, seen)).accepted
 
 
 async def test_a_draft_cannot_be_decided(db: Database) -> None:
     version = (await (await author(db)).writes()).version
-    result = await decide(db, version, Ruling(Decision.APPROVE, "operator/o"))
+    result = await decide(db, version.id, Ruling(Decision.APPROVE, "operator/o"))
     assert (result.accepted, result.state) == (False, ReviewState.DRAFT)
 
 
 async def test_an_unknown_version_is_refused(db: Database) -> None:
     with pytest.raises(Refusal, match="not_found"):
-        await decide(db, TemplateVersion(id=new_id()), Ruling(Decision.APPROVE, "operator/o"))
+        await decide(db, new_id(), Ruling(Decision.APPROVE, "operator/o"))
 
 
 async def test_the_decision_wakes_review_and_onboarding(db: Database) -> None:
@@ -65,7 +67,7 @@ async def test_the_decision_wakes_review_and_onboarding(db: Database) -> None:
     async with db.begin() as session:
         if await clockwork.find(session, names[1]) is None:
             await clockwork.enlist(session, Kind.ONBOARDING, alice.rows.account, alice.rows.account)
-    await decide(db, version, Ruling(Decision.REJECT, "operator/o", "no"))
+    await decide(db, version.id, Ruling(Decision.REJECT, "operator/o", "no"))
     async with db.read() as session:
         woken = await session.exec(select(Clockwork.workflow_id).where(col(Clockwork.nudge_wanted)))
         assert set(woken) >= set(names)

@@ -50,11 +50,12 @@ def test_binaries_out_of_reach_are_copied_once(closed_folder: Path, elsewhere: P
 @as_root
 def test_data_out_of_reach_is_kept_elsewhere(closed_folder: Path, elsewhere: Path) -> None:
     owner, said = postgres.choose_owner(closed_folder / "data"), list[str]()
-    kept = postgres.reachable_data(closed_folder / "data", owner, said.append)
+    kept = postgres.reachable_data(closed_folder / "data", owner, "word", said.append)
     assert kept.is_relative_to(elsewhere)
     assert kept.stat().st_uid == owner.uid
     assert f"the rows are kept in {kept}" in said[0]
-    assert postgres.reachable_data(closed_folder / "data", owner, said.append) == kept
+    assert postgres.reachable_data(closed_folder / "data", owner, "word", said.append) == kept
+    assert postgres.reachable_data(closed_folder / "data", owner, "new", said.append) != kept
 
 
 @as_root

@@ -8,7 +8,7 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from web.i18n import LOCALES, english, translate
+from web.i18n import LOCALES, english, translate, translations
 
 WEB = Path("web")
 METHODS = {".html": "jinja2.ext:babel_extract", ".py": "python"}
@@ -55,6 +55,17 @@ def test_translations_keep_their_placeholders(path: Path) -> None:
         for message in read_po(file, locale="en"):
             wanted = set(re.findall(r"{\w+}", str(message.id)))
             assert set(re.findall(r"{\w+}", str(message.string))) == wanted, message.id
+
+
+def test_no_two_files_translate_one_text_in_two_ways() -> None:
+    merged = english()
+    differing = [
+        f"{path.name}: {message} = {text!r}, elsewhere {merged[message]!r}"
+        for path in (LOCALES / "en").glob("*.po")
+        for message, text in translations(path).items()
+        if merged[message] != text
+    ]
+    assert not differing, "\n".join(differing)
 
 
 def test_params_are_filled_in_both_languages() -> None:

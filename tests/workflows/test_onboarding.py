@@ -2,13 +2,16 @@
 
 import asyncio
 import datetime as dt
+import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
@@ -35,6 +38,7 @@ POLICY = Policy(
     "track.songda.example", "support@songda.example", "http://127.0.0.1:8233",
 )  # fmt: skip
 DAY = dt.timedelta(days=1)
+HISTORIES = Path(__file__).parents[1] / "histories"
 
 
 @asynccontextmanager
@@ -111,6 +115,21 @@ async def test_it_advances_with_each_fact_and_goes_back_when_one_is_withdrawn(
         assert (await nudged(handle)).stage is Stage.CERTIFY
         row = await alice.row()
         assert (row.stage, row.changed, row.completed_at) == ("certify", 7, None)
+        await record(handle, "onboarding-there-and-back")
+
+
+async def record(handle: WorkflowHandle[Onboarding, None], name: str) -> None:
+    """Keep a history for later versions to replay, on request: `SONGDA_RECORD=1`."""
+    if os.environ.get("SONGDA_RECORD"):
+        history = await handle.fetch_history()
+        (HISTORIES / f"{name}.json").write_text(json.dumps(history.to_json_dict(), indent=1) + "\n")
+
+
+@pytest.mark.parametrize("path", sorted(HISTORIES.glob("onboarding-*.json")), ids=lambda path: path.stem)
+async def test_recorded_histories_replay(path: Path) -> None:
+    """Processes that are open when a new version is installed go on with it."""
+    history = WorkflowHistory.from_json("onboarding/recorded", path.read_text())
+    await Replayer(workflows=[Onboarding], workflow_runner=sandbox_runner()).replay_workflow(history)
 
 
 async def test_without_a_nudge_it_looks_every_day(temporal_env: WorkflowEnvironment, db: Database) -> None:

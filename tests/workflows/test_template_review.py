@@ -7,14 +7,22 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlmodel import col, select, update
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowUpdateFailedError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
@@ -49,6 +57,7 @@ from worker import sandbox_runner
 from workflows import visibility
 from workflows.template_review import TemplateReview
 
+HISTORIES = sorted((Path(__file__).parents[1] / "histories" / "TemplateReview").glob("*.json"))
 WORKFLOW_TASKS = frozenset(
     {
         EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
@@ -87,7 +96,7 @@ class Case:
                 await asyncio.sleep(0.02)
 
     async def decides(self, decision: ReviewDecision) -> DecisionResult:
-        return await self.handle.execute_update(TemplateReview.decide, decision)
+        return await self.handle.execute_update("decide", decision, result_type=DecisionResult)
 
     async def details(self) -> str:
         """The Markdown that the Temporal UI shows."""
@@ -97,7 +106,8 @@ class Case:
     async def attributes(self) -> dict[str, Any]:
         """Read raw: the test server keeps a null for what was unset, which the client cannot decode."""
         client = self.alice.base.clockwork._client
-        request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution={"workflow_id": self.handle.id})
+        execution = WorkflowExecution(workflow_id=self.handle.id)
+        request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
         found = (await client.workflow_service.describe_workflow_execution(request)).workflow_execution_info
         fields = found.search_attributes.indexed_fields.items()
         return {name: json.loads(each.data) for name, each in fields if each.data and each.data != b"null"}
@@ -332,9 +342,9 @@ async def test_a_rejected_version_is_resubmitted_as_the_next(case: Case, tempora
     await case.alice.edits()
     view = await case.alice.templates.submit(case.alice.caller, "order")
     assert view.version.number == 2 and view.workflow_id is not None
-    handle = temporal_env.client.get_workflow_handle_for(TemplateReview.run, view.workflow_id)
-    await handle.execute_update(TemplateReview.decide, APPROVE)
-    assert await handle.result() == ReviewState.APPROVED
+    second = Case(case.alice, view.version.id, temporal_env.client.get_workflow_handle(view.workflow_id))
+    assert (await second.decides(APPROVE)).accepted
+    assert await second.handle.result() == ReviewState.APPROVED
     async with case.db.read() as session:
         sent = await rows.approved_version(session, case.alice.rows.account, "order")
     assert sent is not None and sent.number == 2
@@ -347,3 +357,14 @@ async def test_histories_replay_and_hold_nothing_personal(case: Case) -> None:
     await Replayer(workflows=[TemplateReview], workflow_runner=sandbox_runner()).replay_workflow(history)
     told = history.to_json()
     assert "alice.example" not in told and GOOD.subject not in told and "track it" not in told
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_recorded_histories_replay(path: Path) -> None:
+    """A change that breaks running reviews fails here: use `workflow.patched`."""
+    history = WorkflowHistory.from_json(f"template-review/{path.stem}", path.read_text())
+    await Replayer(workflows=[TemplateReview], workflow_runner=sandbox_runner()).replay_workflow(history)
+
+
+def test_there_are_recorded_histories() -> None:
+    assert {path.stem for path in HISTORIES} >= {"rejected", "withdrawn", "overdue-approved"}

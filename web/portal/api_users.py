@@ -24,9 +24,7 @@ KINDS = {SendKind.TRIGGER: _("触发"), SendKind.BATCH: _("批量")}
 
 
 @router.get("")
-async def api_users(
-    request: Request, caller: Signed, after: UUID | None = None, domain: str = ""
-) -> Response:
+async def api_users(request: Request, caller: Signed, after: UUID | None = None, domain: str = "") -> Response:
     """Newest first, with the form to create one; a link may have chosen a domain."""
     values = {"kind": SendKind.TRIGGER.value, "resend": "on", "domains": [domain]}
     return render(request, "portal/api_users.html", values=values, **await _listed(request, caller, after))
@@ -60,20 +58,23 @@ async def api_user(request: Request, caller: Signed, api_user_id: UUID) -> Respo
 @router.post("/{api_user_id}/bind")
 async def bind(request: Request, caller: Signed, api_user_id: UUID) -> Response:
     domain = _id((await request.form()).get("domain"))
-    return await _do(request, api_user_id, served(request).senders.bind(caller, api_user_id, domain), _("已绑定域名。"))
+    done = served(request).senders.bind(caller, api_user_id, domain)
+    return await _do(request, api_user_id, done, _("已绑定域名。"))
 
 
 @router.post("/{api_user_id}/unbind")
 async def unbind(request: Request, caller: Signed, api_user_id: UUID) -> Response:
     domain = _id((await request.form()).get("domain"))
-    return await _do(request, api_user_id, served(request).senders.unbind(caller, api_user_id, domain), _("已解除绑定。"))
+    done = served(request).senders.unbind(caller, api_user_id, domain)
+    return await _do(request, api_user_id, done, _("已解除绑定。"))
 
 
 @router.post("/{api_user_id}/change")
 async def change(request: Request, caller: Signed, api_user_id: UUID) -> Response:
     """The resend policy, or enable and disable: what the form holds."""
     wanted = _change(await request.form())
-    return await _do(request, api_user_id, served(request).senders.change(caller, api_user_id, wanted), _("已保存。"))
+    done = served(request).senders.change(caller, api_user_id, wanted)
+    return await _do(request, api_user_id, done, _("已保存。"))
 
 
 @router.post("/{api_user_id}/key")
@@ -84,9 +85,7 @@ async def reset_key(request: Request, caller: Signed, api_user_id: UUID) -> Resp
         issued = await served(request).senders.reset_key(caller, api_user_id, at_once=at_once)
     except Refusal as refusal:
         return _said(request, api_user_id, refusal)
-    return render(
-        request, "portal/api_users_key.html", view=issued.user, key=issued.key, reset=not at_once
-    )
+    return render(request, "portal/api_users_key.html", view=issued.user, key=issued.key, reset=not at_once)
 
 
 async def _do(request: Request, api_user_id: UUID, action: Awaitable[ApiUserView], said: str) -> Response:

@@ -37,7 +37,7 @@ PURPOSES = {
     Purpose.SPF: ("SPF", _("允许本平台代您发信。")),
     Purpose.DKIM: ("DKIM", _("收件方用它验证邮件签名。")),
     Purpose.DMARC: ("DMARC", _("告诉收件方如何处理未通过验证的邮件。")),
-    Purpose.MX: ("MX", _("接收退信。")),
+    Purpose.MX: (_("退信"), _("接收退信。")),
     Purpose.TRACKING: (_("跟踪域名"), _("打开和点击链接使用您自己的域名。")),
 }
 HINTS = {
@@ -89,7 +89,8 @@ async def live(request: Request, caller: Signed, domain_id: UUID) -> Response:
 @router.post("/{domain_id}/check")
 async def check(request: Request, caller: Signed, domain_id: UUID) -> Response:
     """Look now."""
-    return await _do(request, domain_id, served(request).domains.check(caller, domain_id), _("正在检查解析，结果会自动显示。"))
+    done = served(request).domains.check(caller, domain_id)
+    return await _do(request, domain_id, done, _("正在检查解析，结果会自动显示。"))
 
 
 @router.post("/{domain_id}/delete")

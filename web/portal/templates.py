@@ -59,9 +59,7 @@ async def templates(
 
 
 @router.get("/new")
-async def new_template(
-    request: Request, caller: Signed, like: Annotated[str, Query(max_length=64)] = ""
-) -> Response:
+async def new_template(request: Request, caller: Signed, like: Annotated[str, Query(max_length=64)] = "") -> Response:
     """An empty form, or one with another template's content."""
     values: dict[str, Any] = {"kind": SendKind.TRIGGER.value}
     if like:
@@ -176,7 +174,8 @@ async def _again(request: Request, caller: Signed, form: Written, ref: str, refu
 async def _refused_page(request: Request, caller: Signed, ref: str, refusal: Refusal) -> Response:
     """The template's page with the refusal on top: it has no fields."""
     view = await served(request).templates.get(caller, ref)
-    return again(request, "portal/template.html", Refusal(refusal.code, **refusal.params), {}, **_shown(request, view))
+    unplaced = Refusal(refusal.code, None, **refusal.params)
+    return again(request, "portal/template.html", unplaced, {}, **_shown(request, view))
 
 
 def _submitted(request: Request, view: TemplateView) -> Response:

@@ -19,9 +19,7 @@ async def form(request: Request) -> Response:
 
 
 @router.post("/contact")
-async def ask(
-    request: Request, visitor: Visiting, email: Text = "", subject: Text = "", body: Text = ""
-) -> Response:
+async def ask(request: Request, visitor: Visiting, email: Text = "", subject: Text = "", body: Text = "") -> Response:
     """Keeps the message and shows its number."""
     try:
         number = await served(request).contact.ask(email, subject, body, visitor)

@@ -24,7 +24,11 @@ async def form(request: Request, next: str = "") -> Response:  # noqa: A002 - th
 
 @router.post("/login")
 async def sign_in(
-    request: Request, visitor: Visiting, email: Text = "", password: Text = "", next: Text = ""  # noqa: A002
+    request: Request,
+    visitor: Visiting,
+    email: Text = "",
+    password: Text = "",
+    next: Text = "",  # noqa: A002
 ) -> Response:
     """A new session each time; the one that the browser had ends."""
     try:

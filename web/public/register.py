@@ -38,7 +38,12 @@ async def register(
 def keep_handle(request: Request, response: Response, handle: str) -> Response:
     """The browser keeps what lets it resend and correct, until the link would have expired."""
     response.set_cookie(
-        HANDLE_COOKIE, handle, max_age=48 * 3600, path="/register", httponly=True, samesite="lax",
+        HANDLE_COOKIE,
+        handle,
+        max_age=48 * 3600,
+        path="/register",
+        httponly=True,
+        samesite="lax",
         secure=served(request).foundation.policy.secure_cookies,
     )
     return response

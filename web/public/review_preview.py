@@ -7,7 +7,6 @@ from starlette.responses import HTMLResponse, Response
 
 from domain.errors import Refusal
 from domain.template_lint import Severity
-from domain.templates import preview, sample_values
 from services.templates import TemplateView, preview_of, review_id
 from web.pages import language_of, render, served
 from web.security import PREVIEW_HEADERS
@@ -28,7 +27,7 @@ async def sheet(request: Request, token: str) -> Response:
     ]
     page = render(
         request, "public/review_preview.html", view=view, account=account, token=token, findings=findings,
-        shown=preview(view.content, sample_values(view.content)), workflow_id=review_id(view.version.id),
+        shown=await preview_of(view.content, {}), workflow_id=review_id(view.version.id),
     )  # fmt: skip
     page.headers.update(PRIVATE)
     return page

@@ -1,0 +1,156 @@
+"""The portal's home page: as HTML, and live in a browser while rows change."""
+
+import contextlib
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.async_api import Locator, Page, async_playwright, expect
+
+from domain.domains import DomainState
+from domain.onboarding import OPEN
+from domain.reviews import ReviewState
+from domain.sending import MessageState
+from domain.step_texts import PLACES
+from store.db import Database
+from tests.onboarding_world import Traveller, travelling
+
+SHOTS = os.environ.get("SONGDA_SHOTS")
+
+
+@pytest.fixture
+async def alice(db: Database) -> AsyncIterator[Traveller]:
+    async with travelling(db) as (traveller, _):
+        yield traveller
+
+
+def browser(alice: Traveller, language: str = "zh") -> httpx2.AsyncClient:
+    """A browser without script."""
+    return httpx2.AsyncClient(
+        base_url=alice.base, cookies={"songda_session": alice.token}, headers={"accept-language": language}
+    )
+
+
+async def test_the_page_says_everything_without_script(alice: Traveller) -> None:
+    await alice.adds_domain(DomainState.BROKEN)
+    async with browser(alice) as http:
+        page = (await http.get("/portal/")).text
+    states = re.findall(r'data-step="(\w+)" data-state="(\w+)"', page)
+    assert states[:4] == [("register", "done"), ("domain", "current"), ("api_user", "locked"), ("template", "locked")]
+    assert states[7:] == [(f"sms_{step}", "not_open") for step in ("certify", "pay", "user", "template", "send")]
+    for words in ("配置发信域名", "域名的必需解析记录缺失或有误", "API_USER 只能绑定可使用的域名", "短信模板需要审核"):
+        assert words in page
+    assert 'href="/portal/domains"' in page
+    assert f"onboarding/{alice.account}" in page
+    assert re.search(r'<a [^>]*href="/portal/">刷新</a>', page)
+    assert re.search(r'id="path-opening"[^>]* hidden>', page)
+
+
+async def test_english_is_complete(alice: Traveller) -> None:
+    async with browser(alice, "en") as http:
+        page = (await http.get("/portal/")).text
+    main = page[page.index("<main") : page.index("</main>")]
+    assert "There is no sender domain yet." in main
+    assert not re.search(r"[\u4e00-\u9fff]", main)
+
+
+async def test_what_is_done_and_closed_is_said(alice: Traveller) -> None:
+    await alice.finishes_everything()
+    async with browser(alice) as http:
+        page = (await http.get("/portal/")).text
+    assert re.search(r'id="path-opening" data-step="opening">', page)
+    assert 'data-state="current"' not in page
+
+
+async def test_places_exist(alice: Traveller) -> None:
+    async with browser(alice) as http:
+        for step in OPEN:
+            answer = await http.get(PLACES[step])
+            assert answer.status_code == 200, f"{step.value}: {PLACES[step]} answers {answer.status_code}"
+
+
+async def test_strangers_sign_in_first(alice: Traveller) -> None:
+    async with httpx2.AsyncClient(base_url=alice.base) as http:
+        for route in ("/portal/", "/portal/onboarding/steps", "/portal/onboarding/events"):
+            answer = await http.get(route)
+            assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login")
+
+
+@contextlib.asynccontextmanager
+async def opened(alice: Traveller, chromium: str, width: int = 1300) -> AsyncIterator[tuple[Page, list[str]]]:
+    """(the portal's home page, what its console complained of)."""
+    complaints: list[str] = []
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+        await context.add_cookies([{"name": "songda_session", "value": alice.token, "url": alice.base}])
+        page = await context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(f"{alice.base}/portal/")
+        await expect(page.locator("[data-live]")).to_be_visible()
+        yield page, complaints
+        await running.close()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """A picture for people, on request, and always: nothing is wider than the screen."""
+    if SHOTS:
+        await page.screenshot(path=str(Path(SHOTS) / f"onboarding-{name}.png"), full_page=True)
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+
+
+def step(page: Page, key: str, state: str) -> Locator:
+    return page.locator(f"[data-step={key}][data-state={state}]")
+
+
+@pytest.mark.browser
+async def test_the_stepper_follows_the_rows(alice: Traveller, chromium: str) -> None:
+    async with opened(alice, chromium) as (page, complaints):
+        await page.evaluate("window.stayed = true")
+        await expect(step(page, "domain", "current").locator("[data-missing]")).to_have_text("还没有发信域名。")
+        await step(page, "domain", "current").locator("a").focus()
+        domain = await alice.adds_domain(DomainState.PENDING)
+        await expect(page.locator("[data-step=domain] [data-missing]")).to_contain_text("尚未全部生效")
+        await expect(
+            step(page, "domain", "current").locator("a")
+        ).to_be_focused()  # a redraw keeps the keyboard's place
+        await alice.domain_becomes(domain, DomainState.USABLE)
+        await expect(step(page, "domain", "done")).to_be_visible()
+        await expect(step(page, "api_user", "current")).to_be_visible()
+        await expect(page.locator("[data-announce]")).to_have_text("配置发信域名 · 已完成; 创建 API_USER · 进行中")
+        await alice.adds_api_user(domain)
+        await expect(step(page, "template", "current")).to_be_visible()
+        await shoot(page, "middle-1300")
+        await alice.writes_template(ReviewState.APPROVED)
+        await expect(step(page, "send", "current")).to_be_visible()
+        sent = await alice.sends(MessageState.QUEUED)
+        await expect(page.locator("[data-step=send] [data-missing]")).to_contain_text("正在投递")
+        await alice.message_ends(sent, MessageState.DELIVERED)
+        await expect(step(page, "send", "done")).to_be_visible()
+        await expect(page.locator("#path-opening")).to_be_visible()
+        await alice.domain_becomes(domain, DomainState.BROKEN)
+        await expect(step(page, "domain", "current")).to_be_visible()
+        await expect(page.locator("#path-opening")).to_be_hidden()
+        await shoot(page, "back-1300")
+        assert await page.evaluate("window.stayed"), "the page was never loaded again"
+        assert complaints == []
+
+
+@pytest.mark.browser
+async def test_one_column_on_a_phone(alice: Traveller, chromium: str) -> None:
+    async with opened(alice, chromium, 390) as (page, complaints):
+        await shoot(page, "start-390")
+        boxes = [await locator.bounding_box() for locator in await page.locator(".songda-step").all()]
+        assert len({round(box["x"]) for box in boxes if box}) == 1, "steps stand below each other"
+        await alice.finishes_everything()
+        await expect(page.locator("#path-opening")).to_be_visible()
+        await shoot(page, "done-390")
+        await page.goto(f"{alice.base}/portal/?lang=en")
+        await expect(page.locator("h1")).to_have_text("Onboarding")
+        await shoot(page, "english-390")
+        assert complaints == []

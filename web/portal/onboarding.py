@@ -1,0 +1,94 @@
+"""/portal/: the path of a customer as a stepper that follows the rows, in the order of the user guide."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import HTMLResponse
+
+from domain.onboarding import StepState
+from domain.step_texts import HINTS, MISSING, NAMES, in_language
+from services.onboarding import PathView, StepView
+from web.i18n import mark as _
+from web.pages import Signed, language_of, render, served
+
+router = APIRouter(prefix="/portal")
+
+RECONNECT_MS = 2000
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown: word, Tabler colour, Font Awesome icon."""
+
+    word: str
+    tone: str
+    icon: str
+
+
+LOOKS = {
+    StepState.DONE: Look(_("已完成"), "success", "check"),
+    StepState.CURRENT: Look(_("进行中"), "info", "arrow-right"),
+    StepState.LOCKED: Look(_("待前面的步骤"), "secondary", "lock"),
+    StepState.NOT_OPEN: Look(_("尚未开放"), "secondary", "clock"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step in the reader's language."""
+
+    key: str
+    name: str
+    state: str
+    look: Look
+    missing: str
+    place: str | None
+    hints: tuple[str, ...]
+
+
+@router.get("/")
+async def path(request: Request, caller: Signed) -> HTMLResponse:
+    """The whole page."""
+    shown = await served(request).onboarding.show(caller)
+    return render(request, "portal/onboarding.html", **_context(shown, language_of(request)))
+
+
+@router.get("/onboarding/steps")
+async def steps(request: Request, caller: Signed) -> HTMLResponse:
+    """The steps alone, which the page asks for when an event says that something changed."""
+    shown = await served(request).onboarding.show(caller)
+    return render(request, "portal/onboarding_steps.html", **_context(shown, language_of(request)))
+
+
+@router.get("/onboarding/events", response_class=EventSourceResponse)
+async def events(request: Request, caller: Signed) -> AsyncIterator[ServerSentEvent]:
+    """An event `changed` now and after each change; its content is the steps above."""
+    async for shown in served(request).onboarding.watch(caller):
+        yield ServerSentEvent(event="changed", id=str(shown.changed), retry=RECONNECT_MS, data=shown.stage.value)
+
+
+def _context(shown: PathView, language: str) -> dict[str, Any]:
+    return {
+        "path": shown,
+        "email": _steps(shown.email, language),
+        "sms": _steps(shown.sms, language),
+        "waiting_for_opening": all(step.state in (StepState.DONE, StepState.NOT_OPEN) for step in shown.email),
+    }
+
+
+def _steps(views: Sequence[StepView], language: str) -> list[Step]:
+    return [
+        Step(
+            key=view.step.value,
+            name=in_language(NAMES[view.step], language),
+            state=view.state.value,
+            look=LOOKS[view.state],
+            missing=in_language(MISSING[view.missing], language) if view.missing else "",
+            place=view.place,
+            hints=tuple(in_language(hint, language) for hint in HINTS[view.step]),
+        )
+        for view in views
+    ]

@@ -1,0 +1,208 @@
+"""/portal/webhooks: where events go, the signing secret (shown once), and the delivery log, live."""
+
+from collections.abc import Awaitable
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from domain.errors import Refusal
+from domain.webhooks import MAX_ENDPOINTS, DisabledBy, EndpointState, Event, Failure, event_id
+from services.webhooks import Change, EndpointStatus, Revealed
+from web.i18n import mark as _
+from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
+
+router = APIRouter(prefix="/portal/webhooks")
+
+LOG_PAGE = 30
+SECRET_COOKIE = "songda_webhook_secret"
+SECRET_SECONDS = 120
+EVENTS = {
+    Event.REQUEST: _("请求：一个收件人的发送请求已被接受"),
+    Event.DELIVER: _("送达：收件服务器已接收"),
+    Event.SOFT_BOUNCE: _("软退信：暂时失败，仍会重试"),
+    Event.INVALID: _("无效：收件服务器拒绝，不再重试"),
+    Event.OPEN: _("打开"),
+    Event.CLICK: _("点击"),
+    Event.UNSUBSCRIBE: _("取消订阅"),
+    Event.REPORT_SPAM: _("垃圾举报"),
+    Event.ROUTE: _("收信路由"),
+}
+ERRORS = {
+    Failure.DNS: _("域名没有解析到地址"),
+    Failure.REFUSED_ADDRESS: _("地址属于内网或保留网段，不允许推送"),
+    Failure.REFUSED_PORT: _("端口不允许，请使用 80、443 或 8443"),
+    Failure.CONNECT: _("无法建立连接"),
+    Failure.TLS: _("TLS 证书无法验证"),
+    Failure.TIMEOUT: _("15 秒内没有应答"),
+    Failure.BROKEN: _("连接中断，或应答不是 HTTP"),
+    Failure.SECRET: _("密钥无法读取，请更换密钥"),
+}
+WHY = {
+    DisabledBy.CUSTOMER: _("已由您停用。停用期间的新事件不会保留；之前等待的事件在启用后送出。"),
+    DisabledBy.GONE: _("接收端回答 HTTP 410，已停止推送。等待的事件会保留，启用后送出。"),
+    DisabledBy.FAILING: _("连续 5 天没有一次成功，已停止推送。等待的事件会保留，修复后请启用。"),
+}
+
+
+@router.get("")
+async def webhooks(request: Request, caller: Signed) -> Response:
+    """All endpoints (an account has few)."""
+    return render(request, "portal/webhooks.html", rows=await _rows(request, caller), **_words(request))
+
+
+@router.get("/new")
+async def new_webhook(request: Request, caller: Signed) -> Response:
+    """An empty form; the events that exist today are chosen."""
+    chosen = [Event.DELIVER.value, Event.INVALID.value, Event.SOFT_BOUNCE.value]
+    return render(request, "portal/webhooks_new.html", chosen=chosen, **_words(request))
+
+
+@router.post("/new")
+async def create_webhook(request: Request, caller: Signed) -> Response:
+    """Create, then show the secret once."""
+    url, events = await _form(request)
+    try:
+        made = await served(request).webhooks.create(caller, url, events)
+    except Refusal as refusal:
+        return again(
+            request, "portal/webhooks_new.html", refusal, {"url": url}, chosen=events, **_words(request)
+        )  # fmt: skip
+    return _with_secret(request, made, translator(request)("WebHook 已创建，请保存签名密钥。"))
+
+
+@router.get("/{webhook_id}")
+async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: int | None = None) -> Response:
+    """One endpoint and its delivery log."""
+    status = await served(request).webhooks.get(caller, webhook_id)
+    context = await _log(request, caller, webhook_id, before)
+    secret = _carried_secret(request, webhook_id)
+    response = render(request, "portal/webhooks_one.html", secret=secret, **_one(request, status), **context)
+    if secret:
+        response.headers["cache-control"] = "no-store"
+        response.delete_cookie(SECRET_COOKIE, path=f"/portal/webhooks/{webhook_id}", httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/{webhook_id}/live")
+async def live(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """The part of the page that changes; the script asks for it every few seconds."""
+    status = await served(request).webhooks.get(caller, webhook_id)
+    context = await _log(request, caller, webhook_id, None)
+    return render(request, "portal/webhooks_live.html", **_one(request, status), **context)
+
+
+@router.post("/{webhook_id}")
+async def change_webhook(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """Save URL and events."""
+    url, events = await _form(request)
+    try:
+        await served(request).webhooks.change(caller, webhook_id, Change(url, events))
+    except Refusal as refusal:
+        status = await served(request).webhooks.get(caller, webhook_id)
+        context = {**_one(request, status), **await _log(request, caller, webhook_id, None), "chosen": events}
+        return again(request, "portal/webhooks_one.html", refusal, {"url": url}, secret="", **context)
+    return see(f"/portal/webhooks/{webhook_id}", request, translator(request)("已保存。"))
+
+
+@router.post("/{webhook_id}/secret")
+async def rotate(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """A new secret, shown once."""
+    made = await served(request).webhooks.rotate(caller, webhook_id)
+    return _with_secret(request, made, translator(request)("密钥已更换。24 小时内新旧密钥同时签名。"))
+
+
+@router.post("/{webhook_id}/ping")
+async def ping(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """Send a test event."""
+    done = served(request).webhooks.ping(caller, webhook_id)
+    return await _do(request, webhook_id, done, _("测试事件已发出，结果会显示在推送记录中。"))
+
+
+@router.post("/{webhook_id}/retry")
+async def retry(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """Try now."""
+    return await _do(request, webhook_id, served(request).webhooks.retry(caller, webhook_id), _("正在重试。"))
+
+
+@router.post("/{webhook_id}/enable")
+async def enable(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    done = served(request).webhooks.change(caller, webhook_id, Change(state=EndpointState.ENABLED))
+    return await _do(request, webhook_id, done, _("已启用，等待的事件正在送出。"))
+
+
+@router.post("/{webhook_id}/disable")
+async def disable(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    done = served(request).webhooks.change(caller, webhook_id, Change(state=EndpointState.DISABLED))
+    return await _do(request, webhook_id, done, _("已停用。"))
+
+
+@router.post("/{webhook_id}/delete")
+async def delete(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """Remove it and what waits for it."""
+    await served(request).webhooks.delete(caller, webhook_id)
+    return see("/portal/webhooks", request, translator(request)("WebHook 已删除。"))
+
+
+async def _do(request: Request, webhook_id: UUID, action: Awaitable[Any], said: str) -> Response:
+    """Act, and say on the next page how it went."""
+    here = f"/portal/webhooks/{webhook_id}"
+    try:
+        await action
+    except Refusal as refusal:
+        if refusal.code == "not_found":
+            raise
+        return see(here, request, refused(refusal, language_of(request))[refusal.field or ""], "danger")
+    return see(here, request, translator(request)(said))
+
+
+async def _form(request: Request) -> tuple[str, list[str]]:
+    form = await request.form()
+    return str(form.get("url", "")), [str(value) for value in form.getlist("events")]
+
+
+async def _rows(request: Request, caller: Caller) -> list[EndpointStatus]:
+    return await served(request).webhooks.page(caller, None, MAX_ENDPOINTS)
+
+
+async def _log(request: Request, caller: Caller, webhook_id: UUID, before: int | None) -> dict[str, Any]:
+    found = await served(request).webhooks.attempts(caller, webhook_id, before, LOG_PAGE + 1)
+    following = found[LOG_PAGE - 1].id if len(found) > LOG_PAGE else None
+    return {"attempts": found[:LOG_PAGE], "before": before, "next": following}
+
+
+def _one(request: Request, status: EndpointStatus) -> dict[str, Any]:
+    endpoint = status.endpoint
+    return {"status": status, "endpoint": endpoint, "chosen": endpoint.events, **_words(request)}
+
+
+def _words(request: Request) -> dict[str, Any]:
+    _ = translator(request)
+
+    def error(code: str) -> str:
+        return _(ERRORS[Failure(code)]) if code in ERRORS else code.replace("http_", "HTTP ")
+
+    return {"EVENTS": EVENTS, "WHY": WHY, "error_text": error, "event_id": event_id}
+
+
+def _with_secret(request: Request, made: Revealed, said: str) -> Response:
+    """To the endpoint's page; the secret travels sealed, in a cookie for that page alone."""
+    here = f"/portal/webhooks/{made.status.endpoint.id}"
+    response = see(here, request, said)
+    foundation = served(request).foundation
+    sealed = foundation.vault.seal(made.secret.encode(), f"show/{made.status.endpoint.id}")
+    response.set_cookie(
+        SECRET_COOKIE, sealed.decode(), max_age=SECRET_SECONDS, path=here, httponly=True, samesite="lax",
+        secure=foundation.policy.secure_cookies,
+    )  # fmt: skip
+    return response
+
+
+def _carried_secret(request: Request, webhook_id: UUID) -> str:
+    sealed = request.cookies.get(SECRET_COOKIE, "")
+    try:
+        return served(request).foundation.vault.unseal(sealed.encode(), f"show/{webhook_id}").decode()
+    except InvalidToken:
+        return ""

@@ -1,0 +1,20 @@
+// The state and the delivery log of one webhook, live: the part is asked for again, and swapped when it changed.
+"use strict";
+
+const place = document.getElementById("live");
+const LOOK_EVERY = 2000;
+let shown = null;
+
+async function look() {
+  if (document.hidden || place.contains(document.activeElement)) return;
+  const answer = await fetch(place.dataset.live, { redirect: "error" });
+  if (!answer.ok) return;
+  const html = await answer.text();
+  if (shown !== null && html !== shown) place.innerHTML = html;
+  shown = html;
+}
+
+if (place) {
+  look().catch(() => {});
+  setInterval(() => look().catch(() => {}), LOOK_EVERY); // a missed answer is made good by the next
+}
