@@ -4,12 +4,15 @@ Each step is a method that returns its evidence, or raises `DemoFailure`. Every 
 it looks before it creates.
 """
 
+import json
 import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from demo.parties import DemoFailure, Http, Internet, Operator, Places, eventually, words_of
 from domain.addresses import domain_of
@@ -49,7 +52,7 @@ class Customer:
     tag: str = field(default_factory=lambda: secrets.token_hex(4))
     domain_id: str = ""
     key: str = ""
-    webhook_id: str = ""
+    webhook_secret: str = ""
     send: dict[str, Any] = field(default_factory=dict)
     accepted: dict[str, str] = field(default_factory=dict)
     """State of each accepted recipient, by address."""
@@ -177,7 +180,7 @@ class Story:
         url = f"{self._places.sandbox}/hooks/{self.customer.tag}"
         body = {"url": url, "events": ["request", "deliver", "invalid", "soft_bounce"]}
         row, _ = await self._make("/v1/webhooks", ("url", url), body)
-        self.customer.webhook_id = row["id"]
+        self.customer.webhook_secret = row.get("secret", "")  # shown once: a lost answer loses it
         return url
 
     async def rejected_template(self) -> Evidence:
@@ -312,13 +315,24 @@ class Story:
             nonlocal after, seen
             for request in await self._internet.caught(self.customer.tag, after):
                 after, seen = max(after, request["id"]), seen + 1
-                body = request.get("json") or {}
-                if body.get("type") in ("deliver", "invalid"):
+                body = self._verified(request)
+                if body["type"] in ("deliver", "invalid"):
                     heard.add(body["data"]["recipient"])
             return True if wanted <= heard else None
 
         await eventually(look, f"events of {len(wanted)} recipients", every=0.3)
-        return f"{seen} requests, {len(heard & wanted)} recipients"
+        return f"{seen} signed requests, {len(heard & wanted)} recipients"
+
+    def _verified(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The event, its signature checked as the customer's receiver does (Standard Webhooks)."""
+        secret, headers = self.customer.webhook_secret, dict(request["headers"])
+        if secret:
+            try:
+                Webhook(secret).verify(request["body"], headers)
+            except WebhookVerificationError as error:
+                raise DemoFailure(f"webhook {headers.get('webhook-id')}: {error}") from error
+        event: dict[str, Any] = json.loads(request["body"])
+        return event
 
     async def onboarding(self) -> Evidence:
         """Registered, domain, API user, template and first send are done; certification comes next."""
