@@ -16,7 +16,7 @@ from rich.markup import escape
 from commands import books
 from commands import demo as demo_command
 from commands.terminal import DataOption, leave, load_settings, news, output, report
-from stack import SAME_SOURCE, SANDBOX_TIME_SCALE, Addresses, Options, Stack, default_data
+from stack import SAME_SOURCE, SANDBOX_FREE_QUOTA, SANDBOX_TIME_SCALE, Addresses, Options, Stack, default_data
 from supervision.errors import CannotStart
 from supervision.folder import Folder
 from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports
@@ -130,6 +130,10 @@ def show(where: Addresses) -> None:
         ("Sandbox: mails, DNS, webhooks", where.sandbox_url or "off: mails go to the real Internet"),
         ("Temporal UI, every process", where.temporal_ui_url),
         ("Intervals", f"retries, polls and reminders {where.time_scale:g} times as fast as in production"),
+        (
+            "Free quota",
+            f"{SANDBOX_FREE_QUOTA:,} messages a day (200 in production)" if where.sandbox_url else "200 a day",
+        ),
         ("Logs of the parts", where.logs),
     ]
     output.print("[bold green]Songda is ready.[/]")

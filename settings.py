@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     tracking_host: str = "track.songda.example"
     support_email: str = "support@songda.example"
 
+    free_daily_quota: int = Field(200, ge=0)
+    """Messages a day of a free account that has completed its profile (seed 2.3: at most 200)."""
     time_scale: float = Field(1.0, gt=0)
     """Divides retry, polling and reminder intervals; 1 in production, larger in the sandbox."""
     dns_nameservers: list[str] = []
@@ -70,6 +72,7 @@ class Settings(BaseSettings):
             tracking_host=self.tracking_host,
             support_email=self.support_email,
             temporal_ui_url=self.temporal_ui_url.rstrip("/"),
+            free_daily_quota=self.free_daily_quota,
             time_scale=self.time_scale,
             secure_cookies=self.secure_cookies,
         )

@@ -35,6 +35,8 @@ from supervision.ports import LOOPBACK, Ports, check_free
 SAME_SOURCE = {"PYTHONPATH": str(Path(__file__).resolve().parent), "PYTHONUNBUFFERED": "1"}
 """Children import what we imported, installed or not."""
 SANDBOX_TIME_SCALE = 60.0
+SANDBOX_FREE_QUOTA = 20_000
+"""Messages a day: enough to try a list of one's own on the pretend Internet, where production gives 200."""
 PROCESS_PROBE = 0.25
 """Seconds between probes that are processes themselves, and would slow down what they wait for."""
 STOP_ORDER = (("worker", "api"), ("sandbox",), ("temporal",), ("postgres",))
@@ -296,6 +298,7 @@ class Stack:
         """The pretend Internet instead of the real one."""
         return {
             "SONGDA_DNS_NAMESERVERS": json.dumps([f"{LOOPBACK}:{self.ports.dns}"]),
+            "SONGDA_FREE_DAILY_QUOTA": str(SANDBOX_FREE_QUOTA),
             "SONGDA_SMTP_PORT": str(self.ports.providers),
             "SONGDA_WEBHOOK_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
         }

@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.delivery import DeliveryActivities, Wire
+from activities.discretion import Discretion
 from activities.domains import DomainActivities
 from activities.onboarding import OnboardingActivities
 from activities.registration import RegistrationActivities
@@ -39,6 +40,7 @@ from workflows.delivery import DeliveryWorkflow
 from workflows.domain_verification import DomainVerification
 from workflows.onboarding import Onboarding
 from workflows.registration import Registration
+from workflows.review_link import ReviewLinks
 from workflows.template_review import TemplateReview
 from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
@@ -85,7 +87,7 @@ def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
 def review_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of every kind of review; each kind has its desk."""
     desks = {Kind.TEMPLATE_REVIEW: TemplateDesk()}
-    reviews = ReviewActivities(tools.db, tools.vault, tools.settings.policy(), desks)
+    reviews = ReviewActivities(tools.db, tools.settings.policy(), desks)
     return [reviews.look, reviews.decide, reviews.announce, reviews.close]
 
 
@@ -124,7 +126,7 @@ def metered(port: int) -> Runtime:
 
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
-    db = await Database.open(settings.database_url, connections=20)
+    db = await Database.open(settings.database_url)
     return Tools(
         settings=settings,
         db=db,
@@ -177,6 +179,7 @@ async def first_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None
 def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
     """One worker per queue, on one client: that is what lets the relay's starts be eager."""
     settings: dict[str, Any] = {
+        "interceptors": [Discretion(), ReviewLinks(tools.vault, tools.settings.policy().public_url)],
         "workflow_runner": sandbox_runner(),
         "graceful_shutdown_timeout": timedelta(seconds=20),
         "max_cached_workflows": 500,

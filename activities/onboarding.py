@@ -13,9 +13,10 @@ from domain.ids import Process
 from domain.notices import Notice
 from domain.onboarding import OPEN, WAITS_FOR_US, Missing, Stage, missing_at, walk
 from domain.policy import Policy
+from domain.quota import free_quota
 from domain.reminders import REMIND_AFTER, Stay, due_reminder, needs_human, next_look
 from domain.step_texts import MISSING, NAMES, PLACES, in_language
-from store import clockwork, notices
+from store import accounts, clockwork, notices
 from store import onboarding as rows
 from store.db import Database, Session
 
@@ -75,6 +76,8 @@ class OnboardingActivities:
             seen = await rows.situation(session, account)
             if seen is None or seen.account_state in ENDED:
                 return _ended(seen, request.now)
+            quota = free_quota(seen.findings.facts, self._policy.free_daily_quota)
+            await accounts.raise_quota(session, account, quota)
             return self._outcome(await _advanced(session, seen, request.now), request.now)
 
     def _outcome(self, seen: rows.Situation, now: dt.datetime) -> Look:

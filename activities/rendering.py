@@ -65,5 +65,5 @@ class Renderer:
         key = self._keys.get(content.domain_id)
         if key is None:
             pem = self._vault.unseal(content.dkim_private, f"domain/{content.domain_id}")
-            key = self._keys[content.domain_id] = dkim.load_key(content.domain_name, content.dkim_selector, pem)
+            key = self._keys[content.domain_id] = dkim.load_key(content.signing_domain, content.dkim_selector, pem)
         return key

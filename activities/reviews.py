@@ -22,9 +22,7 @@ from domain.reviews import (
     ReviewLook,
     ReviewState,
     ReviewVerdict,
-    preview_token,
 )
-from domain.secrets import Vault
 from store import clockwork, notices, onboarding
 from store.db import Database, Session
 
@@ -54,15 +52,14 @@ class Desk(Protocol):
 class ReviewActivities:
     """Every method raises `StaleEpoch` when the database was restored after the process began."""
 
-    def __init__(self, db: Database, vault: Vault, policy: Policy, desks: Mapping[Kind, Desk]) -> None:
+    def __init__(self, db: Database, policy: Policy, desks: Mapping[Kind, Desk]) -> None:
         self._db = db
-        self._vault = vault
         self._policy = policy
         self._desks = desks
 
     @activity.defn(name="ReviewActivities.look")
     async def look(self, look: ReviewLook) -> ReviewCase:
-        """Read the rows, and make a link to the content for the reviewer."""
+        """Read the rows; while a decision is wanted, say how long a link to the content shall work."""
         async with self._db.begin() as session:
             await clockwork.require_epoch(session, look.process)
             case = await self._desks[look.process.kind].case(session, look)
@@ -70,9 +67,7 @@ class ReviewActivities:
             return ReviewCase(ReviewState.WITHDRAWN, 0)
         if case.state is not ReviewState.SUBMITTED:
             return case
-        until = look.now + PREVIEW_VALID
-        token = preview_token(self._vault, look.process.kind, UUID(look.process.subject), until)
-        return replace(case, content_url=f"{self._policy.public_url}/review-preview/{token}", content_until=until)
+        return replace(case, content_until=look.now + PREVIEW_VALID)
 
     @activity.defn(name="ReviewActivities.decide")
     async def decide(self, verdict: ReviewVerdict) -> DecisionResult:

@@ -106,13 +106,12 @@ class Internet:
     async def mail_domains(self) -> set[str]:
         """Domains that have a mailbox provider already."""
         answer = await self.http.json("GET", "/providers")
-        providers = answer["providers"] if isinstance(answer, dict) else answer
-        return {domain for provider in providers for domain in provider["domains"]}
+        return {domain for provider in answer["providers"] for domain in provider["domains"]}
 
     async def mails(self, to: str) -> list[dict[str, Any]]:
         """Mails in one mailbox, newest first."""
         answer = await self.http.json("GET", "/mailbox/messages", params={"to": to, "limit": 50})
-        return list(answer["messages"] if isinstance(answer, dict) else answer)
+        return list(answer["messages"])
 
     async def mail(self, to: str, subject: str) -> dict[str, Any]:
         """Wait for a mail whose subject contains `subject` and whose signature was checked."""
@@ -126,11 +125,18 @@ class Internet:
 
         return await eventually(look, f"a mail “{subject}” to {to}")
 
-    async def count(self) -> dict[str, Any]:
-        """Copies per recipient, once every signature was checked."""
+    async def newest(self) -> int:
+        """The number of the newest mail in any mailbox."""
+        mails = (await self.http.json("GET", "/mailbox/messages", params={"limit": 1}))["messages"]
+        return int(mails[0]["id"]) if mails else 0
+
+    async def count(self, after: int) -> dict[str, Any]:
+        """Copies per recipient of the mails after number `after`, once every signature was checked."""
 
         async def look() -> dict[str, Any] | None:
-            counts: dict[str, Any] = await self.http.json("GET", "/mailbox/count", params={"limit": 1_000_000})
+            counts: dict[str, Any] = await self.http.json(
+                "GET", "/mailbox/count", params={"limit": 1_000_000, "after": after}
+            )
             return counts if not counts["by_dkim"].get("pending") else None
 
         return await eventually(look, "the mailboxes to verify every signature")
@@ -138,7 +144,7 @@ class Internet:
     async def caught(self, hook: str, after: int) -> list[dict[str, Any]]:
         """Webhook requests that arrived."""
         answer = await self.http.json("GET", f"/hooks/{hook}/requests", params={"after": after, "limit": 1000})
-        return list(answer["requests"] if isinstance(answer, dict) else answer)
+        return list(answer["requests"])
 
 
 class Operator:

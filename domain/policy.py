@@ -16,6 +16,7 @@ class Policy:
     tracking_host: str
     support_email: str
     temporal_ui_url: str
+    free_daily_quota: int = 200
     time_scale: float = 1.0
     secure_cookies: bool = False
 

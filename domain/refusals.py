@@ -419,6 +419,12 @@ register(
     ("An account may have {limit} webhooks.", "Delete one you do not use."),
 )
 register(
+    "webhook_url_taken",
+    409,
+    ("该 URL 已有一个 WebHook。", "请在列表中修改它；如遗失密钥，请轮换密钥。"),
+    ("There is a webhook with this URL already.", "Change that one; if its secret was lost, rotate it."),
+)
+register(
     "webhook_disabled",
     409,
     ("该 WebHook 已停用，不会推送。", "请先启用，再发送测试事件或重试。"),

@@ -70,6 +70,6 @@ def confirmation_fault(wish: OperatorConfirmation) -> str | None:
         return "reason is required: say why the link could not be used (it is kept in the audit log)"
     if len(wish.reason) > REASON_LENGTH or "@" in wish.reason:
         return f"reason must have at most {REASON_LENGTH} characters and no address"
-    if not wish.actor.strip() or len(wish.actor) > ACTOR_LENGTH:
-        return f"actor must name who decides, in at most {ACTOR_LENGTH} characters"
+    if not wish.actor.strip() or len(wish.actor) > ACTOR_LENGTH or "@" in wish.actor:
+        return f"actor must name who decides, in at most {ACTOR_LENGTH} characters and without an address"
     return None

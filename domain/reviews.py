@@ -70,14 +70,16 @@ class ReviewVerdict:
 
 @dataclass(frozen=True)
 class ReviewCase:
-    """What the review process and its operators need to know of the row. `title` and `facts` hold no personal data."""
+    """What the review process and its operators need to know of the row. `title` and `facts` hold no personal data.
+
+    `content_until` is how long the reviewer's link works. The link itself is not here: this is recorded.
+    """
 
     state: ReviewState
     version: int
     title: str = ""
     facts: tuple[str, ...] = ()
     due_at: dt.datetime | None = None
-    content_url: str = ""
     content_until: dt.datetime | None = None
 
 
@@ -112,6 +114,8 @@ def objection(decision: ReviewDecision) -> str | None:
         return f"The reason has {len(reason)} characters; {MAX_REASON} are possible."
     if "\x00" in reason:
         return "The reason holds a NUL character."
+    if "@" in reason or "@" in decision.actor:
+        return "Write no address: what is decided stays in the process's history. Say “the sender's address” instead."
     return None
 
 

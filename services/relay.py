@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from domain.accounts import SYSTEM_ACCOUNT
@@ -101,6 +102,8 @@ class Relay:
                 request_eager_start=True,
                 rpc_timeout=START_DEADLINE,
             )
+        except WorkflowAlreadyStartedError:  # reconcile was first, and the page is done already
+            log.info("process_existed", workflow_id=process.workflow_id)
         except (RPCError, RuntimeError, TimeoutError) as error:
             log.warning("start_deferred", workflow_id=process.workflow_id, error=type(error).__name__)
             return

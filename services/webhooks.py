@@ -70,6 +70,7 @@ class Webhooks:
         async with self._base.db.begin() as session:
             if await rows.count_endpoints(session, caller.account_id) >= rules.MAX_ENDPOINTS:
                 raise Refusal("too_many_webhooks", limit=rules.MAX_ENDPOINTS)
+            await _require_new_url(session, endpoint)
             session.add(endpoint)
             await _note(session, caller, "webhook.created", endpoint)
             name = await clockwork_rows.enlist(session, Kind.WEBHOOK, key, caller.account_id)
@@ -97,6 +98,7 @@ class Webhooks:
                 endpoint.events = events
             if url not in (None, endpoint.url):
                 endpoint.url = url or ""
+                await _require_new_url(session, endpoint)
                 await rows.clear_back_off(session, endpoint)
             await _switch(session, endpoint, change.state)
             await _note(session, caller, "webhook.changed", endpoint)
@@ -148,6 +150,12 @@ class Webhooks:
 
     def _seal(self, key: UUID, secret: str) -> bytes:
         return self._base.vault.seal(secret.encode(), rules.binding(key))
+
+
+async def _require_new_url(session: Session, endpoint: WebhookEndpoint) -> None:
+    """Two endpoints with one URL would hear everything twice; a create whose answer was lost is repeated like that."""
+    if await rows.url_taken(session, endpoint):
+        raise Refusal("webhook_url_taken", field="url")
 
 
 async def _own(session: Session, caller: Caller, key: UUID, *, lock: bool = False) -> WebhookEndpoint:

@@ -22,8 +22,8 @@ class Account(SQLModel, table=True):
     confirmed_at: dt.datetime | None = moment(default=None)
     confirmed_by: str | None = None
     """`link`, or the operator who confirmed it (quick registration)."""
-    daily_quota: int = 50
-    """Messages a day, by Asia/Shanghai days (seed 2.3)."""
+    daily_quota: int = 0
+    """Messages a day, by Asia/Shanghai days (seed 2.3). The onboarding process raises it, see `domain/quota.py`."""
 
 
 class Member(SQLModel, table=True):
@@ -186,4 +186,11 @@ async def void_links(session: Session, member_id: UUID, purpose: str, at: dt.dat
         .where(col(LinkToken.member_id) == member_id, col(LinkToken.purpose) == purpose)
         .where(col(LinkToken.used_at).is_(None), col(LinkToken.expires_at) > at)
         .values(expires_at=at)
+    )
+
+
+async def raise_quota(session: Session, account: UUID, quota: int) -> None:
+    """Give the account at least this daily quota; what an operator granted stays."""
+    await session.exec(
+        update(Account).where(col(Account.id) == account, col(Account.daily_quota) < quota).values(daily_quota=quota)
     )

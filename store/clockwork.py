@@ -1,6 +1,8 @@
 """Which workflows should exist, and which of them were started or want a nudge (design §3)."""
 
 import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from sqlmodel import Field, SQLModel, col, select, update
 from domain.errors import StaleEpoch
 from domain.ids import Kind, Process, workflow_id
 from store.columns import json_object, moment, now
-from store.db import Session
+from store.db import Connection, Session
 
 
 class DatabaseEpoch(SQLModel, table=True):
@@ -78,13 +80,15 @@ async def require_epoch(session: Session, process: Process) -> None:
         raise StaleEpoch(process.workflow_id)
 
 
-async def unstarted(session: Session, limit: int = 100) -> list[Process]:
-    """Processes whose workflow was not started yet, oldest first."""
+async def unstarted(session: Session, aside: Collection[str] = (), limit: int = 100) -> list[Clockwork]:
+    """Processes whose workflow was not started yet, oldest first, without those set aside."""
     rows = await session.exec(
-        select(Clockwork).where(col(Clockwork.started_at).is_(None)).order_by(col(Clockwork.created_at)).limit(limit)
+        select(Clockwork)
+        .where(col(Clockwork.started_at).is_(None), col(Clockwork.workflow_id).not_in(list(aside)))
+        .order_by(col(Clockwork.created_at))
+        .limit(limit)
     )
-    current = await epoch(session)
-    return [Process(Kind(row.kind), row.subject, str(row.account_id), current) for row in rows]
+    return list(rows)
 
 
 async def find(session: Session, name: str) -> Clockwork | None:
@@ -95,6 +99,16 @@ async def find(session: Session, name: str) -> Clockwork | None:
 async def stamp_started(session: Session, name: str) -> None:
     """Remember that the workflow exists."""
     await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(started_at=now()))
+
+
+async def stamp_missing(session: Session, name: str) -> None:
+    """Forget that it was started: Temporal no longer knows the workflow, and it is to be started again."""
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(started_at=None))
+
+
+async def stamp_exported(session: Session, name: str) -> None:
+    """Remember that the history is kept, or that there is none left to keep."""
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(exported_at=now()))
 
 
 async def stamp_closed(session: Session, name: str) -> None:
@@ -111,28 +125,51 @@ async def stamp_needs_human(session: Session, name: str, why: str) -> None:
     )
 
 
-async def take_nudges(session: Session, limit: int = 200) -> list[str]:
-    """Claim the wanted nudges of started processes; the caller sends them."""
-    wanted = (
-        select(Clockwork.workflow_id)
-        .where(col(Clockwork.nudge_wanted), col(Clockwork.started_at).is_not(None))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    names = list((await session.exec(wanted)).all())
-    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id).in_(names)).values(nudge_wanted=False))
-    return names
+_WANTED = """
+SELECT workflow_id, xmin::text AS written FROM clockwork
+WHERE nudge_wanted AND started_at IS NOT NULL AND workflow_id <> ALL($1::text[])
+ORDER BY workflow_id LIMIT $2
+"""
+_SENT = """
+UPDATE clockwork SET nudge_wanted = false WHERE workflow_id IN (
+    SELECT c.workflow_id FROM clockwork c JOIN unnest($1::text[], $2::text[]) AS sent (workflow_id, written)
+      ON sent.workflow_id = c.workflow_id AND sent.written = c.xmin::text
+    FOR NO KEY UPDATE OF c SKIP LOCKED)
+"""
 
 
-async def unexported(session: Session, kinds: list[str], limit: int = 20) -> list[Clockwork]:
-    """Closed processes of these kinds whose history is not kept yet."""
+@dataclass(frozen=True)
+class WantedNudge:
+    """`written` is the transaction that wrote the row last: a nudge that is wanted anew changes it."""
+
+    workflow_id: str
+    written: str
+
+
+async def wanted_nudges(connection: Connection, aside: Collection[str] = (), limit: int = 200) -> list[WantedNudge]:
+    """The nudges that started processes are owed. No lock is held while they are sent: those who want nudges go on."""
+    rows = await connection.fetch(_WANTED, list(aside), limit)
+    return [WantedNudge(row["workflow_id"], row["written"]) for row in rows]
+
+
+async def stamp_nudged(connection: Connection, sent: list[WantedNudge]) -> None:
+    """Remember that these were sent. What was wanted anew since stays wanted: its facts may be newer than the look."""
+    await connection.execute(_SENT, [each.workflow_id for each in sent], [each.written for each in sent])
+
+
+async def unexported(
+    session: Session, kinds: list[str], aside: Collection[str] = (), limit: int = 20
+) -> list[Clockwork]:
+    """Closed processes of these kinds whose history is not kept yet, oldest first, without those set aside."""
     rows = await session.exec(
         select(Clockwork)
         .where(
             col(Clockwork.closed_at).is_not(None),
             col(Clockwork.exported_at).is_(None),
             col(Clockwork.kind).in_(kinds),
+            col(Clockwork.workflow_id).not_in(list(aside)),
         )
+        .order_by(col(Clockwork.closed_at))
         .limit(limit)
     )
     return list(rows)

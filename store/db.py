@@ -16,6 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 Session = AsyncSession
+IDLE_ON_SENDING_PATH = "5s"
+"""A process that was stopped inside a transaction must lose its locks before its sender lease (10 s) has ended:
+else whoever takes its pages over would wait for it."""
+IDLE_ELSEWHERE = "20s"
 DATABASE_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
 """What a loop that outlives a restart of the database catches, to try again later."""
 Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
@@ -46,12 +50,19 @@ class Database:
     @classmethod
     async def open(cls, url: str, connections: int = 10) -> "Database":
         """Raises `OSError` or `asyncpg.PostgresError` when the server cannot be reached."""
-        pool = await asyncpg.create_pool(asyncpg_dsn(url), min_size=1, max_size=connections, init=_prepare)
+        pool = await asyncpg.create_pool(
+            asyncpg_dsn(url),
+            min_size=1,
+            max_size=connections,
+            init=_prepare,
+            server_settings={"idle_in_transaction_session_timeout": IDLE_ON_SENDING_PATH},
+        )
         engine = create_async_engine(
             sqlalchemy_url(url),
             pool_size=connections,
             max_overflow=0,
             pool_pre_ping=True,
+            connect_args={"server_settings": {"idle_in_transaction_session_timeout": IDLE_ELSEWHERE}},
             hide_parameters=True,  # values may be addresses, and errors reach logs and histories
         )
         return cls(url, engine, pool)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.accounts import SYSTEM_ACCOUNT
 from domain.errors import LeaseLost
 from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.webhooks import Event
@@ -20,8 +21,8 @@ from store.pages import PageMessage
 from store.webhooks import OwedEvent, owe_events
 
 LEASE = dt.timedelta(seconds=10)
-RESEND_WAIT = dt.timedelta(seconds=30)
-"""Before an uncertain message is sent again."""
+RESEND_WAIT = dt.timedelta(seconds=1)
+"""Before an uncertain message is sent again: its lease ended seconds ago, and waiting would make nothing surer."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,15 @@ def _counts(ended: Ended, epochs: dict[UUID, int]) -> bool:
     return ended.spoken or epochs.get(ended.intent.page_id) == ended.intent.page_epoch
 
 
+# The platform's own mails carry links that sign people in: once such a mail is settled, its values are forgotten.
 _RECORD = """
 UPDATE message m SET state = e.state, attempts = m.attempts + 1,
     round = m.round + CASE WHEN e.state = 'queued' THEN 1 ELSE 0 END,
     next_at = e.next_at, attempted_at = e.started_at,
     finished_at = CASE WHEN e.state = 'queued' THEN NULL ELSE e.ended_at END,
     reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host,
-    possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain'
+    possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain',
+    variables = CASE WHEN m.account_id = $13 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
 FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
             $8::text[], $9::int[], $10::text[], $11::text[], $12::text[])
      AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host),
@@ -156,7 +159,7 @@ async def _record(connection: Connection, ended: list[Ended]) -> set[int]:
     if not ended:
         return set()
     columns = list(zip(*(_columns(one) for one in ended), strict=True))
-    rows = await connection.fetch(_RECORD, *[list(column) for column in columns])
+    rows = await connection.fetch(_RECORD, *[list(column) for column in columns], SYSTEM_ACCOUNT)
     waiting = [row for row in rows if row["state"] == MessageState.QUEUED]
     await _write_attempts(connection, waiting)
     await _write_due(connection, waiting)

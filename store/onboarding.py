@@ -122,7 +122,7 @@ _COUNTS = (
 _FIRST_SENDERS = """
 UPDATE clockwork c SET nudge_wanted = true FROM onboarding o
 WHERE o.account_id = ANY($1::uuid[]) AND o.stage <> ALL($2::text[])
-  AND c.workflow_id = 'onboarding/' || o.account_id AND NOT c.nudge_wanted AND c.closed_at IS NULL
+  AND c.workflow_id = 'onboarding/' || o.account_id AND c.closed_at IS NULL
 """
 _SENT_BEFORE = [Stage.CERTIFY.value, Stage.PAY.value, Stage.DONE.value]
 

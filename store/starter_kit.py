@@ -7,12 +7,15 @@ from sqlmodel import col, select
 from domain.accounts import SYSTEM_ACCOUNT
 from domain.domains import DomainState
 from domain.ids import new_id
+from domain.onboarding import Fact
 from domain.policy import Policy
+from domain.quota import free_quota
 from domain.reviews import ReviewState
 from domain.secrets import Vault, new_token
 from domain.senders import SendKind
 from domain.templates import Content, text_from_html
 from store import senders
+from store.accounts import raise_quota
 from store.columns import now
 from store.db import Session
 from store.domains import SenderDomain
@@ -39,6 +42,7 @@ async def grant(session: Session, account: UUID, language: str, vault: Vault, po
 
     The platform's domain exists (`songda migrate` makes it); without it `LookupError` is raised.
     """
+    await raise_quota(session, account, free_quota(frozenset({Fact.EMAIL_CONFIRMED}), policy.free_daily_quota))
     short = account.hex[-10:]
     domain = await _test_domain(session, account, f"{short}.test.{policy.platform_domain}", vault, policy)
     api_user = ApiUser(account_id=account, name=f"test_{short}", kind=SendKind.TRIGGER.value, is_test=True)
@@ -49,7 +53,7 @@ async def grant(session: Session, account: UUID, language: str, vault: Vault, po
 
 
 async def _test_domain(session: Session, account: UUID, name: str, vault: Vault, policy: Policy) -> SenderDomain:
-    """Signed with the platform's own key, so that one wildcard record (`*.test.<platform domain>`) serves them all."""
+    """Signed by the platform's domain with its own key (`store/contents.py`): nothing more has to be published."""
     parent = await _platform_domain(session, policy.platform_domain)
     identity = new_id()
     private = vault.unseal(parent.dkim_private, f"domain/{parent.id}")

@@ -178,6 +178,19 @@ async def count_endpoints(session: Session, account: UUID) -> int:
     return (await session.exec(query)).one()
 
 
+async def url_taken(session: Session, endpoint: WebhookEndpoint) -> bool:
+    """Whether another endpoint of the account has this URL. Locks the account's row, so that two at once see it."""
+    await session.exec(select(Account.id).where(Account.id == endpoint.account_id).with_for_update(key_share=True))
+    with session.no_autoflush:
+        query = select(WebhookEndpoint.id).where(
+            WebhookEndpoint.account_id == endpoint.account_id,
+            WebhookEndpoint.url == endpoint.url,
+            WebhookEndpoint.id != endpoint.id,
+            col(WebhookEndpoint.deleted_at).is_(None),
+        )
+        return (await session.exec(query)).first() is not None
+
+
 async def pending_counts(session: Session, endpoints: list[UUID]) -> dict[UUID, int]:
     """Events that wait, per endpoint (absent: none)."""
     query = (

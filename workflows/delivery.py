@@ -15,6 +15,11 @@ class DeliveryWorkflow:
 
     @workflow.run
     async def run(self, process: Process) -> PageResult:
+        workflow.set_current_details(
+            "One pass over one page of messages; rows hold every fact, so it can be repeated at any moment.\n\n"
+            f"- page `{process.subject}`: table `page`; who is being spoken to: table `slot`\n"
+            "- the result counts this attempt only; `songda audit` compares all of them"
+        )
         return await workflow.execute_activity_method(
             DeliveryActivities.deliver_page,
             process,

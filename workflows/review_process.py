@@ -28,6 +28,7 @@ from domain.reviews import (
 )
 from domain.times import SHANGHAI
 from workflows import visibility
+from workflows.review_link import review_link
 
 ACTOR = "temporal-ui"
 """The Temporal UI knows no person, so whatever name an update claims, this is what the audit says."""
@@ -126,7 +127,13 @@ class ReviewProcess:
     def _show(self, case: ReviewCase) -> None:
         late = case.due_at is not None and case.due_at <= workflow.now()
         self._stage = ReviewStage.OVERDUE if late else ReviewStage.WAITING
-        visibility.show(self._stage, _asked(case, late), needs_human=True, due_at=case.due_at)
+        details = _asked(case, self._link(case), late)
+        visibility.show(self._stage, details, needs_human=True, due_at=case.due_at)
+
+    def _link(self, case: ReviewCase) -> str:
+        if self._process is None or case.content_until is None:
+            return ""
+        return review_link(self._process, case.content_until)
 
     async def _act(self, method: Callable[[Any, Any], Awaitable[Any]], argument: object, summary: str) -> Any:
         return await workflow.execute_activity_method(
@@ -134,12 +141,12 @@ class ReviewProcess:
         )
 
 
-def _asked(case: ReviewCase, late: bool) -> str:
+def _asked(case: ReviewCase, link: str, late: bool) -> str:
     """Markdown for whoever decides."""
     lines = [
         f"## {case.title}: approve or reject?",
         "",
-        f"**[See the content]({case.content_url})** (the link works until {_minute(case.content_until)})",
+        f"**[See the content]({link})** (the link works until {_minute(case.content_until)})",
         "",
         *(f"- {fact}" for fact in case.facts),
         "",

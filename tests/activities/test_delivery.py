@@ -227,3 +227,12 @@ async def test_relay_gives_each_account_its_share_of_a_batch(db: Database) -> No
         claimed = await pages.claim_batch(connection, per_account=100)
     assert claimed is not None and claimed[1] == 101
     assert await accounted(db) == 0
+
+
+async def test_a_settled_notice_forgets_its_values(db: Database) -> None:
+    customer = await make_customer(db)
+    await submit(db, customer, ["p@a.test"])
+    await db.pool.execute("UPDATE message SET account_id = $1", SYSTEM_ACCOUNT)
+    async with sender(db) as process:
+        await deliver(activities(db, process, FakeServers()), await claim(db))
+    assert await db.pool.fetchval("SELECT variables FROM message") == {}

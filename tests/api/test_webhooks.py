@@ -99,7 +99,7 @@ async def test_problems_name_the_field_and_nothing_is_made(v1: Door, body: dict[
 
 
 async def test_lists_go_on_at_their_cursors(v1: Door) -> None:
-    ids = [(await v1.make())["id"] for _ in range(3)]
+    ids = [(await v1.make(url=f"https://example.com/{n}"))["id"] for n in range(3)]
     first = (await v1.http.get("/v1/webhooks?limit=2")).json()
     rest = (await v1.http.get(f"/v1/webhooks?limit=2&cursor={first['next_cursor']}")).json()
     assert [item["id"] for item in first["items"] + rest["items"]] == ids

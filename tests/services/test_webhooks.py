@@ -73,9 +73,22 @@ async def test_an_account_has_a_limited_number(db: Database, monkeypatch: pytest
     monkeypatch.setattr(rules, "MAX_ENDPOINTS", 2)
     world, webhooks = await hooks(db), await service(db)
     results = await asyncio.gather(
-        *(webhooks.create(caller(world), URL, ["open"]) for _ in range(4)), return_exceptions=True
+        *(webhooks.create(caller(world), f"{URL}/{n}", ["open"]) for n in range(4)), return_exceptions=True
     )
     assert sorted(type(result).__name__ for result in results) == ["Refusal", "Refusal", "Revealed", "Revealed"]
+
+
+async def test_a_url_has_one_endpoint_per_account(db: Database) -> None:
+    world, other, webhooks = await hooks(db), await hooks(db), await service(db)
+    results = await asyncio.gather(
+        *(webhooks.create(caller(world), URL, ["open"]) for _ in range(3)), return_exceptions=True
+    )
+    assert sorted(str(r) if isinstance(r, Refusal) else "made" for r in results) == ["made"] + 2 * ["webhook_url_taken"]
+    second = await webhooks.create(caller(world), f"{URL}/2", ["open"])
+    with pytest.raises(Refusal, match="webhook_url_taken"):
+        await webhooks.change(caller(world), second.status.endpoint.id, Change(url=URL))
+    assert (await webhooks.get(caller(world), second.status.endpoint.id)).endpoint.url == f"{URL}/2"
+    await webhooks.create(caller(other), URL, ["open"])
 
 
 async def test_other_accounts_see_nothing_and_change_nothing(db: Database) -> None:
@@ -96,7 +109,7 @@ async def test_other_accounts_see_nothing_and_change_nothing(db: Database) -> No
 
 async def test_a_page_goes_on_after_its_cursor(db: Database) -> None:
     world, webhooks = await hooks(db), await service(db)
-    keys = [(await webhooks.create(caller(world), URL, ["open"])).status.endpoint.id for _ in range(3)]
+    keys = [(await webhooks.create(caller(world), f"{URL}/{n}", ["open"])).status.endpoint.id for n in range(3)]
     first = await webhooks.page(caller(world), None, 2)
     rest = await webhooks.page(caller(world), first[-1].endpoint.id, 2)
     assert [status.endpoint.id for status in first + rest] == keys

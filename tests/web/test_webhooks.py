@@ -71,7 +71,7 @@ async def test_replacing_the_secret_shows_the_new_one_and_until_when_the_old_one
 
 
 async def test_a_secret_is_not_shown_on_another_page(portal: Browser) -> None:
-    one, other = await make(portal), await make(portal)
+    one, other = await make(portal), await make(portal, f"{URL}/other")
     await post(portal, one + "/secret")
     assert "whsec_" in await look(portal, other), "its own, of its making"
     cookies = [c for c in portal.http.cookies.jar if c.name == "songda_webhook_secret" and c.path == one]

@@ -2,19 +2,16 @@
 
 import asyncio
 import datetime as dt
-import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer, Worker
+from temporalio.worker import Worker
 
 from activities.onboarding import OnboardingActivities, ReminderRequest
 from domain.accounts import SYSTEM_ACCOUNT
@@ -28,6 +25,7 @@ from services.platform import ensure_platform
 from store.clockwork import Clockwork, DatabaseEpoch
 from store.db import Database
 from store.sending import Message, Submission
+from tests.kept_histories import keep, replay
 from tests.path_rows import Customer
 from worker import sandbox_runner
 from workflows import onboarding as process
@@ -38,7 +36,6 @@ POLICY = Policy(
     "track.songda.example", "support@songda.example", "http://127.0.0.1:8233",
 )  # fmt: skip
 DAY = dt.timedelta(days=1)
-HISTORIES = Path(__file__).parents[1] / "histories"
 
 
 @asynccontextmanager
@@ -115,21 +112,7 @@ async def test_it_advances_with_each_fact_and_goes_back_when_one_is_withdrawn(
         assert (await nudged(handle)).stage is Stage.CERTIFY
         row = await alice.row()
         assert (row.stage, row.changed, row.completed_at) == ("certify", 7, None)
-        await record(handle, "onboarding-there-and-back")
-
-
-async def record(handle: WorkflowHandle[Onboarding, None], name: str) -> None:
-    """Keep a history for later versions to replay, on request: `SONGDA_RECORD=1`."""
-    if os.environ.get("SONGDA_RECORD"):
-        history = await handle.fetch_history()
-        (HISTORIES / f"{name}.json").write_text(json.dumps(history.to_json_dict(), indent=1) + "\n")
-
-
-@pytest.mark.parametrize("path", sorted(HISTORIES.glob("onboarding-*.json")), ids=lambda path: path.stem)
-async def test_recorded_histories_replay(path: Path) -> None:
-    """Processes that are open when a new version is installed go on with it."""
-    history = WorkflowHistory.from_json("onboarding/recorded", path.read_text())
-    await Replayer(workflows=[Onboarding], workflow_runner=sandbox_runner()).replay_workflow(history)
+        await keep(handle, "there-and-back", "example")
 
 
 async def test_without_a_nudge_it_looks_every_day(temporal_env: WorkflowEnvironment, db: Database) -> None:
@@ -193,6 +176,7 @@ async def test_a_stuck_customer_is_reminded_three_times_and_then_a_person_is_ask
         assert (await handle.query(Onboarding.progress)).needs_human
         await temporal_env.sleep(30 * DAY)
         described = await handle.describe()
+        await keep(handle, "reminded-three-times", "example")
     first, second, third = await mails(db)
     assert described.typed_search_attributes[process.visibility.NEEDS_HUMAN] is True
     assert {mail[0] for mail in (first, second, third)} == {"alice@example.com"}
@@ -277,11 +261,9 @@ async def test_it_continues_as_new_and_replays(
         await alice.finishes_everything()
         assert (await nudged(handle)).stage is Stage.CERTIFY
         old = await temporal_env.client.get_workflow_handle(handle.id, run_id=first).fetch_history()
-        new = await handle.fetch_history()
+        await keep(handle, "continued-as-new")
     assert len(old.events) < 4096
-    replayer = Replayer(workflows=[Onboarding], workflow_runner=sandbox_runner())
-    await replayer.replay_workflow(old)
-    await replayer.replay_workflow(new)
+    await replay(old)
 
 
 async def test_it_ends_with_the_account(temporal_env: WorkflowEnvironment, db: Database) -> None:
