@@ -22,7 +22,7 @@ from stack import Addresses, default_data, running_stack
 IMAGES = Path(__file__).resolve().parent / "images"
 WIDE: ViewportSize = {"width": 1300, "height": 860}
 SHORT: ViewportSize = {"width": 1300, "height": 640}
-TALL: ViewportSize = {"width": 1300, "height": 1260}
+TALL: ViewportSize = {"width": 1300, "height": 1120}
 NARROW: ViewportSize = {"width": 390, "height": 844}
 REGISTERED = 4
 """Steps of the demo before the customer has a sender domain: the path is then most telling."""

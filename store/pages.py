@@ -107,10 +107,8 @@ async def claim_batch(
 
 async def next_due(connection: Connection) -> float | None:
     """Seconds until something is due (0 when it is already), or None when nothing waits."""
-    value: float | None = await connection.fetchval(
-        "SELECT greatest(0, extract(epoch FROM min(due_at) - now()))::float FROM due"
-    )
-    return value
+    seconds = await connection.fetchval("SELECT extract(epoch FROM min(due_at) - now())::float FROM due")
+    return None if seconds is None else max(0.0, seconds)
 
 
 async def take_page(connection: Connection, page: UUID) -> TakenPage | None:

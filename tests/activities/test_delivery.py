@@ -236,3 +236,14 @@ async def test_a_settled_notice_forgets_its_values(db: Database) -> None:
     async with sender(db) as process:
         await deliver(activities(db, process, FakeServers()), await claim(db))
     assert await db.pool.fetchval("SELECT variables FROM message") == {}
+
+
+async def test_the_relay_knows_how_long_nothing_is_due(db: Database) -> None:
+    async with db.raw() as connection:
+        assert await pages.next_due(connection) is None
+    await submit(db, await make_customer(db), ["p@a.test"])
+    async with db.raw() as connection:
+        assert await pages.next_due(connection) == 0
+        await connection.execute("UPDATE due SET due_at = now() + interval '30 seconds'")
+        seconds = await pages.next_due(connection)
+    assert seconds is not None and 25 < seconds <= 30

@@ -25,6 +25,7 @@ from services.platform import ensure_platform
 from store.clockwork import Clockwork, DatabaseEpoch
 from store.db import Database
 from store.sending import Message, Submission
+from tests.endings import at_rest
 from tests.kept_histories import keep, replay
 from tests.path_rows import Customer
 from worker import sandbox_runner
@@ -73,6 +74,7 @@ async def stage_becomes(alice: Customer, stage: Stage) -> None:
 
 async def nudged(handle: WorkflowHandle[Onboarding, None]) -> OnboardingProgress:
     """Nudge, and the progress after the look that follows."""
+    await at_rest(handle._client, handle)  # else the look that counts may be one that began before the change
     before = (await handle.query(Onboarding.progress)).rounds
     await handle.signal(Onboarding.nudge)
     async with asyncio.timeout(10):

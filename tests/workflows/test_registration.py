@@ -28,6 +28,7 @@ from store.columns import now
 from store.db import Database
 from store.senders import ApiUser
 from tests.accounts_world import ALICE, BOB, House, house
+from tests.endings import has_ended
 from tests.kept_histories import keep
 from worker import sandbox_runner
 from workflows.registration import Registration as Process_
@@ -45,10 +46,7 @@ async def renew(env: WorkflowEnvironment, home: House) -> None:
 
 @asynccontextmanager
 async def running(env: WorkflowEnvironment, home: House, made: Registered) -> AsyncIterator[Handle]:
-    """The process under a worker of its own. What still runs at the end is let expire.
-
-    Never terminated: with a task in flight that keeps the server's clock locked for every later test.
-    """
+    """The process under a worker of its own. What still runs at the end is let expire."""
     work, queue = home.work, made.workflow_id
     await renew(env, home)
     async with Worker(
@@ -60,7 +58,7 @@ async def running(env: WorkflowEnvironment, home: House, made: Registered) -> As
         try:
             yield handle
         finally:
-            if (await handle.describe()).close_time is None:
+            if not await has_ended(env.client, handle):
                 async with home.db.begin() as session:
                     (await session.get_one(Account, made.account_id)).state = AccountState.EXPIRED.value
                 await handle.signal(Process_.nudge)

@@ -147,7 +147,6 @@ async def case(db: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator
         case = await submitted(alice, temporal_env)
         yield case
         if (await case.row()).state == ReviewState.SUBMITTED:
-            # Never by terminating it: with a task in flight that keeps the server's clock locked for every later test.
             async with db.begin() as session:
                 await rows.withdraw(session, case.version)
             await case.handle.signal("nudge")

@@ -19,6 +19,7 @@ from store.clockwork import Clockwork, DatabaseEpoch
 from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint
+from tests.endings import at_rest, has_ended
 from tests.kept_histories import keep
 from tests.webhook_receiver import receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, hooks
@@ -34,10 +35,7 @@ Handle = WorkflowHandle[WebhookDeliveryWorkflow, None]
 async def running(
     env: WorkflowEnvironment, world: Hooks, process: Process, runner: WorkflowRunner | None = None
 ) -> AsyncIterator[Handle]:
-    """The process under a worker of its own. What still runs at the end is ended by deleting the endpoint.
-
-    Never terminated: with a task in flight that keeps the server's clock locked for every later test.
-    """
+    """The process under a worker of its own. What still runs at the end is ended by deleting the endpoint."""
     queue = process.workflow_id
     does = world.activities
     async with Worker(
@@ -51,7 +49,7 @@ async def running(
             yield handle
         finally:
             latest = env.client.get_workflow_handle(process.workflow_id)
-            if (await latest.describe()).close_time is None:
+            if not await has_ended(env.client, latest):
                 await change(world, process, deleted_at=now())
                 await latest.signal("nudge")
                 await asyncio.wait_for(latest.result(), 20)
@@ -97,6 +95,7 @@ async def test_it_delivers_when_nudged_and_ends_when_deleted(temporal_env: Workf
             await becomes(delivered)
             progress = await handle.query(WebhookDeliveryWorkflow.progress)
             assert (progress.stage, progress.failed, progress.pending, progress.next_look) == (Stage.IDLE, 0, 0, None)
+            await at_rest(temporal_env.client, handle)
             await world.owe(1)
             await change(world, process, deleted_at=now())
             await handle.signal(WebhookDeliveryWorkflow.nudge)
