@@ -32,6 +32,7 @@ from domain.secrets import Vault
 from gateways.dns import DnsResolver
 from gateways.http import Guard, HttpPoster
 from gateways.smtp import SmtpOptions, SmtpTransport
+from services import discreet_logs
 from services.clockwork import Clockwork
 from services.relay import Relay
 from settings import Settings
@@ -142,6 +143,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    discreet_logs.install()
     tools = await make_tools(settings)
     deliveries = delivery_activities(tools)
     async with contextlib.AsyncExitStack() as stack:

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import structlog
 from cryptography.fernet import InvalidToken
 from temporalio import activity
 
@@ -17,13 +18,17 @@ from domain.ids import Process
 from domain.sending import MessageState, Outcome, OutcomeKind, Standing, settle
 from domain.transport import Connection, Mail, MailRoute, Router, Transport
 from store import clockwork, pages
-from store.db import Database
+from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import Ended, Intent, Turn
 from store.pages import PageMessage, TakenPage
+
+log = structlog.get_logger(__name__)
 
 PAGE_SECONDS = 15.0
 GIVE_BACK_AFTER = dt.timedelta(seconds=5)
 MESSAGES_PER_CONNECTION = 20
+_BROKEN = Outcome(OutcomeKind.UNCERTAIN, "uncertain", text="the dialogue ended without an answer")
+"""What is known of a dialogue that was broken off by a fault of ours, until it says otherwise."""
 ROUTES_AT_ONCE = 20
 
 
@@ -104,12 +109,16 @@ class PageWork:
             for _ in range(min(self._wire.per_destination, 1 + len(queue) // MESSAGES_PER_CONNECTION))
         }
         end = asyncio.get_running_loop().time() + PAGE_SECONDS
+        faults: list[BaseException] = []
         while tasks and asyncio.get_running_loop().time() < end:
-            _, tasks = await asyncio.wait(tasks, timeout=1)
+            done, tasks = await asyncio.wait(tasks, timeout=1)
+            faults += [fault for task in done if not task.cancelled() and (fault := task.exception())]
             activity.heartbeat(sum(self._counts.values()))
         self._stopping = True
         if self._lost:
             raise LeaseLost(str(self._page.id))
+        for fault in faults:
+            raise fault
 
     def result(self) -> PageResult:
         tried = sum(self._counts.values())
@@ -150,6 +159,8 @@ class PageWork:
                 await _Conversation(self, route, queue, slot).run()
         except LeaseLost:
             self._lost = True
+        except DATABASE_TROUBLE as error:  # what is left in the queue goes back to `due`
+            log.warning("conversation_ended", error=type(error).__name__)
         finally:
             open_to[route.destination] -= 1
 
@@ -162,7 +173,7 @@ class PageWork:
         may_resend = content.resend_uncertain and not message.possible_duplicate
         try:
             return self._activities.renderer.render(message, content), may_resend
-        except (ValueError, InvalidToken) as error:
+        except (ValueError, TypeError, LookupError, InvalidToken) as error:
             return Outcome(OutcomeKind.DROPPED, "render_failed", text=type(error).__name__), may_resend
 
     def ended(
@@ -200,14 +211,17 @@ class _Conversation:
         self._ended: Ended | None = None
 
     async def run(self) -> None:
+        """However it ends, its slot is emptied in order: whoever gets the slot next would write over what it holds."""
         try:
             while (message := self._work.next_message(self._queue)) is not None:
                 if not await self._one(message):
                     break
-            await self._flush()
         finally:
-            if self._connection is not None:
-                await self._connection.close()
+            try:
+                await self._flush()
+            finally:
+                if self._connection is not None:
+                    await self._connection.close()
 
     async def _one(self, message: PageMessage) -> bool:
         """Deliver one message; False when this connection should end."""
@@ -222,9 +236,12 @@ class _Conversation:
         if not await self._work.say(Turn(self._slot, ended, intent)):
             return False  # a newer attempt holds the page
         started = dt.datetime.now(dt.UTC)
-        outcome = await connection.deliver(mail)
-        self._served += 1
-        self._ended = self._work.ended(intent, outcome, started, may_resend=may_resend)
+        outcome = _BROKEN
+        try:
+            outcome = await connection.deliver(mail)
+        finally:
+            self._served += 1
+            self._ended = self._work.ended(intent, outcome, started, may_resend=may_resend)
         return True
 
     async def _usable(self) -> Connection | Outcome:

@@ -20,6 +20,8 @@ from store.dialogues import Turn
 log = structlog.get_logger(__name__)
 
 RENEW_SECONDS = 2.5
+LEASE_PAUSE = 0.5
+"""Before a new lease is begun where one was lost, in seconds."""
 
 
 @dataclass
@@ -56,13 +58,13 @@ class SenderProcess:
             while True:
                 try:
                     await self._begin_lease()
-                    await self._keep_lease()
+                    await self._keep_lease(recorder)
                 except LeaseLost:
                     log.warning("lease_lost", sender=str(self.id))
                 except DATABASE_TROUBLE as error:
                     log.warning("no_lease_yet", error=type(error).__name__)
                 self._abandon()
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(LEASE_PAUSE)
         finally:
             await self._shut(recorder)
 
@@ -72,10 +74,15 @@ class SenderProcess:
             await dialogues.register_sender(connection, self.id, socket.gethostname(), os.getpid())
         self._alive.set()
 
-    async def _keep_lease(self) -> None:
-        """Renew until the database says that it ended. While the database is away, it decides when it is back."""
+    async def _keep_lease(self, recorder: asyncio.Task[None]) -> None:
+        """Renew until the database says that it ended. While the database is away, it decides when it is back.
+
+        Raises what ended the recorder: without it every connection would wait for ever, under a lease that lives.
+        """
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.wait([recorder], timeout=RENEW_SECONDS)
+            if recorder.done():
+                recorder.result()
             try:
                 async with self._db.raw() as connection:
                     await dialogues.renew_lease(connection, self.id)

@@ -10,6 +10,7 @@ from api import problems, reference
 from api.body_limit import BodyLimit
 from api.v1 import accounts, api_users, domains, onboarding, sends, sessions, templates, webhooks
 from domain.secrets import Vault
+from services import discreet_logs
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
@@ -21,6 +22,7 @@ from web.app import mount
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    discreet_logs.install()
     db = await Database.open(settings.database_url)
     client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace, lazy=True)
     vault = Vault(settings.secret_key.get_secret_value())

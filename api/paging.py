@@ -5,8 +5,16 @@ from typing import Annotated, Protocol
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import Field
 
-Cursor = Annotated[UUID | None, Query(description="`next_cursor` of the page before; absent for the first page.")]
+_CURSOR = "01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"
+Cursor = Annotated[
+    UUID | None,
+    Query(description="`next_cursor` of the page before; absent for the first page.", examples=[_CURSOR]),
+]
+NextCursor = Annotated[
+    UUID | None, Field(description="Give it as `cursor` to get the next page; null: that was all.", examples=[_CURSOR])
+]
 Limit = Annotated[int, Query(ge=1, le=200, description="Rows of one page.")]
 
 

@@ -28,13 +28,13 @@ class Problem(BaseModel):
     """RFC 9457; `code` is stable, `next_step` says what to do."""
 
     type: str = Field(examples=["urn:songda:problem:domain_not_usable"])
-    title: str
-    status: int
+    title: str = Field(examples=["domain not usable"])
+    status: int = Field(examples=[422])
     code: str = Field(examples=["domain_not_usable"])
-    detail: str
-    next_step: str
-    field: str | None = None
-    errors: list[FieldProblem] = []
+    detail: str = Field(examples=["Sender domain “mail.example.com” is not usable: its DKIM record is not verified."])
+    next_step: str = Field(examples=["Publish or mend the record shown on the domain's page (GET /v1/domains/{id})."])
+    field: str | None = Field(None, examples=["from"])
+    errors: list[FieldProblem] = Field([], description="One entry for each wrong value or line, where several are.")
 
 
 def problem(code: str, status: int, detail: str, next_step: str, **extra: object) -> JSONResponse:

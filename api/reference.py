@@ -1,19 +1,51 @@
-"""The API reference at `/docs`: Swagger UI from an installed wheel, so that no browser asks a CDN for it."""
+"""`/openapi.json`, and the API reference at `/docs`: Swagger UI from an installed wheel, so that no browser asks a CDN.
 
+FastAPI describes errors as it would answer them itself; ours are problem documents, so the description is corrected.
+"""
+
+from collections.abc import Iterator
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 ASSETS = "/docs/assets"
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+UNUSED = ("HTTPValidationError", "ValidationError")
+"""FastAPI's own words for a request that it refuses."""
+METHODS = ("get", "post", "put", "patch", "delete")
+ABOUT = """
+The path to the first mail: register, publish a sender domain's records, create an API user and a template of the same
+kind, have the template approved, send. `GET /v1/onboarding` says which step comes next.
+
+**Who calls.** `Authorization: Bearer …` with a session token (`POST /v1/sessions`) or an API user's key. Keys can
+send and read; what changes the account needs a session.
+
+**Errors** are problem documents (RFC 9457): `code` is stable, `detail` says what is wrong, `next_step` what to do,
+`field` and `errors` where. With `Accept-Language: zh` the texts are Chinese.
+
+**Lists** come in pages: give `next_cursor` as `cursor` until it is null.
+"""
+TAGS = {
+    "account": "Registration, the account, its password and sessions, support.",
+    "onboarding": "Where the account is on the path, once or live.",
+    "sender domains": "Domains to send from, the DNS records to publish, what was found of them.",
+    "API users": "Sending identities, the domains they may send from, their keys.",
+    "templates": "Content with variables, its versions and reviews.",
+    "sends": "Sending, and what became of each message.",
+    "webhooks": "Where events go; signed after Standard Webhooks.",
+}
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page and its two files."""
+    """Serve the description, and the page with its two files."""
     folder = str(files("fastapi_offline") / "static")
     app.mount(ASSETS, StaticFiles(directory=folder), name="reference-assets")
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -24,3 +56,32 @@ def install(app: FastAPI) -> None:
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
             swagger_favicon_url="/static/mark.svg",
         )
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once."""
+    if app.openapi_schema is None:
+        tags = [{"name": name, "description": about} for name, about in TAGS.items()]
+        schema = get_openapi(
+            title=f"{app.title} API", version=app.version, description=ABOUT, routes=app.routes, tags=tags
+        )
+        for operation in operations(schema):
+            _tell_problems(operation)
+        for name in UNUSED:
+            schema["components"]["schemas"].pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every operation of an OpenAPI document."""
+    for path in schema["paths"].values():
+        for method in METHODS:
+            if method in path:
+                yield path[method]
+
+
+def _tell_problems(operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if status.startswith(("4", "5")):
+            response["content"] = PROBLEM

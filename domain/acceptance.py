@@ -113,7 +113,7 @@ def sort_recipients(
         except Refusal as refusal:
             if not request.skip_invalid:
                 raise _at(refusal, place) from refusal
-            rejected.append(Rejected(recipient.line or place + 1, recipient.address[:320], refusal.code))
+            rejected.append(Rejected.of(recipient.line or place + 1, recipient.address, refusal))
             continue
         duplicates += checked.address in good
         good.setdefault(checked.address, checked)

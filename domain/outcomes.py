@@ -53,6 +53,7 @@ RULES: tuple[Rule, ...] = (
     Rule(r"", r"5", r"", "policy.other", _B),
     Rule(r"", r"4", r"", "soft.conn", _D),
 )
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -75,4 +76,20 @@ def _applies(rule: Rule, host: str, code: str, text: str) -> bool:
 
 def bounded(text: str) -> str:
     """A peer's words, fit for a row: one line, at most 500 characters, nothing that PostgreSQL refuses."""
-    return " ".join(text.replace("\0", "").split())[:500]
+    return " ".join(legible(text).replace("\0", "").split())[:500]
+
+
+def legible(text: str) -> str:
+    """The same text with bytes that were not UTF-8 read as GB18030, as many Chinese servers still reply.
+
+    SMTP clients hand such bytes on as lone surrogates, which no database takes.
+    """
+    if text.isascii():
+        return text
+    raw = text.encode("utf-8", "surrogateescape" if _ESCAPED.search(text) else "replace")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("ascii", "replace")

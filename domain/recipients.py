@@ -1,7 +1,7 @@
 """Recipient lists as files: which column is the address, which are variables, and what is wrong on which line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -77,12 +77,12 @@ class _Unknown(dict[str, object]):
         return "…"
 
 
-def explain_code(code: str, language: str) -> str:
-    """What a stored reason (`Rejected.reason`) means, in `zh` or `en`."""
+def explain_code(code: str, language: str, params: Mapping[str, object] | None = None) -> str:
+    """What a stored reason (`Rejected.reason`) means, in `zh` or `en`. Rows of old versions hold no params."""
     wording = REFUSALS.get(code)
     if wording is None:
         return code
-    return (wording.detail_zh if language == "zh" else wording.detail_en).format_map(_Unknown())
+    return (wording.detail_zh if language == "zh" else wording.detail_en).format_map(_Unknown(params or {}))
 
 
 class BadLines(Refusal):

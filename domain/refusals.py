@@ -3,6 +3,7 @@
 The texts are `str.format` patterns over the refusal's params.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.errors import Refusal
@@ -20,6 +21,16 @@ class Wording:
 
 
 REFUSALS: dict[str, Wording] = {}
+WORDS = {
+    "ownership": ("所有权", "ownership"),
+    "spf": ("SPF", "SPF"),
+    "dkim": ("DKIM", "DKIM"),
+    "template": ("模板", "template"),
+    "send": ("发送", "send"),
+    "message": ("邮件", "message"),
+    "webhook": ("WebHook", "webhook"),
+}
+"""(Chinese, English) of the codes that params hold."""
 
 
 def register(code: str, status: int, zh: tuple[str, str], en: tuple[str, str]) -> None:
@@ -36,7 +47,15 @@ def explain(refusal: Refusal, language: str) -> tuple[int, str, str]:
         detail, step = wording.detail_zh, wording.next_zh
     else:
         detail, step = wording.detail_en, wording.next_en
-    return wording.status, detail.format(**refusal.params), step.format(**refusal.params)
+    params = _spoken(refusal.params, language)
+    return wording.status, detail.format(**params), step.format(**params)
+
+
+def _spoken(params: Mapping[str, object], language: str) -> dict[str, object]:
+    """Codes among the params (`record`, `what`) as a reader's words; what has no entry stays."""
+    chosen = 0 if language == "zh" else 1
+    known = {name: WORDS.get(str(params[name])) for name in ("record", "what") if name in params}
+    return {**params, **{name: words[chosen] for name, words in known.items() if words}}
 
 
 register("invalid", 422, ("{reason}", "请修改后重试。"), ("{reason}", "Correct the value and try again."))

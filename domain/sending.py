@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from domain.errors import Refusal
+
 MAX_RECIPIENTS = 100_000
 """Recipients of one request; more is a campaign on an address list."""
 RETRY_AFTER = tuple(dt.timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 480))
 """Waits between tries; the last one repeats until the message's time to live ends (reference §1.5)."""
+ADDRESS_SHOWN = 320
+"""Characters kept of an address that was left out."""
 TIME_TO_LIVE = {"trigger": dt.timedelta(hours=24), "batch": dt.timedelta(hours=72)}
 
 
@@ -84,6 +88,14 @@ class Rejected:
     line: int
     address: str
     reason: str
+    params: dict[str, str | int] = field(default_factory=dict)
+    """Of the reason's text."""
+
+    @classmethod
+    def of(cls, line: int, address: str, refusal: Refusal) -> "Rejected":
+        """With those params that a row can hold."""
+        about = {name: value for name, value in refusal.params.items() if isinstance(value, str | int)}
+        return cls(line, address[:ADDRESS_SHOWN], refusal.code, about)
 
 
 @dataclass(frozen=True)

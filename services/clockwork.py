@@ -154,16 +154,23 @@ class Clockwork:
         done = 0
         for first in range(0, len(wanted), NUDGES_AT_ONCE):
             some = wanted[first : first + NUDGES_AT_ONCE]
-            heard = await asyncio.gather(*(self._nudge(each.workflow_id) for each in some))
-            sent = [each for each, was_heard in zip(some, heard, strict=True) if was_heard is not None]
-            async with self._db.raw() as connection:
-                await rows.stamp_nudged(connection, sent)
-            for name in (each.workflow_id for each, was_heard in zip(some, heard, strict=True) if was_heard is False):
-                await self._notice_end(name)
-            done += len(sent)
-            if len(sent) < len(some):
+            sent = await self._send(some)
+            done += sent
+            if sent < len(some):
                 break
         return done
+
+    async def _send(self, wanted: list[rows.WantedNudge]) -> int:
+        """Nudge these together; how many are done with, heard or not."""
+        heard = await asyncio.gather(*(self._nudge(each.workflow_id) for each in wanted))
+        answers = dict(zip(wanted, heard, strict=True))
+        done = [each for each, was_heard in answers.items() if was_heard is not None]
+        async with self._db.raw() as connection:
+            await rows.stamp_nudged(connection, done)
+        for each in done:
+            if not answers[each]:
+                await self._notice_end(each.workflow_id)
+        return len(done)
 
     async def _nudge(self, name: str) -> bool | None:
         """True: heard. False: nobody there, or it can hear no more. None: Temporal is away, try again."""
@@ -181,7 +188,7 @@ class Clockwork:
         return True
 
     async def _notice_end(self, name: str) -> None:
-        """A process that did not hear may have been ended from outside; one that is missing waits for the full check."""
+        """Who did not hear may have been ended from outside. What is missing waits for the full check."""
         async with self._db.read() as session:
             row = await rows.find(session, name)
         if row is None or row.closed_at is not None or row.needs_human is not None:

@@ -128,6 +128,8 @@ class Senders:
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
             self._refuse_test(row)
+            if not [each for each in await domains.by_ids(session, [domain_id]) if each.account_id == row.account_id]:
+                raise Refusal("domain_not_found", field="domain_id")
             await rows.unbind(session, row.id, domain_id)
             await self._onboarding(session, row)
         return await self.get(caller, api_user_id)

@@ -105,7 +105,7 @@ class Sending:
             raise BadLines(parsed.problems)
         if not parsed.recipients:
             raise BadLines(parsed.problems)
-        left_out = tuple(Rejected(p.line, p.value, p.code) for p in parsed.problems)
+        left_out = tuple(Rejected.of(p.line, p.value, p.refusal()) for p in parsed.problems)
         try:
             return await self._accept(
                 caller, replace(request, recipients=parsed.recipients), left_out, parsed.duplicates

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -176,7 +176,7 @@ async def _write_submission(
     now, scale = when
     identity = admitted.identity
     kind = str(identity.api_user_kind)
-    rejected = [{"line": r.line, "address": r.address, "reason": r.reason} for r in admitted.rejected]
+    rejected = [asdict(one) for one in admitted.rejected]
     found: UUID | None = await connection.fetchval(
         _SUBMISSION,
         new_id(),

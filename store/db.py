@@ -20,8 +20,11 @@ IDLE_ON_SENDING_PATH = "5s"
 """A process that was stopped inside a transaction must lose its locks before its sender lease (10 s) has ended:
 else whoever takes its pages over would wait for it."""
 IDLE_ELSEWHERE = "20s"
-DATABASE_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
-"""What a loop that outlives a restart of the database catches, to try again later."""
+DATABASE_TROUBLE = (
+    OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, SQLAlchemyError,
+)  # fmt: skip
+"""What a loop that outlives a restart of the database catches, to try again later. (The internal error is what asyncpg
+says of a connection that was cut in the midst of an answer.)"""
 Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
 
 

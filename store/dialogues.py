@@ -13,6 +13,7 @@ from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
 from domain.errors import LeaseLost
+from domain.outcomes import bounded
 from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.webhooks import Event
 from store.db import Connection
@@ -107,9 +108,27 @@ async def commit_turns(connection: Connection, sender: UUID, turns: list[Turn]) 
     ended = [turn.ended for turn in turns if turn.ended is not None and _counts(turn.ended, epochs)]
     counted = await _record(connection, ended)
     granted = {t.slot for t in turns if t.intent and epochs.get(t.intent.page_id) == t.intent.page_epoch}
+    granted |= await _granted_before(connection, sender, [t for t in turns if t.intent and t.slot not in granted])
     await _write_slots(connection, sender, turns, granted)
     await _add_totals(connection, [one for one in ended if one.message.id in counted])
     return granted
+
+
+async def _granted_before(connection: Connection, sender: UUID, refused: list[Turn]) -> set[int]:
+    """The slots that hold their intent already: an earlier commit granted it, and its answer was lost.
+
+    Newer attempts left such a message to its slot, so it must not be taken out of there unspoken.
+    """
+    intents = [(turn.slot, turn.intent.message.id, turn.intent.page_id) for turn in refused if turn.intent]
+    if not intents:
+        return set()
+    rows = await connection.fetch(
+        "SELECT number FROM slot JOIN unnest($2::int[], $3::bigint[], $4::uuid[]) AS i (number, message_id, page_id)"
+        " USING (number, message_id, page_id) WHERE sender_id = $1",
+        sender,
+        *map(list, zip(*intents, strict=True)),
+    )
+    return {row["number"] for row in rows}
 
 
 async def _require_lease(connection: Connection, sender: UUID) -> None:
@@ -182,7 +201,7 @@ def _columns(ended: Ended) -> tuple[Any, ...]:
         o.reason,
         o.code,
         o.enhanced,
-        o.text,
+        bounded(o.text),
         o.host,
     )
 
@@ -276,7 +295,7 @@ _DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR
 
 _SETTLE = """
 WITH lost AS (
-    SELECT s.message_id, s.intent_at, u.resend_uncertain AND NOT m.possible_duplicate AS resend
+    SELECT s.message_id, s.intent_at, b.label, u.resend_uncertain AND NOT m.possible_duplicate AS resend
     FROM slot s JOIN message m ON m.id = s.message_id AND m.state = 'queued'
     JOIN submission b ON b.id = m.submission_id JOIN api_user u ON u.id = b.api_user_id
     WHERE s.sender_id = $1
@@ -288,7 +307,8 @@ WITH lost AS (
         next_at = CASE WHEN l.resend THEN now() + $2::interval END,
         finished_at = CASE WHEN l.resend THEN NULL ELSE now() END
     FROM lost l WHERE m.id = l.message_id
-    RETURNING m.id, m.account_id, m.attempts, m.state, m.next_at, l.intent_at
+    RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, m.next_at, m.reason,
+        m.code, m.enhanced, m.reply, l.intent_at, l.label, now() AS ended_at
 ), tried AS (
     INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
     SELECT id, attempts, intent_at, now(), 'uncertain', 'uncertain', 0, '', $3, ''
@@ -297,7 +317,7 @@ WITH lost AS (
     INSERT INTO due (message_id, account_id, due_at)
     SELECT id, account_id, next_at FROM again WHERE state = 'queued' ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM again
+SELECT * FROM again
 """
 
 
@@ -309,7 +329,8 @@ async def settle_dead_sender(connection: Connection, wait: dt.timedelta = RESEND
     dead = await connection.fetchval(_DEAD)
     if dead is None:
         return None
-    count: int = await connection.fetchval(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
+    lost = await connection.fetch(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
+    await owe_events(connection, [event for row in lost if (event := _event(row))])
     await connection.execute("DELETE FROM slot WHERE sender_id = $1", dead)
     await connection.execute("DELETE FROM sender WHERE id = $1", dead)
-    return count
+    return len(lost)

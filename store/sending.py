@@ -1,6 +1,7 @@
 """Submissions and their messages; who waits, who is being sent, by whom (design §4).
 
-The tables are declared here; the statements of the hot path are in `store/accepting.py` and `store/delivery.py`.
+The tables are declared here; the statements of the hot path are in `store/accepting.py`, `store/pages.py`
+and `store/dialogues.py`.
 """
 
 import datetime as dt

@@ -105,7 +105,6 @@ async def _sample(session: Session, account: UUID, language: str) -> None:
             text=text_from_html(content.html),
             variables=content.variables,
             state=ReviewState.APPROVED.value,
-            submitted_at=now(),
             decided_at=now(),
             decided_by="system",
         )

@@ -53,10 +53,16 @@ class PageHeaders:
         await self._app(scope, receive, with_headers)
 
 
+def _keeping(path: str) -> str:
+    """Our own scripts change together with the pages, so browsers ask each time whether theirs is current."""
+    if path.startswith("/assets/"):
+        return "public, max-age=3600"
+    return "no-cache" if path.startswith("/static/") else "no-store"
+
+
 def _complete(headers: MutableHeaders, scope: Scope) -> None:
     for name, value in PAGE_HEADERS.items():
         headers.setdefault(name, value)
-    fixed = scope["path"].startswith(("/assets/", "/static/"))
-    headers.setdefault("cache-control", "public, max-age=3600" if fixed else "no-store")
+    headers.setdefault("cache-control", _keeping(scope["path"]))
     if scope["app"].state.services.foundation.policy.secure_cookies:
         headers.setdefault("strict-transport-security", "max-age=31536000")

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from api.callers import MemberCaller, Served
@@ -150,7 +150,9 @@ async def change_password(body: PasswordChange, served: Served, caller: MemberCa
     await served.passwords.change(caller, body.current, body.new)
 
 
-@router.post("/password-resets", status_code=202, summary="Ask for a link that resets the password")
+@router.post(
+    "/password-resets", status_code=202, response_class=Response, summary="Ask for a link that resets the password"
+)
 async def ask_reset(body: ResetRequest, served: Served, visitor: Visiting) -> None:
     """Answers alike for every address."""
     await served.passwords.ask_reset(body.email, visitor)

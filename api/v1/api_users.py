@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from api.callers import AnyCaller, MemberCaller, Served
-from api.paging import Cursor, Limit, next_cursor
+from api.paging import Cursor, Limit, NextCursor, next_cursor
 from api.problems import Problem
 from domain.domains import DomainState
 from domain.senders import SendKind
@@ -78,7 +78,7 @@ class ApiUserWithKey(ApiUserOut):
 
 class ApiUserPage(BaseModel):
     items: list[ApiUserOut]
-    next_cursor: UUID | None = None
+    next_cursor: NextCursor = None
 
 
 @router.post("", status_code=201, summary="Create an API user")
@@ -100,6 +100,7 @@ async def index(served: Served, caller: AnyCaller, cursor: Cursor = None, limit:
 
 @router.get("/{api_user_id}", summary="One API user")
 async def show(api_user_id: ApiUserId, served: Served, caller: AnyCaller) -> ApiUserOut:
+    """Its domains with their states, and the prefixes of its keys."""
     return ApiUserOut(**_common(await served.senders.get(caller, api_user_id)))
 
 
@@ -118,6 +119,7 @@ async def bind(api_user_id: ApiUserId, domain_id: DomainId, served: Served, call
 
 @router.delete("/{api_user_id}/domains/{domain_id}", summary="Unbind a domain")
 async def unbind(api_user_id: ApiUserId, domain_id: DomainId, served: Served, caller: MemberCaller) -> ApiUserOut:
+    """It can send from that domain no more; what was accepted before is still sent."""
     return ApiUserOut(**_common(await served.senders.unbind(caller, api_user_id, domain_id)))
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from api.callers import AnyCaller, MemberCaller, Served
-from api.paging import Cursor, Limit, next_cursor
+from api.paging import Cursor, Limit, NextCursor, next_cursor
 from api.problems import Problem
 from domain.domain_records import Hint, txt_strings
 from domain.domains import NEEDED, DomainState, Purpose, RecordState
@@ -36,7 +36,9 @@ class RecordOut(BaseModel):
     type: str = Field(examples=["TXT"])
     value: str = Field(examples=["songda-account=5f2c6f0f3f7f4c1f9d0a3b1c2d3e4f50"])
     txt_strings: str | None = Field(
-        default=None, description="A TXT value as zone files write it: strings of at most 255 octets."
+        default=None,
+        description="A TXT value as zone files write it: strings of at most 255 octets.",
+        examples=['"v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQ" "EFAAOCAQ8AMIIBCgKCAQEA"'],
     )
     state: RecordState
     found: list[str] = Field(examples=[["songda-account=5f2c6f0f3f7f4c1f9d0a3b1c2d3e4f50"]])
@@ -45,7 +47,7 @@ class RecordOut(BaseModel):
 
 
 class DomainOut(BaseModel):
-    id: UUID
+    id: UUID = Field(examples=["01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"])
     name: str = Field(examples=["mail.example.com"])
     state: DomainState
     is_test: bool
@@ -66,7 +68,7 @@ class DomainDetail(DomainOut):
 
 class DomainPage(BaseModel):
     items: list[DomainOut]
-    next_cursor: UUID | None = None
+    next_cursor: NextCursor = None
 
 
 @router.post("", status_code=201, summary="Add a sender domain")

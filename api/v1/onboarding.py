@@ -17,6 +17,7 @@ from services.onboarding import PathView, StepView
 
 RECONNECT_MS = 2000
 REFUSED: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (401, 404)}
+_EVENT = 'event: path\nid: 3\nretry: 2000\ndata: {"stage": "template", "changed": 3}\n\n'
 router = APIRouter(prefix="/v1/onboarding", tags=["onboarding"], responses=REFUSED)
 
 
@@ -55,13 +56,16 @@ class OnboardingOut(BaseModel):
     workflow_id: str = Field(examples=["onboarding/01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"], description="For support.")
 
 
-@router.get("")
+@router.get("", summary="The path of the account: steps, what is missing, what comes next")
 async def show(request: Request, served: Served, caller: AnyCaller) -> OnboardingOut:
     """Each step with its state, what is missing, and where to take it."""
     return _out(await served.onboarding.show(caller), request, served)
 
 
-@router.get("/events", response_class=EventSourceResponse)
+@router.get(
+    "/events", response_class=EventSourceResponse, summary="The same, live (server-sent events)",
+    responses={200: {"content": {"text/event-stream": {"example": _EVENT}}}},
+)  # fmt: skip
 async def events(request: Request, served: Served, caller: AnyCaller) -> AsyncIterator[ServerSentEvent]:
     """The same as server-sent events named `path`: the state now, then each change within about a second.
 

@@ -8,8 +8,10 @@ from fastapi.responses import StreamingResponse
 from starlette.status import HTTP_202_ACCEPTED
 
 from api.callers import AnyCaller, Served
+from api.paging import Cursor
 from api.problems import FieldProblem, Problem, language_of, problem
 from api.v1.sends_models import (
+    SEND_ID,
     AcceptedOut,
     MessageDetail,
     MessageOut,
@@ -44,9 +46,11 @@ Key = Annotated[
     ),
 ]  # fmt: skip
 Limit = Annotated[int, Query(ge=1, le=500)]
+SendId = Annotated[UUID, Path(examples=[SEND_ID])]
+State = Annotated[Outcome | None, Query(alias="state", examples=["bounced"])]
 
 
-@router.post("/sends", status_code=HTTP_202_ACCEPTED, responses=_REFUSALS)
+@router.post("/sends", summary="Send a template to recipients", status_code=HTTP_202_ACCEPTED, responses=_REFUSALS)
 async def create_send(
     served: Served, caller: AnyCaller, body: SendIn, request: Request, response: Response, key: Key = None
 ) -> AcceptedOut:
@@ -57,7 +61,13 @@ async def create_send(
     return answer
 
 
-@router.post("/sends/upload", status_code=HTTP_202_ACCEPTED, responses=_REFUSALS, response_model=AcceptedOut)
+@router.post(
+    "/sends/upload",
+    summary="Send to the recipients of a CSV file",
+    status_code=HTTP_202_ACCEPTED,
+    responses=_REFUSALS,
+    response_model=AcceptedOut,
+)
 async def create_send_from_file(
     served: Served, caller: AnyCaller, form: Annotated[SendFileIn, Form(media_type="multipart/form-data")],
     request: Request, response: Response, key: Key = None,
@@ -84,8 +94,8 @@ def bad_lines(refusal: BadLines, language: str) -> Response:
     return problem(refusal.code, status, detail, step, field=refusal.field, errors=errors, count=len(refusal.problems))
 
 
-@router.get("/sends", responses={401: _REFUSALS[401]})
-async def list_sends(served: Served, caller: AnyCaller, cursor: UUID | None = None, limit: Limit = 50) -> SendPage:
+@router.get("/sends", summary="List sends", responses={401: _REFUSALS[401]})
+async def list_sends(served: Served, caller: AnyCaller, cursor: Cursor = None, limit: Limit = 50) -> SendPage:
     """Sends of the account, newest first."""
     sends = await served.sending.sends(caller, cursor, limit + 1)
     more = len(sends) > limit
@@ -94,15 +104,15 @@ async def list_sends(served: Served, caller: AnyCaller, cursor: UUID | None = No
     )
 
 
-@router.get("/sends/{send_id}", responses=_NOT_FOUND)
-async def get_send(served: Served, caller: AnyCaller, send_id: UUID, request: Request) -> SendDetail:
+@router.get("/sends/{send_id}", summary="One send and how far it is", responses=_NOT_FOUND)
+async def get_send(served: Served, caller: AnyCaller, send_id: SendId, request: Request) -> SendDetail:
     """One send: messages by outcome, and how far it is."""
     return SendDetail.of_view(await served.sending.view(caller, send_id), language_of(request))
 
 
-@router.get("/sends/{send_id}/messages", responses=_NOT_FOUND)
+@router.get("/sends/{send_id}/messages", summary="Messages of a send", responses=_NOT_FOUND)
 async def list_messages(
-    served: Served, caller: AnyCaller, send_id: UUID, outcome: Annotated[Outcome | None, Query(alias="state")] = None,
+    served: Served, caller: AnyCaller, send_id: SendId, outcome: State = None,
     cursor: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0, limit: Limit = 100,
 ) -> MessagePage:  # fmt: skip
     """Messages of a send in the order of its recipients; `state` keeps one outcome."""
@@ -116,10 +126,11 @@ async def list_messages(
 
 @router.get(
     "/sends/{send_id}/messages.csv",
+    summary="Messages of a send as CSV",
     responses={**_NOT_FOUND, 200: {"content": {"text/csv": {"example": "address,outcome\r\na@qq.com,delivered\r\n"}}}},
     response_class=StreamingResponse,
 )
-async def export_messages(served: Served, caller: AnyCaller, send_id: UUID) -> StreamingResponse:
+async def export_messages(served: Served, caller: AnyCaller, send_id: SendId) -> StreamingResponse:
     """All messages of a send as CSV for spreadsheets (UTF-8 with BOM; no value is taken for a formula)."""
     return StreamingResponse(
         await served.sending.export(caller, send_id), media_type="text/csv; charset=utf-8",
@@ -127,9 +138,9 @@ async def export_messages(served: Served, caller: AnyCaller, send_id: UUID) -> S
     )  # fmt: skip
 
 
-@router.get("/messages/{message_id}", responses=_NOT_FOUND)
+@router.get("/messages/{message_id}", summary="One message with its attempts", responses=_NOT_FOUND)
 async def get_message(
-    served: Served, caller: AnyCaller, message_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
+    served: Served, caller: AnyCaller, message_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[4711])]
 ) -> MessageDetail:
     """One message with every attempt: when, at which server, with which reply."""
     return MessageDetail.with_history(*await served.sending.message(caller, message_id))

@@ -15,6 +15,7 @@ from store.sends_read import Send, SentMessage, Try
 
 Outcome = Literal["delivered", "deferred", "queued", "bounced", "dropped", "unknown"]
 SEND_ID = "0192f0c1-2a4b-7c3d-8e9f-0a1b2c3d4e5f"
+_MOMENT = "2026-11-23T08:00:00Z"
 _SEND_EXAMPLE: dict[str, Any] = {
     "template": "welcome",
     "from": "news@mail.example.com",
@@ -78,7 +79,8 @@ class SendFileIn(Envelope):
     model_config = ConfigDict(extra="forbid")
     file: UploadFile = Field(
         description="A header line, one column of addresses, further columns as variables. UTF-8, GB18030 or UTF-16;"
-        f" comma, semicolon or tab; at most {MAX_FILE_BYTES // 2**20} MB and 100,000 recipients."
+        f" comma, semicolon or tab; at most {MAX_FILE_BYTES // 2**20} MB and 100,000 recipients.",
+        examples=["email,name\nli.lei@qq.com,李雷\n"],
     )
 
 
@@ -94,7 +96,7 @@ class RejectedOut(BaseModel):
     def of(cls, rejected: Rejected, language: str) -> "RejectedOut":
         return cls(
             line=rejected.line, address=rejected.address[: LOCAL_OCTETS + 256], reason=rejected.reason,
-            detail=explain_code(rejected.reason, language),
+            detail=explain_code(rejected.reason, language, rejected.params),
         )  # fmt: skip
 
 
@@ -129,14 +131,16 @@ class SendOut(BaseModel):
     kind: Literal["trigger", "batch"]
     is_test: bool
     sender: str = Field(serialization_alias="from", examples=["news@mail.example.com"])
-    from_name: str
-    reply_to: str
-    label: str
-    accepted_at: dt.datetime
-    expires_at: dt.datetime = Field(description="Until then deferred messages are tried again.")
+    from_name: str = Field(examples=["Example Shop"])
+    reply_to: str = Field(examples=["service@example.com"])
+    label: str = Field(examples=["welcome-2026"])
+    accepted_at: dt.datetime = Field(examples=[_MOMENT])
+    expires_at: dt.datetime = Field(
+        description="Until then deferred messages are tried again.", examples=["2026-11-26T08:00:00Z"]
+    )
     recipients: int = Field(description="Accepted recipients.", examples=[2])
-    duplicates: int
-    rejected: int
+    duplicates: int = Field(examples=[0])
+    rejected: int = Field(examples=[0])
 
     @classmethod
     def of(cls, send: Send) -> "SendOut":
@@ -174,7 +178,9 @@ class SendDetail(SendOut):
 
 class SendPage(BaseModel):
     items: list[SendOut]
-    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null: that was all.")
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` to get the next page; null: that was all.", examples=[SEND_ID]
+    )
 
 
 class MessageOut(BaseModel):
@@ -185,9 +191,9 @@ class MessageOut(BaseModel):
     address: str = Field(examples=["li.lei@qq.com"])
     outcome: Outcome
     attempts: int = Field(examples=[1])
-    next_at: dt.datetime | None = Field(description="When a deferred message is tried again.")
-    attempted_at: dt.datetime | None
-    finished_at: dt.datetime | None
+    next_at: dt.datetime | None = Field(description="When a deferred message is tried again.", examples=[_MOMENT])
+    attempted_at: dt.datetime | None = Field(examples=[_MOMENT])
+    finished_at: dt.datetime | None = Field(examples=[_MOMENT])
     reason: str = Field(description="Class of the outcome.", examples=["hard.invalid_mailbox"])
     code: int = Field(description="SMTP reply code; 0: no reply.", examples=[550])
     enhanced: str = Field(description="RFC 3463.", examples=["5.1.1"])
@@ -202,7 +208,7 @@ class MessageOut(BaseModel):
 
 class MessagePage(BaseModel):
     items: list[MessageOut]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=["100"])
 
 
 class AttemptOut(BaseModel):
@@ -211,8 +217,8 @@ class AttemptOut(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
     number: int = Field(examples=[1])
     outcome: Literal["delivered", "deferred", "bounced", "dropped", "uncertain", "unknown"]
-    started_at: dt.datetime | None
-    ended_at: dt.datetime | None
+    started_at: dt.datetime | None = Field(examples=[_MOMENT])
+    ended_at: dt.datetime | None = Field(examples=[_MOMENT])
     host: str = Field(examples=["mx1.qq.com"])
     code: int = Field(examples=[250])
     enhanced: str = Field(examples=["2.0.0"])

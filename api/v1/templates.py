@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from api.callers import AnyCaller, MemberCaller, Served
-from api.paging import Cursor, Limit, next_cursor
+from api.paging import Cursor, Limit, NextCursor, next_cursor
 from api.problems import Problem
 from domain.reviews import ReviewState
 from domain.senders import SendKind
@@ -67,7 +67,9 @@ class PreviewOut(BaseModel):
     subject: str = Field(examples=["Your order [order] has been shipped"])
     html: str = Field(examples=["<p>Dear Ada,</p>"])
     text: str = Field(examples=["Dear Ada,"])
-    blocked_links: list[str] = Field(description="Variables that are a whole link but whose value is no web address.")
+    blocked_links: list[str] = Field(
+        description="Variables that are a whole link but whose value is no web address.", examples=[["link"]]
+    )
 
 
 class FindingOut(BaseModel):
@@ -98,7 +100,7 @@ class VersionOut(BaseModel):
 class TemplateOut(BaseModel):
     """`version` is the latest; `approved_version` the one that is sent now."""
 
-    id: UUID
+    id: UUID = Field(examples=["01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"])
     invoke_name: str = Field(examples=["order-shipped"])
     name: str = Field(examples=["Order shipped"])
     kind: SendKind
@@ -121,7 +123,7 @@ class TemplateDetail(TemplateOut):
 
 class TemplatePage(BaseModel):
     items: list[TemplateOut]
-    next_cursor: UUID | None = None
+    next_cursor: NextCursor = None
 
 
 class VersionList(BaseModel):

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from api.callers import MemberCaller, Served
@@ -101,16 +101,17 @@ class AttemptPage(BaseModel):
 
 
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.", examples=["932"])]
+WebhookId = Annotated[UUID, Path(examples=[_ID])]
 
 
-@router.post("", status_code=201, responses={**_MEMBER, 409: _PROBLEM, 422: _PROBLEM})
+@router.post("", summary="Add a webhook", status_code=201, responses={**_MEMBER, 409: _PROBLEM, 422: _PROBLEM})
 async def create_webhook(body: WebhookIn, caller: MemberCaller, served: Served) -> WebhookWithSecret:
     """Add an endpoint. Keep the secret: it is not shown again."""
     return _revealed(await served.webhooks.create(caller, body.url, body.events))
 
 
-@router.get("", responses={**_MEMBER, 422: _PROBLEM})
+@router.get("", summary="List webhooks", responses={**_MEMBER, 422: _PROBLEM})
 async def list_webhooks(caller: MemberCaller, served: Served, cursor: Cursor = None, limit: Limit = 50) -> WebhookPage:
     """The account's endpoints, oldest first."""
     found = await served.webhooks.page(caller, _uuid(cursor), limit + 1)
@@ -118,46 +119,48 @@ async def list_webhooks(caller: MemberCaller, served: Served, cursor: Cursor = N
     return WebhookPage(items=[_out(status) for status in found[:limit]], next_cursor=more)
 
 
-@router.get("/{webhook_id}", responses=_ONE)
-async def get_webhook(webhook_id: UUID, caller: MemberCaller, served: Served) -> WebhookOut:
+@router.get("/{webhook_id}", summary="One webhook", responses=_ONE)
+async def get_webhook(webhook_id: WebhookId, caller: MemberCaller, served: Served) -> WebhookOut:
     """One endpoint."""
     return _out(await served.webhooks.get(caller, webhook_id))
 
 
-@router.patch("/{webhook_id}", responses={**_ONE, 422: _PROBLEM})
-async def change_webhook(webhook_id: UUID, body: WebhookPatch, caller: MemberCaller, served: Served) -> WebhookOut:
+@router.patch("/{webhook_id}", summary="Change, disable or enable a webhook", responses={**_ONE, 422: _PROBLEM})
+async def change_webhook(webhook_id: WebhookId, body: WebhookPatch, caller: MemberCaller, served: Served) -> WebhookOut:
     """Change the URL or the events, enable or disable."""
     change = Change(body.url, body.events, body.state)
     return _out(await served.webhooks.change(caller, webhook_id, change))
 
 
-@router.delete("/{webhook_id}", status_code=204, responses=_ONE)
-async def delete_webhook(webhook_id: UUID, caller: MemberCaller, served: Served) -> None:
+@router.delete("/{webhook_id}", summary="Delete a webhook", status_code=204, responses=_ONE)
+async def delete_webhook(webhook_id: WebhookId, caller: MemberCaller, served: Served) -> None:
     """Remove the endpoint; events that wait for it are dropped."""
     await served.webhooks.delete(caller, webhook_id)
 
 
-@router.post("/{webhook_id}/secret", responses=_ONE)
-async def rotate_webhook_secret(webhook_id: UUID, caller: MemberCaller, served: Served) -> WebhookWithSecret:
+@router.post("/{webhook_id}/secret", summary="Replace the signing secret", responses=_ONE)
+async def rotate_webhook_secret(webhook_id: WebhookId, caller: MemberCaller, served: Served) -> WebhookWithSecret:
     """A new secret. For 24 hours requests carry two signatures, with the new and the old one."""
     return _revealed(await served.webhooks.rotate(caller, webhook_id))
 
 
-@router.post("/{webhook_id}/ping", status_code=202, responses={**_ONE, 409: _PROBLEM})
-async def ping_webhook(webhook_id: UUID, caller: MemberCaller, served: Served) -> PingOut:
+@router.post("/{webhook_id}/ping", summary="Send a test event", status_code=202, responses={**_ONE, 409: _PROBLEM})
+async def ping_webhook(webhook_id: WebhookId, caller: MemberCaller, served: Served) -> PingOut:
     """Send a test event (`type` is `ping`)."""
     return PingOut(webhook_id=await served.webhooks.ping(caller, webhook_id))
 
 
-@router.post("/{webhook_id}/retry", status_code=202, responses={**_ONE, 409: _PROBLEM})
-async def retry_webhook(webhook_id: UUID, caller: MemberCaller, served: Served) -> WebhookOut:
+@router.post(
+    "/{webhook_id}/retry", summary="Try waiting events now", status_code=202, responses={**_ONE, 409: _PROBLEM}
+)
+async def retry_webhook(webhook_id: WebhookId, caller: MemberCaller, served: Served) -> WebhookOut:
     """Try everything that waits now, without regard to the back-off."""
     return _out(await served.webhooks.retry(caller, webhook_id))
 
 
-@router.get("/{webhook_id}/attempts", responses={**_ONE, 422: _PROBLEM})
+@router.get("/{webhook_id}/attempts", summary="The delivery log of a webhook", responses={**_ONE, 422: _PROBLEM})
 async def list_webhook_attempts(
-    webhook_id: UUID, caller: MemberCaller, served: Served, cursor: Cursor = None, limit: Limit = 50
+    webhook_id: WebhookId, caller: MemberCaller, served: Served, cursor: Cursor = None, limit: Limit = 50
 ) -> AttemptPage:
     """The delivery log, newest first; the latest 1,000 requests are kept."""
     found = await served.webhooks.attempts(caller, webhook_id, _number(cursor), limit + 1)

@@ -19,6 +19,7 @@ from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from store import dialogues, pages
 from store.db import Database
+from store.webhooks import WebhookEndpoint
 from tests.sending_world import DELIVERED, VAULT, FakeServers, make_customer, submit
 
 SCALE = 60.0
@@ -191,6 +192,10 @@ async def test_a_dead_sender_is_settled_by_another_and_its_words_no_longer_count
 
 async def test_a_policy_of_no_resend_leaves_a_crashed_dialogue_unknown(db: Database) -> None:
     customer, gate = await make_customer(db), asyncio.Event()
+    async with db.begin() as session:
+        session.add(
+            WebhookEndpoint(account_id=customer.account, url="https://a.test/", secret=b"", events=["soft_bounce"])
+        )
     await db.pool.execute("UPDATE api_user SET resend_uncertain = false")
     await submit(db, customer, ["p@a.test"])
     servers = FakeServers(gate=gate)
@@ -206,6 +211,8 @@ async def test_a_policy_of_no_resend_leaves_a_crashed_dialogue_unknown(db: Datab
             await old
     assert await states(db) == {"p@a.test": "unknown"}
     assert await db.pool.fetchval("SELECT count(*) FROM due") == 0
+    event = await db.pool.fetchrow("SELECT kind, data->>'state' AS state FROM webhook_event")
+    assert tuple(event) == ("soft_bounce", "unknown"), "the customer hears of it"
 
 
 async def test_a_closed_page_is_not_delivered_again(db: Database) -> None:

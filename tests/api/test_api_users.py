@@ -53,7 +53,7 @@ async def test_a_domain_that_cannot_be_used_is_named(house: Doors) -> None:
     wanted = {"name": "shop_1", "kind": "trigger", "domain_ids": [str(domain)]}
     refused = (await house.http.post("/v1/api-users", json=wanted)).json()
     assert (refused["code"], refused["field"]) == ("domain_not_usable", "domain_ids[0]")
-    assert "shop.example" in refused["detail"] and "dkim" in refused["detail"]
+    assert "shop.example" in refused["detail"] and "DKIM" in refused["detail"]
     wanted["domain_ids"] = [str(new_id())]
     assert (await house.http.post("/v1/api-users", json=wanted)).json()["code"] == "domain_not_found"
     assert (await house.http.get("/v1/api-users")).json()["items"] == []
@@ -89,4 +89,4 @@ async def test_every_route_is_described(house: Doors) -> None:
     for path, verbs in ours.items():
         for verb, described in verbs.items():
             assert described["summary"], (verb, path)
-            assert "application/json" in described["responses"]["422"]["content"], (verb, path)
+            assert "application/problem+json" in described["responses"]["422"]["content"], (verb, path)

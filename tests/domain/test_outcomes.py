@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.outcomes import RULES, classify
+from domain.outcomes import RULES, bounded, classify
 from domain.sending import OutcomeKind
 
 D, B = OutcomeKind.DEFERRED, OutcomeKind.BOUNCED
@@ -37,6 +37,21 @@ def test_replies_are_classified(host: str, code: int, text: str, reason: str, ki
 def test_the_enhanced_code_is_found_and_the_text_is_bounded() -> None:
     outcome = classify("mx", 550, "5.1.1 " + "x" * 1000 + "\0\r\n")
     assert outcome.enhanced == "5.1.1" and len(outcome.text) == 500 and "\0" not in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        ("550 用户不存在".encode("gb18030"), "550 用户不存在"),
+        ("550 用户不存在".encode(), "550 用户不存在"),
+        (b"550 caf\xff", "550 caf\ufffd"),
+    ],
+)
+def test_replies_in_any_encoding_can_be_read_and_stored(reply: bytes, shown: str) -> None:
+    """As aiosmtplib hands them on; a lone surrogate that reached the database would stop the group commit for good."""
+    outcome = classify("mx.qq.com", 550, reply.decode("utf-8", "surrogateescape"))
+    assert outcome.text == shown
+    assert bounded("a\ud800b").encode() == b"a?b"
 
 
 def test_every_reply_has_a_rule() -> None:

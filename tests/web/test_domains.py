@@ -87,15 +87,19 @@ async def test_check_and_delete_say_how_it_went(house: Doors) -> None:
 async def test_an_api_user_shows_its_key_once(house: Doors) -> None:
     domain = await house.usable()
     made = await house.post("/portal/api-users", name="shop_1", kind="trigger", resend="on", domains=[str(domain)])
-    key = re.search(r'data-copy="(sk_[^"]+)"', made.text)
-    assert made.status_code == 200 and key
+    assert made.status_code == 303
+    once = await house.http.get(made.headers["location"])
+    key = re.search(r'data-copy="(sk_[^"]+)"', once.text)
+    assert once.status_code == 200 and once.headers["cache-control"] == "no-store" and key
+    again = await house.http.get(made.headers["location"])
+    assert again.status_code == 303 and again.headers["location"] == made.headers["location"].removesuffix("/key")
     (view,) = await house.services.senders.page(house.owner)
     assert view.row.resend_uncertain and [each.id for each in view.domains] == [domain]
     here = f"/portal/api-users/{view.row.id}"
     for path in ("/portal/api-users", here):
         page = await house.http.get(path)
         assert key[1] not in page.text and key[1][:10] in page.text
-    reset = await house.post(f"{here}/key")
+    reset = await house.http.get((await house.post(f"{here}/key")).headers["location"])
     assert "15 分钟" in reset.text and re.search(r'data-copy="sk_[^"]+"', reset.text)
 
 

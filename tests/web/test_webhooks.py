@@ -74,9 +74,9 @@ async def test_a_secret_is_not_shown_on_another_page(portal: Browser) -> None:
     one, other = await make(portal), await make(portal, f"{URL}/other")
     await post(portal, one + "/secret")
     assert "whsec_" in await look(portal, other), "its own, of its making"
-    cookies = [c for c in portal.http.cookies.jar if c.name == "songda_webhook_secret" and c.path == one]
+    cookies = [c for c in portal.http.cookies.jar if c.name == "songda_shown_once" and c.path == one]
     sealed = cookies[0].value
-    answer = await portal.http.get(other, headers={"cookie": f"songda_webhook_secret={sealed}; {session(portal)}"})
+    answer = await portal.http.get(other, headers={"cookie": f"songda_shown_once={sealed}; {session(portal)}"})
     assert "whsec_" not in answer.text
 
 

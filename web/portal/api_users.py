@@ -6,15 +6,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from domain.domains import DomainState, shown
 from domain.errors import Refusal
 from domain.senders import SendKind
-from services.senders import ApiUserChange, ApiUserView, NewApiUser
+from services.senders import ApiUserChange, ApiUserView, IssuedKey, NewApiUser
 from web.i18n import mark as _
 from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
 from web.portal.domains import STATES
+from web.shown_once import carried, carry
+from web.shown_once import shown as shown_once
 
 router = APIRouter(prefix="/portal/api-users")
 
@@ -43,7 +45,7 @@ async def create(request: Request, caller: Signed) -> Response:
             refusal.field = "domains"
         typed = values | {"domains": chosen}
         return again(request, "portal/api_users.html", refusal, typed, **await _listed(request, caller, None))
-    return render(request, "portal/api_users_key.html", view=issued.user, key=issued.key, reset=False)
+    return _to_key(request, issued)
 
 
 @router.get("/{api_user_id}")
@@ -85,7 +87,26 @@ async def reset_key(request: Request, caller: Signed, api_user_id: UUID) -> Resp
         issued = await served(request).senders.reset_key(caller, api_user_id, at_once=at_once)
     except Refusal as refusal:
         return _said(request, api_user_id, refusal)
-    return render(request, "portal/api_users_key.html", view=issued.user, key=issued.key, reset=not at_once)
+    return _to_key(request, issued, "" if at_once else "?reset=1")
+
+
+@router.get("/{api_user_id}/key")
+async def show_key(request: Request, caller: Signed, api_user_id: UUID, reset: bool = False) -> Response:
+    """The key that was just made, this once; later only where to reset it."""
+    view = await served(request).senders.get(caller, api_user_id)
+    key = carried(request, request.url.path)
+    if not key:
+        said = translator(request)(_("API_KEY 只显示一次，已不能再查看；如果没有保存，请重置。"))
+        return see(f"/portal/api-users/{api_user_id}", request, said, "info")
+    page = render(request, "portal/api_users_key.html", view=view, key=key, reset=reset)
+    return shown_once(page, request.url.path)
+
+
+def _to_key(request: Request, issued: IssuedKey, query: str = "") -> Response:
+    here = f"/portal/api-users/{issued.user.row.id}/key"
+    response = RedirectResponse(here + query, 303)
+    carry(request, response, here, issued.key)
+    return response
 
 
 async def _do(request: Request, api_user_id: UUID, action: Awaitable[ApiUserView], said: str) -> Response:

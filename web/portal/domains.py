@@ -123,7 +123,9 @@ async def _listed(request: Request, caller: Caller, after: UUID | None) -> dict[
 
 def _shown(view: DomainView) -> dict[str, Any]:
     cards = [_card(record, view.row.name) for record in view.records]
+    outstanding = [one["record"].purpose for one in cards if one["needed"] and one["record"].state != RecordState.OK]
     return {
+        "outstanding": outstanding,
         "view": view, "domain": view.row, "cards": cards, "title": shown(view.row.name),
         "STATES": STATES, "PURPOSES": PURPOSES, "RECORD_STATES": RECORD_STATES, "HINTS": HINTS,
     }  # fmt: skip
@@ -131,11 +133,14 @@ def _shown(view: DomainView) -> dict[str, Any]:
 
 def _card(record: DomainRecord, name: str) -> dict[str, Any]:
     """What the page says about one record."""
+    priority, _space, exchange = record.expected.partition(" ") if record.type == "MX" else ("", "", "")
     spf = record.hint in (Hint.INCLUDE_MISSING, Hint.INCLUDE_AFTER_ALL)
     return {
         "record": record,
         "needed": Purpose(record.purpose) in NEEDED,
         "host": host_label(record.name, name),
         "strings": txt_strings(record.expected) if record.type == "TXT" and len(record.expected) > LONG else "",
+        "priority": priority,
+        "exchange": exchange,
         "instead": merged_spf(record.found[0], record.expected) if spf and record.found else "",
     }

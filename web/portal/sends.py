@@ -194,7 +194,7 @@ async def send_page(
     found = await served(request).sending.messages(caller, send_id, (outcome, at, PAGE + 1))
     messages = found[:PAGE]
     language = language_of(request)
-    rejected = [(one.line, one.address, explain_code(one.reason, language)) for one in view.rejected]
+    rejected = [(one.line, one.address, explain_code(one.reason, language, one.params)) for one in view.rejected]
     return render(
         request, "portal/sends_one.html", view=view, send=view.send, bar=bar(view.outcomes, view.send.recipients),
         percent=_percent(view), messages=messages, tries=await served(request).sending.tries(messages),

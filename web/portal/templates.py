@@ -157,18 +157,21 @@ async def delete(request: Request, caller: Signed, ref: Ref) -> Response:
 
 async def _saved(request: Request, caller: Signed, form: Written, view: TemplateView) -> Response:
     """After saving: the template's page, or, when it should be submitted and cannot be, the form with what is wrong."""
+    _ = translator(request)
     if not form.submits:
-        _ = translator(request)
         return see(_place(view), request, _("草稿已保存，提交审核后才能用于发送。"))
     try:
         return _submitted(request, await served(request).templates.submit(caller, str(view.row.id)))
     except Refusal as refusal:
-        return await _again(request, caller, form, str(view.row.id), refusal)
+        said = _("草稿已保存，但还不能提交审核：请改正下面指出的地方，再次提交。")
+        return await _again(request, caller, form, str(view.row.id), refusal, waiting=("warning", said))
 
 
-async def _again(request: Request, caller: Signed, form: Written, ref: str, refusal: Refusal) -> Response:
+async def _again(
+    request: Request, caller: Signed, form: Written, ref: str, refusal: Refusal, **said: tuple[str, str]
+) -> Response:
     view = await served(request).templates.get(caller, ref)
-    return again(request, "portal/template_form.html", refusal, form.values, view=view)
+    return again(request, "portal/template_form.html", refusal, form.values, view=view, **said)
 
 
 async def _refused_page(request: Request, caller: Signed, ref: str, refusal: Refusal) -> Response:

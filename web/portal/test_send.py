@@ -9,6 +9,7 @@ from domain.errors import Refusal
 from domain.secrets import new_token
 from domain.senders import TEST_SENDS_PER_DAY
 from domain.sending import Recipient, SendRequest
+from domain.templates import Content, sample_values
 from services.sending import Choices
 from store.sends_read import Approved, Identity
 from web.pages import Signed, again, render, see, served, translator
@@ -24,7 +25,7 @@ async def test_send(request: Request, caller: Signed, api_user: str = "", templa
     """The form, with the variables of the chosen template."""
     choices = await served(request).sending.choices(caller)
     identity, chosen = _chosen(choices, api_user, template)
-    values = {"from": _sender(identity), "form": new_token()}
+    values = {"from": _sender(identity), "form": new_token(), **_samples(chosen)}
     return render(request, "portal/test_send.html", values=values, **_options(choices, identity, chosen))
 
 
@@ -32,6 +33,7 @@ async def test_send(request: Request, caller: Signed, api_user: str = "", templa
 async def send_test(request: Request, caller: Signed) -> Response:
     """Send it, and show how it goes."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    form.setdefault("form", new_token())
     choices = await served(request).sending.choices(caller)
     identity, chosen = _chosen(choices, form.get("api_user", ""), form.get("template", ""))
     try:
@@ -74,6 +76,12 @@ def _chosen(choices: Choices, api_user: str, template: str) -> tuple[Identity | 
     templates = {one.invoke_name: one for one in choices.templates}
     fitting = [one for one in choices.templates if identity and one.kind == identity.kind]
     return identity, templates.get(template) or next(iter(fitting or choices.templates), None)
+
+
+def _samples(chosen: Approved | None) -> dict[str, str]:
+    """Every variable shows in the mail where it goes, unless one is written for it."""
+    given = sample_values(Content(chosen.subject, chosen.html, chosen.text)) if chosen else {}
+    return {PREFIX + name: value for name, value in given.items()}
 
 
 def _sender(identity: Identity | None) -> str:

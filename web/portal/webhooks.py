@@ -4,7 +4,6 @@ from collections.abc import Awaitable
 from typing import Any
 from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -13,12 +12,11 @@ from domain.webhooks import MAX_ENDPOINTS, DisabledBy, EndpointState, Event, Fai
 from services.webhooks import Change, EndpointStatus, Revealed
 from web.i18n import mark as _
 from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
+from web.shown_once import carried, carry, shown
 
 router = APIRouter(prefix="/portal/webhooks")
 
 LOG_PAGE = 30
-SECRET_COOKIE = "songda_webhook_secret"
-SECRET_SECONDS = 120
 EVENTS = {
     Event.REQUEST: _("请求：一个收件人的发送请求已被接受"),
     Event.DELIVER: _("送达：收件服务器已接收"),
@@ -78,12 +76,9 @@ async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: in
     """One endpoint and its delivery log."""
     status = await served(request).webhooks.get(caller, webhook_id)
     context = await _log(request, caller, webhook_id, before)
-    secret = _carried_secret(request, webhook_id)
+    secret = carried(request, request.url.path)
     response = render(request, "portal/webhooks_one.html", secret=secret, **_one(request, status), **context)
-    if secret:
-        response.headers["cache-control"] = "no-store"
-        response.delete_cookie(SECRET_COOKIE, path=f"/portal/webhooks/{webhook_id}", httponly=True, samesite="lax")
-    return response
+    return shown(response, request.url.path) if secret else response
 
 
 @router.get("/{webhook_id}/live")
@@ -188,21 +183,8 @@ def _words(request: Request) -> dict[str, Any]:
 
 
 def _with_secret(request: Request, made: Revealed, said: str) -> Response:
-    """To the endpoint's page; the secret travels sealed, in a cookie for that page alone."""
+    """To the endpoint's page, which shows the secret this once."""
     here = f"/portal/webhooks/{made.status.endpoint.id}"
     response = see(here, request, said)
-    foundation = served(request).foundation
-    sealed = foundation.vault.seal(made.secret.encode(), f"show/{made.status.endpoint.id}")
-    response.set_cookie(
-        SECRET_COOKIE, sealed.decode(), max_age=SECRET_SECONDS, path=here, httponly=True, samesite="lax",
-        secure=foundation.policy.secure_cookies,
-    )  # fmt: skip
+    carry(request, response, here, made.secret)
     return response
-
-
-def _carried_secret(request: Request, webhook_id: UUID) -> str:
-    sealed = request.cookies.get(SECRET_COOKIE, "")
-    try:
-        return served(request).foundation.vault.unseal(sealed.encode(), f"show/{webhook_id}").decode()
-    except InvalidToken:
-        return ""

@@ -25,7 +25,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) { event.preventDefault(); return; }
   const button = event.submitter;
-  if (button) setTimeout(() => { button.disabled = true; setTimeout(() => { button.disabled = false; }, 5000); });
+  if (button && !button.formTarget) setTimeout(() => { button.disabled = true; setTimeout(() => { button.disabled = false; }, 5000); });
 });
 
 document.querySelector("[aria-invalid=true]")?.focus();

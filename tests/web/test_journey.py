@@ -1,0 +1,246 @@
+"""The guided path in a browser, on a real stack: from the form to the first delivered mail, and back when DNS breaks.
+
+The customer knows only what our pages show; DNS and mailbox are the sandbox's pages; the operator is Temporal's update.
+"""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from io import StringIO
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Locator, Page, Request, async_playwright, expect
+from rich.console import Console
+from temporalio.client import Client
+
+from domain.reviews import DecisionResult, ReviewDecision
+from stack import Addresses, Options, Stack, temporary_folder
+from supervision.ports import free_base
+
+EMAIL, PASSWORD = "founder@company.example", "several unrelated words"
+DOMAIN = "mail.journey.example"
+SOON = 20_000
+"""Milliseconds that a page may take to show what happened elsewhere."""
+NARROW = {"width": 390, "height": 800}
+CONTENT = {
+    "name": "November", "invoke_name": "november", "kind": "batch", "subject": "%name%，十一月上新",
+    "html": "<h1>%name%，您好</h1>",
+}  # fmt: skip
+
+
+@dataclass
+class Journey:
+    """A browser window on a stack, and what it complained of."""
+
+    page: Page
+    where: Addresses
+    complaints: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    async def go(self, path: str) -> None:
+        await self.page.goto(self.where.public_url + path)
+
+    async def sandbox(self, path: str) -> None:
+        await self.page.goto(f"{self.where.sandbox_url}{path}")
+
+    def step(self, name: str) -> Locator:
+        """A step of the stepper on the onboarding page."""
+        return self.page.locator(f"[data-step={name}]")
+
+    async def press(self, name: str) -> None:
+        await self.page.get_by_role("button", name=name, exact=True).first.click()
+
+    async def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            control = self.page.locator(f"main [name={name}]")
+            if await control.evaluate("e => e.tagName") == "SELECT":
+                await control.select_option(value)
+            else:
+                await control.fill(value)
+
+    async def fits(self) -> None:
+        """Nothing sticks out at the side of a phone."""
+        wide = self.page.viewport_size
+        await self.page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+        assert await self.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], self.page.url
+        await self.page.set_viewport_size(wide)  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def travelling(chromium: str) -> AsyncIterator[Journey]:
+    screen = Console(file=StringIO())
+    async with (
+        temporary_folder() as folder,
+        Stack(Options(folder, free_base()), screen.print) as stack,
+        async_playwright() as playwright,
+    ):
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = await browser.new_page(locale="zh-CN", viewport={"width": 1300, "height": 900})
+        journey = Journey(page, stack.addresses)
+        page.on("pageerror", lambda error: journey.complaints.append(str(error)))
+        page.on("request", lambda request: note(journey, request))
+        yield journey
+        await browser.close()
+
+
+def note(journey: Journey, request: Request) -> None:
+    if request.url.startswith("http"):
+        journey.hosts.add(urlsplit(request.url).netloc)
+
+
+async def register(journey: Journey) -> None:
+    """Form, mail, link, login."""
+    await journey.go("/register")
+    await journey.fill(name="南风小店", email=EMAIL, password=PASSWORD)
+    await journey.press("注册")
+    await expect(journey.page.get_by_text(EMAIL)).to_be_visible()
+    await journey.sandbox(f"{await mail_of(journey, '请确认您的邮箱地址')}")
+    link = journey.page.frame_locator("iframe").first.get_by_role("link")
+    await journey.page.goto(str(await link.get_attribute("href")))
+    await journey.press("确认并开通账户")
+    await journey.fill(email=EMAIL, password=PASSWORD)
+    await journey.press("登录")
+    await expect(journey.step("domain")).to_contain_text("还没有发信域名", timeout=SOON)
+    await journey.fits()
+
+
+async def mail_of(journey: Journey, subject: str) -> str:
+    """Where the sandbox's mailbox shows a mail to the customer."""
+    await journey.sandbox("/")
+    mail = journey.page.get_by_role("link").filter(has_text=EMAIL).filter(has_text=subject)
+    await expect(mail.first).to_be_visible(timeout=SOON)
+    await expect(mail.first).to_contain_text("DKIM pass")
+    return str(await mail.first.get_attribute("href"))
+
+
+async def send_test(journey: Journey) -> None:
+    """To oneself, before anything is set up."""
+    await journey.go("/portal/test-send")
+    await journey.press("发送给自己")
+    await expect(journey.page.locator("[data-status]")).to_have_text("已全部有结果", timeout=SOON)
+    await mail_of(journey, "这是一封测试邮件")
+
+
+async def publish_domain(journey: Journey) -> tuple[str, dict[str, str]]:
+    """Add, copy the records to the DNS page, watch; returns the domain's page and the DKIM record."""
+    await journey.go("/portal/domains")
+    await journey.fill(name=DOMAIN)
+    await journey.press("添加")
+    place = urlsplit(journey.page.url).path
+    records = [await shown(section) for section in await journey.page.locator("section[id^=record-]").all()]
+    await journey.fits()
+    for record in records:
+        await publish(journey, record)
+    await journey.go(place)
+    await journey.press("立即检查")
+    await expect(journey.page.get_by_role("link", name="下一步：创建 API_USER")).to_be_visible(timeout=SOON)
+    return place, next(record for record in records if "_domainkey" in record["name"])
+
+
+async def shown(section: Locator) -> dict[str, str]:
+    """What the copy buttons of a record hold: host, full name, value."""
+    buttons = section.locator("dl > dd > .songda-copy [data-copy]")
+    name, value = [str(await buttons.nth(place).get_attribute("data-copy")) for place in (1, 2)]
+    return {"name": name, "type": await section.locator("h2 span").inner_text(), "value": value}
+
+
+async def publish(journey: Journey, record: dict[str, str]) -> None:
+    """By the sandbox's DNS page."""
+    await journey.sandbox("/ui/dns")
+    form = journey.page.locator("form[action$='/ui/dns/records']")
+    await form.locator("[name=name]").fill(record["name"])
+    await form.locator("[name=type]").select_option(record["type"])
+    await form.locator("[name=value]").fill(record["value"])
+    await form.get_by_role("button").click()
+
+
+async def create_api_user(journey: Journey) -> None:
+    """From the domain's page; the key is shown once."""
+    await journey.page.get_by_role("link", name="下一步：创建 API_USER").click()
+    await journey.fill(name="shop_batch", kind="batch")
+    await journey.press("创建")
+    key = journey.page.locator("[data-copy^=sk_]")
+    await expect(key).to_be_visible()
+    await journey.page.reload()
+    await expect(key).to_have_count(0)
+
+
+async def have_template_approved(journey: Journey) -> None:
+    """Written, previewed, submitted; the operator decides."""
+    await journey.go("/portal/templates/new")
+    await journey.fill(**CONTENT)
+    await journey.press("预览")
+    frame = journey.page.frame_locator("iframe[name=template-preview]")
+    await expect(frame.get_by_text("[name]，您好")).to_be_visible()
+    await journey.press("保存并提交审核")
+    review = journey.page.get_by_text(re.compile("^template-review/"))
+    workflow = (await review.first.inner_text()).strip()
+    client = await Client.connect(journey.where.temporal_address)
+    decided: DecisionResult = await client.get_workflow_handle(workflow).execute_update(
+        "decide", ReviewDecision("approve"), result_type=DecisionResult
+    )
+    assert decided.accepted
+    await journey.go("/portal/")
+    await expect(journey.step("send")).to_contain_text("进行中", timeout=SOON)
+
+
+async def send_list(journey: Journey) -> None:
+    """Pasted recipients with a bad line, left out on request."""
+    await journey.go("/portal/sends/new")
+    await write_send(journey, "email,name\nli.lei@qq.com,李雷\nbroken@@x,坏\nhan@163.com,韩梅梅\n")
+    await journey.press("发送")
+    await expect(journey.page.get_by_role("row").filter(has_text="broken@@x")).to_be_visible()
+    await journey.page.get_by_label("跳过有问题的行").check()
+    await journey.press("发送")
+    await expect(journey.page.locator("[data-status]")).to_have_text("已全部有结果", timeout=SOON)
+    await expect(journey.page.locator("[data-count=delivered]")).to_have_text("2")
+    await journey.page.locator("#messages summary").first.click()
+    await expect(journey.page.locator("#messages")).to_contain_text(re.compile(r"mx\S*\.qq\.com 250 "))
+    await journey.fits()
+
+
+async def write_send(journey: Journey, recipients: str) -> None:
+    await journey.fill(api_user="shop_batch", template="november", recipients=recipients)
+    await journey.page.locator("main [name=from]").fill(f"news@{DOMAIN}")
+
+
+async def lose_and_heal(journey: Journey, domain: str, record: dict[str, str]) -> None:
+    """The DKIM record goes: the domain breaks by name, the path goes back, a send is refused; then it returns."""
+    await journey.sandbox(f"/ui/dns?zone={DOMAIN}")
+    form = journey.page.locator(f"form[action$='/ui/dns/delete']:has([name=name][value^='{record['name']}'])")
+    journey.page.once("dialog", lambda dialog: dialog.accept())
+    await form.get_by_role("button").click()
+    await journey.go(domain)
+    await journey.press("立即检查")
+    await expect(journey.page.get_by_text("“DKIM”记录缺失或不正确")).to_be_visible(timeout=SOON)
+    await journey.go("/portal/")
+    await expect(journey.step("domain")).to_contain_text("进行中", timeout=SOON)
+    await journey.go("/portal/sends/new")
+    await write_send(journey, "email,name\nli.lei@qq.com,李雷\n")
+    await journey.press("发送")
+    await expect(journey.page.locator("#e-from")).to_contain_text("DKIM 记录未通过验证")
+    await publish(journey, record)
+    await journey.go(domain)
+    await journey.press("立即检查")
+    await expect(journey.page.get_by_text("所需的解析记录均已生效")).to_be_visible(timeout=SOON)
+    await journey.go("/portal/")
+    await expect(journey.step("domain")).to_contain_text("已完成", timeout=SOON)
+
+
+@pytest.mark.stack
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+async def test_a_customer_goes_the_whole_path_in_a_browser(chromium: str) -> None:
+    async with travelling(chromium) as journey:
+        await register(journey)
+        await send_test(journey)
+        domain, dkim = await publish_domain(journey)
+        await create_api_user(journey)
+        await have_template_approved(journey)
+        await send_list(journey)
+        await lose_and_heal(journey, domain, dkim)
+        ours = {urlsplit(str(url)).netloc for url in (journey.where.public_url, journey.where.sandbox_url)}
+    assert journey.complaints == []
+    assert journey.hosts == ours
