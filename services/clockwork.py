@@ -194,7 +194,7 @@ class Clockwork:
         if row is None or row.closed_at is not None or row.needs_human is not None:
             return
         if status := await self._status(name):
-            await self._note(name, status)
+            await self._note(row, status)
 
     async def check_all(self) -> dict[str, int]:
         """Compare every open process with Temporal: rebuild what is missing, mark what was ended from outside.
@@ -211,7 +211,9 @@ class Clockwork:
     async def _check(self, row: rows.Clockwork) -> str:
         status = await self._status(row.workflow_id)
         if status is not None:
-            return await self._note(row.workflow_id, status)
+            return await self._note(row, status)
+        if row.needs_human:
+            return "needs_human"  # ended by a person; only a person starts it again
         async with self._db.begin() as session:  # first, so that the loop starts it should we not come to it
             await rows.stamp_missing(session, row.workflow_id)
         return "restarted" if await self._start(row) else "set_aside"
@@ -225,8 +227,12 @@ class Clockwork:
                 raise
             return None
 
-    async def _note(self, name: str, status: WorkflowExecutionStatus) -> str:
+    async def _note(self, row: rows.Clockwork, status: WorkflowExecutionStatus) -> str:
+        name = row.workflow_id
         if status in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
+            if row.needs_human:  # reset in the Temporal UI
+                async with self._db.begin() as session:
+                    await rows.stamp_resumed(session, name)
             return "running"
         async with self._db.begin() as session:
             if status is WorkflowExecutionStatus.COMPLETED:

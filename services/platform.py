@@ -49,7 +49,7 @@ async def _ensure_account(session: Session, policy: Policy) -> None:
 
 
 async def _ensure_domain(session: Session, vault: Vault, name: str) -> SenderDomain:
-    """The operator publishes the platform's records himself (`songda migrate --records-file` writes them), so it is usable."""
+    """The operator publishes its records himself (`songda migrate --records-file` writes them), so it is usable."""
     wanted = select(SenderDomain).where(col(SenderDomain.account_id) == SYSTEM_ACCOUNT, col(SenderDomain.name) == name)
     domain = (await session.exec(wanted)).first()
     if domain is not None:

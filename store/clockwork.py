@@ -118,6 +118,11 @@ async def stamp_closed(session: Session, name: str) -> None:
     )
 
 
+async def stamp_resumed(session: Session, name: str) -> None:
+    """Forget that a person must look: it runs again."""
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(needs_human=None))
+
+
 async def stamp_needs_human(session: Session, name: str, why: str) -> None:
     """Remember that the process was ended from outside and must not be restarted by a loop."""
     await session.exec(
@@ -181,7 +186,6 @@ async def open_processes(session: Session) -> list[Clockwork]:
         select(Clockwork).where(
             col(Clockwork.started_at).is_not(None),
             col(Clockwork.closed_at).is_(None),
-            col(Clockwork.needs_human).is_(None),
         )
     )
     return list(rows)

@@ -273,10 +273,17 @@ async def test_the_full_check_rebuilds_what_is_missing_and_marks_what_was_ended(
     assert (await world.row(terminated)).needs_human == "workflow is TERMINATED"
     assert (await world.row(completed)).closed_at is not None
     again = await world.clockwork.check_all()
-    assert (again["running"], again["restarted"], again["needs_human"]) == (2, 0, 0)
+    assert (again["running"], again["restarted"], again["needs_human"]) == (2, 0, 1)
     assert await world.clockwork.start_unstarted() == 0
     assert await world.status(terminated) == WorkflowExecutionStatus.TERMINATED, "not started again"
     assert await world.status(running) == WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_process_that_a_person_made_run_again_is_nobodys_case_any_more(world: World) -> None:
+    name = await world.started()
+    await world.change(name, needs_human="workflow is TERMINATED")  # and then reset in the Temporal UI
+    assert (await world.clockwork.check_all())["running"] == 1
+    assert (await world.row(name)).needs_human is None
 
 
 async def test_a_check_that_temporal_breaks_off_is_finished_by_the_loop(
