@@ -1,7 +1,7 @@
 """What goes wrong, in words a caller can act on.
 
 SongdaError
-├── Refusal          the request cannot be accepted; `code` is stable, see REFUSALS in domain/refusals.py
+├── Refusal          the request cannot be accepted; `code` is stable, see domain/refusals/
 ├── LeaseLost        this process no longer owns its connections; someone else accounts for their messages
 └── StaleEpoch       the database was restored after this process began
 """

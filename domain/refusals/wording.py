@@ -1,0 +1,58 @@
+"""Every refusal Songda gives: stable code, HTTP status, and texts in both languages with the next step.
+
+The texts are `str.format` patterns over the refusal's params.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.errors import Refusal
+
+
+@dataclass(frozen=True)
+class Wording:
+    """`detail` says what is wrong with the value; `next_step` what to do about it."""
+
+    status: int
+    detail_zh: str
+    next_zh: str
+    detail_en: str
+    next_en: str
+
+
+REFUSALS: dict[str, Wording] = {}
+WORDS = {
+    "ownership": ("所有权", "ownership"),
+    "spf": ("SPF", "SPF"),
+    "dkim": ("DKIM", "DKIM"),
+    "template": ("模板", "template"),
+    "send": ("发送", "send"),
+    "message": ("邮件", "message"),
+    "webhook": ("WebHook", "webhook"),
+}
+"""(Chinese, English) of the codes that params hold."""
+
+
+def register(code: str, status: int, zh: tuple[str, str], en: tuple[str, str]) -> None:
+    """Add one refusal to the table; a code is registered once."""
+    if code in REFUSALS:
+        raise ValueError(f"refusal {code} is registered twice")
+    REFUSALS[code] = Wording(status, zh[0], zh[1], en[0], en[1])
+
+
+def explain(refusal: Refusal, language: str) -> tuple[int, str, str]:
+    """(HTTP status, detail, next step) of a refusal in `zh` or `en`."""
+    wording = REFUSALS[refusal.code]
+    if language == "zh":
+        detail, step = wording.detail_zh, wording.next_zh
+    else:
+        detail, step = wording.detail_en, wording.next_en
+    params = _spoken(refusal.params, language)
+    return wording.status, detail.format(**params), step.format(**params)
+
+
+def _spoken(params: Mapping[str, object], language: str) -> dict[str, object]:
+    """Codes among the params (`record`, `what`) as a reader's words; what has no entry stays."""
+    chosen = 0 if language == "zh" else 1
+    known = {name: WORDS.get(str(params[name])) for name in ("record", "what") if name in params}
+    return {**params, **{name: words[chosen] for name, words in known.items() if words}}
