@@ -125,7 +125,7 @@ def announce(where: Addresses, as_json: bool) -> None:
 def show(where: Addresses) -> None:
     """Where to go."""
     rows = [
-        ("Portal and console", where.public_url),
+        ("Portal", where.public_url),
         ("API reference", f"{where.public_url}/docs"),
         ("Sandbox: mails, DNS, webhooks", where.sandbox_url or "off: mails go to the real Internet"),
         ("Temporal UI, every process", where.temporal_ui_url),
