@@ -47,10 +47,6 @@ class SenderProcess:
         self.id = new_id()
         self._alive = asyncio.Event()
 
-    @property
-    def open_dialogues(self) -> int:
-        return len(self._dialogues)
-
     async def run(self) -> None:
         """Until cancelled: hold a lease, begin anew when it is lost."""
         recorder = asyncio.create_task(self._record())

@@ -1,6 +1,5 @@
 """The whole application over ASGI for a signed-in member, on a real database; Temporal is named, never spoken to."""
 
-import asyncio
 import contextlib
 import datetime as dt
 import re
@@ -9,7 +8,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import httpx2
-import uvicorn
 from fastapi import FastAPI
 from sqlmodel import col, update
 from temporalio.client import Client
@@ -92,17 +90,3 @@ async def doors(db: Database, language: str = "en") -> AsyncIterator[Doors]:
         cookies={"songda_session": token}, headers={"authorization": f"Bearer {token}", "accept-language": language},
     ) as http:  # fmt: skip
         yield Doors(http, services, db, owner, app)
-
-
-@contextlib.asynccontextmanager
-async def on_a_port(house: Doors) -> AsyncIterator[str]:
-    """The same application for a real browser: its base URL."""
-    server = uvicorn.Server(uvicorn.Config(house.app, port=0, lifespan="off", log_level="warning", ws="none"))
-    task = asyncio.create_task(server.serve())
-    try:
-        while not server.started:
-            await asyncio.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task

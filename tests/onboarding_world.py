@@ -1,15 +1,14 @@
 """A registered customer whose path is looked at through the application on a port, without a worker."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx2
-import uvicorn
 
 from store.db import Database
 from tests.accounts_world import House, house
+from tests.browsing import on_a_port
 from tests.path_rows import Customer
 
 
@@ -26,27 +25,10 @@ class Traveller(Customer):
 
 
 @contextlib.asynccontextmanager
-async def on_a_port(made: House) -> AsyncIterator[str]:
-    """The application over HTTP: its base URL."""
-    config = uvicorn.Config(
-        made.app, port=0, lifespan="off", log_level="warning", ws="none", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    try:
-        while not server.started:
-            await asyncio.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-
-
-@contextlib.asynccontextmanager
 async def travelling(db: Database) -> AsyncIterator[tuple[Traveller, House]]:
     made = await house(db)
     signed = await made.member()
-    async with on_a_port(made) as base:
+    async with on_a_port(made.app) as base:
         yield Traveller(db, signed.caller.account_id, signed.token, base), made
 
 

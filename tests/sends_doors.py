@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx2
-import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
@@ -160,17 +159,3 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
     cookies = {"songda_session": token}
     async with httpx2.AsyncClient(transport=transport, base_url="http://songda.test", cookies=cookies) as http:
         yield Browser(http, customer, app, email)
-
-
-@contextlib.asynccontextmanager
-async def over_http(made: Browser) -> AsyncIterator[str]:
-    """The same pages on a port, for a real browser: the base URL."""
-    server = uvicorn.Server(uvicorn.Config(made.app, port=0, lifespan="off", log_level="warning", ws="none"))
-    task = asyncio.create_task(server.serve())
-    try:
-        while not server.started:
-            await asyncio.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task

@@ -1,12 +1,11 @@
 """Sender domains and API users in a real browser: records appear by themselves, values are copied whole."""
 
-import contextlib
-import os
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 from temporalio.testing import ActivityEnvironment
 
 from activities.domains import DomainActivities
@@ -17,35 +16,17 @@ from services.domains import DomainView
 from services.platform import ensure_platform
 from store.columns import now
 from store.db import Database
+from tests import browsing
+from tests.browsing import shoot
 from tests.dns_world import POLICY, VAULT, DnsWorld, dns_world
-from tests.domain_doors import Doors, doors, on_a_port
+from tests.domain_doors import Doors, doors
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SONGDA_SHOTS")
 
 
-@contextlib.asynccontextmanager
-async def opened(house: Doors, chromium: str, width: int = 1300) -> AsyncIterator[tuple[Page, str, list[str]]]:
-    """(page, base URL, what its console complained of)."""
-    complaints: list[str] = []
-    async with on_a_port(house) as base, async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
-        token = house.http.cookies["songda_session"]
-        await context.add_cookies([{"name": "songda_session", "value": token, "url": base}])
-        page = await context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page, base, complaints
-        await running.close()
-
-
-async def shoot(page: Page, name: str) -> None:
-    """A picture for people, on request, and always: nothing is wider than the screen."""
-    if SHOTS:
-        await page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+def opened(house: Doors, chromium: str, width: int = 1300) -> AbstractAsyncContextManager[tuple[Page, str, list[str]]]:
+    """Signed in as the account's member."""
+    return browsing.opened(house.app, house.http.cookies["songda_session"], chromium, width)
 
 
 @pytest.fixture

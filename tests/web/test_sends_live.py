@@ -1,21 +1,20 @@
 """Sending in a real browser: progress without reloading, attempts that stay unfolded, no sideways scrolling."""
 
-import contextlib
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from store.db import Database
+from tests import browsing
+from tests.browsing import shoot
 from tests.sending_world import DELIVERED, FakeServers
-from tests.sends_doors import Browser, browser, deliver_once, over_http
+from tests.sends_doors import Browser, browser, deliver_once
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SONGDA_SHOTS")
 LIST = (
     "email,name\ngrey@a.test,G\nfine@a.test,F\nnobody@a.test,N\ncut@a.test,C\n"
     + "".join(f"p{n}@b.test,P{n}\n" for n in range(9))
@@ -32,29 +31,9 @@ def answer(mail: Mail) -> Outcome:
     return DELIVERED
 
 
-@contextlib.asynccontextmanager
-async def opened(made: Browser, chromium: str, width: int = 1300) -> AsyncIterator[tuple[Page, str, list[str]]]:
-    """(page, base URL, what its console complained of)."""
-    complaints: list[str] = []
-    async with over_http(made) as base, async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
-        await context.add_cookies(
-            [{"name": "songda_session", "value": made.http.cookies["songda_session"], "url": base}]
-        )
-        page = await context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page, base, complaints
-        await running.close()
-
-
-async def shoot(page: Page, name: str) -> None:
-    """A picture for people, on request, and always: nothing is wider than the screen."""
-    if SHOTS:
-        await page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+def opened(made: Browser, chromium: str, width: int = 1300) -> AbstractAsyncContextManager[tuple[Page, str, list[str]]]:
+    """Signed in as the account's member."""
+    return browsing.opened(made.app, made.http.cookies["songda_session"], chromium, width)
 
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+"""A real browser before the application under test."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from playwright.async_api import Page, async_playwright
+
+SHOTS = os.environ.get("SONGDA_SHOTS")
+
+
+@contextlib.asynccontextmanager
+async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
+    """The application over HTTP: its base URL."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        lifespan="off",
+        log_level="warning",
+        ws="none",
+        timeout_graceful_shutdown=1,  # live pages hold their connections open
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            await asyncio.sleep(0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.asynccontextmanager
+async def opened(app: FastAPI, token: str, chromium: str, width: int) -> AsyncIterator[tuple[Page, str, list[str]]]:
+    """(page, base URL, what its console complained of), signed in by a session token."""
+    complaints: list[str] = []
+    async with on_a_port(app) as base, async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+        await context.add_cookies([{"name": "songda_session", "value": token, "url": base}])
+        page = await context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, base, complaints
+        await running.close()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """A picture for people, on request, and always: nothing is wider than the screen."""
+    if SHOTS:
+        await page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} scrolls sideways by {wide} px"
