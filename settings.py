@@ -42,6 +42,34 @@ class Settings(BaseSettings):
     tracking_host: str = "track.songda.example"
     support_email: str = "support@songda.example"
 
+    lead_email: str = ""
+    """Who is told of reviews past their time and of an unpublished calendar; empty: `support_email`."""
+
+    working_hours: str = "09:00-12:00,13:30-18:00"
+    """Of reviewers, Asia/Shanghai; days by the published calendar and the console's own."""
+    template_review_minutes: int = Field(240, gt=0)
+    """Working minutes within which an e-mail template is reviewed."""
+    certification_review_minutes: int = Field(450, gt=0)
+    """Working minutes within which a certification is reviewed: one working day."""
+
+    documents_url: str = "file:///var/lib/songda/documents"
+    """Where papers are kept, sealed: `file://` folder or `s3://bucket/prefix`; never below a web root."""
+
+    email_price_micro: int = Field(4_500, ge=0)
+    """Micro-yuan per mail outside the free quota, until the console sets a price."""
+    paid_daily_quota: int = Field(10_000, ge=0)
+    """Messages a day of a paying customer, until an operator grants another number (seed 2.3)."""
+    recharge_min_fen: int = Field(1_000, gt=0)
+    recharge_max_fen: int = Field(10_000_000, gt=0)
+    alipay_app_id: str = ""
+    """Empty: online recharge is not offered."""
+    alipay_seller_id: str = ""
+    alipay_gateway_url: str = "https://openapi.alipay.com/gateway.do"
+    alipay_private_key: SecretStr = SecretStr("")
+    """Our application's RSA key, PEM."""
+    alipay_public_key: str = ""
+    """Alipay's RSA key, PEM: what signs its notifications and answers."""
+
     free_daily_quota: int = Field(200, ge=0)
     """Messages a day of a free account that has completed its profile (seed 2.3: at most 200)."""
     time_scale: float = Field(1.0, gt=0)
@@ -72,6 +100,14 @@ class Settings(BaseSettings):
             tracking_host=self.tracking_host,
             support_email=self.support_email,
             temporal_ui_url=self.temporal_ui_url.rstrip("/"),
+            lead_email=self.lead_email or self.support_email,
+            working_hours=self.working_hours,
+            template_review_minutes=self.template_review_minutes,
+            certification_review_minutes=self.certification_review_minutes,
+            email_price_micro=self.email_price_micro,
+            paid_daily_quota=self.paid_daily_quota,
+            recharge_min_fen=self.recharge_min_fen,
+            recharge_max_fen=self.recharge_max_fen,
             free_daily_quota=self.free_daily_quota,
             time_scale=self.time_scale,
             secure_cookies=self.secure_cookies,

@@ -13,6 +13,16 @@ RESENDS_PER_DAY = 5
 SESSION_DAYS = 14
 
 
+class Role(StrEnum):
+    """What a member is in the account; `domain/members.py` says what each may do."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    FINANCE = "finance"
+    VIEWER = "viewer"
+
+
 class AccountState(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
@@ -28,6 +38,8 @@ class Caller:
     member_id: UUID | None = None
     api_user_id: UUID | None = None
     session_id: UUID | None = None
+    role: Role = Role.OWNER
+    """What the member may do in the account; see `domain/members.py`."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Profile:
     member_id: UUID
     email: str
     language: str
+    role: Role = Role.OWNER
 
 
 @dataclass(frozen=True)

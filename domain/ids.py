@@ -20,6 +20,9 @@ class Kind(StrEnum):
     ONBOARDING = "onboarding"
     DOMAIN = "domain"
     TEMPLATE_REVIEW = "template-review"
+    CERTIFICATION_REVIEW = "certification-review"
+    RECHARGE = "recharge"
+    REFUND = "refund"
     DELIVERY = "delivery"
     WEBHOOK = "webhook"
 

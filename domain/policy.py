@@ -16,6 +16,14 @@ class Policy:
     tracking_host: str
     support_email: str
     temporal_ui_url: str
+    lead_email: str = "support@songda.example"
+    working_hours: str = "09:00-12:00,13:30-18:00"
+    template_review_minutes: int = 240
+    certification_review_minutes: int = 450
+    email_price_micro: int = 4_500
+    paid_daily_quota: int = 10_000
+    recharge_min_fen: int = 1_000
+    recharge_max_fen: int = 10_000_000
     free_daily_quota: int = 200
     time_scale: float = 1.0
     secure_cookies: bool = False

@@ -3,7 +3,7 @@
 import datetime as dt
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -40,6 +40,8 @@ class ReviewDecision:
     reason: str = ""
     actor: str = "temporal-ui"
     version: int = 0
+    parts: dict[str, str] = field(default_factory=dict)
+    """A reason for each part that is objected to (certifications: `domain.certification.Part`)."""
 
 
 @dataclass(frozen=True)

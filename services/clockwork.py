@@ -52,6 +52,9 @@ STARTS: dict[Kind, Start] = {
     Kind.ONBOARDING: Start("Onboarding", CONTROL, "Onboarding: from registration to the first sends"),
     Kind.DOMAIN: Start("DomainVerification", CONTROL, "Sender domain: verify and keep watching its records"),
     Kind.TEMPLATE_REVIEW: Start("TemplateReview", CONTROL, "Template review: a person decides"),
+    Kind.CERTIFICATION_REVIEW: Start("CertificationReview", CONTROL, "Certification review: a person decides"),
+    Kind.RECHARGE: Start("Recharge", CONTROL, "Recharge: wait for the payment, ask on silence, close on timeout"),
+    Kind.REFUND: Start("Refund", CONTROL, "Refund of a payment that could not be credited"),
     Kind.DELIVERY: Start("Delivery", EXPRESS, "Delivery of one batch of messages"),
     Kind.WEBHOOK: Start("WebhookDelivery", CONTROL, "Webhook endpoint: deliver its events"),
 }

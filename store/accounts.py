@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index, func, text
 from sqlmodel import Field, SQLModel, col, select, update
 
-from domain.accounts import AccountState
+from domain.accounts import AccountState, Role
 from domain.ids import new_id
 from store.columns import moment, now
 from store.db import Session
@@ -23,7 +23,11 @@ class Account(SQLModel, table=True):
     confirmed_by: str | None = None
     """`link`, or the operator who confirmed it (quick registration)."""
     daily_quota: int = 0
-    """Messages a day, by Asia/Shanghai days (seed 2.3). The onboarding process raises it, see `domain/quota.py`."""
+    """Messages a day, by Asia/Shanghai days (seed 2.3). The onboarding process sets it, see `domain/quota.py`."""
+    free_quota: int = 0
+    """The first so many of a day cost nothing."""
+    granted_quota: int | None = None
+    """What an operator granted a paying customer, instead of the platform's usual (seed 2.3: by ticket)."""
 
 
 class Member(SQLModel, table=True):
@@ -45,7 +49,10 @@ class Member(SQLModel, table=True):
     email: str
     email_confirmed_at: dt.datetime | None = moment(default=None)
     password_hash: str
-    role: str = "owner"
+    """Empty while an invitation is open: nothing matches it."""
+    role: str = Role.OWNER.value
+    invited_by: UUID | None = None
+    removed_at: dt.datetime | None = moment(default=None)
     created_at: dt.datetime = moment(default_factory=now)
 
 

@@ -51,6 +51,8 @@ class Submission(SQLModel, table=True):
     idempotency_key: str | None = None
     fingerprint: bytes | None = None
     """SHA-256 of the request, to tell a repeat from a reuse of the idempotency key."""
+    charged_from: int | None = None
+    """Messages from this ordinal on are charged, see `store.ledger.Hold`; None: the free quota covers them all."""
 
 
 class Message(SQLModel, table=True):

@@ -64,6 +64,8 @@ class TemplateVersion(SQLModel, table=True):
     created_at: dt.datetime = moment(default_factory=now)
     submitted_at: dt.datetime | None = moment(default=None)
     due_at: dt.datetime | None = moment(default=None)
+    due_provisional: bool = False
+    """The calendar of that year was not published yet when the time was promised."""
     decided_at: dt.datetime | None = moment(default=None)
     decided_by: str | None = None
     reason: str | None = None

@@ -1,0 +1,48 @@
+"""What the members of one account may do (design §6: members of the account with roles)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from domain.accounts import Caller, Role
+from domain.errors import Refusal
+
+
+class Right(StrEnum):
+    """One kind of change. Looking at things needs none, except where it says so."""
+
+    SEND = "send"
+    TEMPLATES = "templates"
+    SETTINGS = "settings"
+    """Domains, API users and their keys, webhooks and their secrets."""
+    MONEY = "money"
+    """Recharge; and seeing the statement."""
+    CERTIFY = "certify"
+    """Hand in certifications; and seeing the papers."""
+    MEMBERS = "members"
+
+
+_ALL = frozenset(Right)
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.OWNER: _ALL,
+    Role.ADMIN: _ALL,
+    Role.DEVELOPER: frozenset({Right.SEND, Right.TEMPLATES, Right.SETTINGS}),
+    Role.FINANCE: frozenset({Right.MONEY, Right.CERTIFY}),
+    Role.VIEWER: frozenset(),
+}
+API_USER_RIGHTS = frozenset({Right.SEND})
+"""What an API user's key may change, besides what each call of `/v1` allows it to read."""
+
+
+def may(caller: Caller, right: Right) -> bool:
+    """Whether the caller has this right."""
+    held = RIGHTS[caller.role] if caller.member_id is not None else API_USER_RIGHTS
+    return right in held
+
+
+def require(caller: Caller, right: Right) -> None:
+    """Raise the refusal `role_forbids` (members) or `forbidden` (API users)."""
+    if may(caller, right):
+        return
+    if caller.member_id is None:
+        raise Refusal("forbidden")
+    raise Refusal("role_forbids", role=caller.role.value, right=right.value)

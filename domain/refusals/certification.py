@@ -1,0 +1,1 @@
+"""Certifications, their papers, and decisions on them."""
