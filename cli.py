@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from commands import books
+from commands import books, operators
 from commands import demo as demo_command
+from commands import report as report_command
 from commands.terminal import DataOption, leave, load_settings, news, output, report
-from stack import SAME_SOURCE, SANDBOX_FREE_QUOTA, SANDBOX_TIME_SCALE, Addresses, Options, Stack, default_data
+from domain.policy import Policy
+from stack import (
+    SAME_SOURCE,
+    SANDBOX_PAID_QUOTA,
+    SANDBOX_TIME_SCALE,
+    Addresses,
+    Options,
+    Stack,
+    default_data,
+    first_operator_file,
+)
 from supervision.errors import CannotStart
 from supervision.folder import Folder
 from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports
@@ -34,6 +45,8 @@ app = typer.Typer(
 app.command()(demo_command.demo)
 app.command()(books.audit)
 app.command()(books.reconcile)
+app.add_typer(operators.app, name="operators")
+app.command()(report_command.report)
 
 PortBaseOption = Annotated[int, typer.Option("--port-base", metavar="N", help="First of ten ports in a row.")]
 
@@ -124,22 +137,29 @@ def announce(where: Addresses, as_json: bool) -> None:
 
 def show(where: Addresses) -> None:
     """Where to go."""
+    paid = f"{SANDBOX_PAID_QUOTA if where.sandbox_url else Policy.paid_daily_quota:,}"
     rows = [
         ("Portal", where.public_url),
+        ("Console, for operators", f"{where.public_url}/console/{console_hint(where)}"),
         ("API reference", f"{where.public_url}/docs"),
         ("Sandbox: mails, DNS, webhooks", where.sandbox_url or "off: mails go to the real Internet"),
         ("Temporal UI, every process", where.temporal_ui_url),
         ("Intervals", f"retries, polls and reminders {where.time_scale:g} times as fast as in production"),
-        (
-            "Free quota",
-            f"{SANDBOX_FREE_QUOTA:,} messages a day (200 in production)" if where.sandbox_url else "200 a day",
-        ),
+        ("Quota", f"{Policy.free_daily_quota} messages a day are free; {paid} a day once certified and recharged"),
         ("Logs of the parts", where.logs),
     ]
     output.print("[bold green]Songda is ready.[/]")
     for label, value in rows:
         output.print(f"  {label:<30} {escape(value)}")
     output.print("Ctrl-C stops everything; the next `songda up` continues with the same data.")
+
+
+def console_hint(where: Addresses) -> str:
+    """Where to read how to sign in; only a stack with the sandbox makes an operator by itself."""
+    file = first_operator_file(Path(where.data))
+    if where.sandbox_url and file.exists():
+        return f" (name, password and authenticator's secret: {file})"
+    return " (`songda operators add NAME --role admin` makes the first)"
 
 
 @app.command()
@@ -181,6 +201,10 @@ def migrate(
     records_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the platform's own DNS records there, as JSON.")
     ] = None,
+    first_operator: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where nobody operates yet: make `admin`, and write how to sign in there."),
+    ] = None,
 ) -> None:
     """Bring DATABASE_URL to the newest schema, and the platform's own account to what the settings say."""
     settings = load_settings()
@@ -191,6 +215,9 @@ def migrate(
     records = asyncio.run(ensure_platform(settings))
     if records_file is not None:
         records_file.write_text(json.dumps(records, ensure_ascii=False, indent=1))
+    if first_operator is not None:
+        where = books.Books(settings.database_url, settings.temporal_address, settings.temporal_namespace)
+        asyncio.run(operators.ensure_first(where, settings.secret_key.get_secret_value(), first_operator))
     output.print("The schema is current.")
 
 
@@ -220,15 +247,18 @@ def sandbox(
     records_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="DNS records to publish, as `songda migrate` writes them.")
     ] = None,
+    time_scale: Annotated[
+        float, typer.Option(min=0.001, help="Divides the intervals of the pay desk's notifications.")
+    ] = SANDBOX_TIME_SCALE,
 ) -> None:
-    """The pretend Internet alone: DNS, mailbox providers, webhook catcher, pages."""
+    """The pretend Internet alone: DNS, mailbox providers, webhook catcher, pay desk, pages."""
     from sandbox.config import SandboxConfig, SandboxError
     from sandbox.run import serve
 
     ports = Ports(port_base)
     config = SandboxConfig(
         (data or default_data() / "sandbox").absolute(), ports.sandbox, ports.dns, ports.providers,
-        PROVIDER_NETWORK, LOOPBACK, read_records(records_file),
+        PROVIDER_NETWORK, LOOPBACK, read_records(records_file), time_scale,
     )  # fmt: skip
     try:
         asyncio.run(serve(config))

@@ -3,10 +3,13 @@
 Names in the environment: `DATABASE_URL`, `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, and `SONGDA_<FIELD>` for the rest.
 """
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.addresses import BadAddress, normalise_address
+from domain.billing import AlipayApp
 from domain.policy import Policy
+from domain.working_hours import read_hours
 
 
 class Settings(BaseSettings):
@@ -88,6 +91,37 @@ class Settings(BaseSettings):
     """CIDRs of private networks that webhooks may reach; empty refuses every private address."""
     metrics_port: int | None = None
     log_level: str = "info"
+
+    @field_validator("working_hours")
+    @classmethod
+    def _readable(cls, hours: str) -> str:
+        read_hours(hours)
+        return hours
+
+    @field_validator("lead_email")
+    @classmethod
+    def _reachable(cls, address: str) -> str:
+        """What is not an address would be found out when a review is late, by nobody."""
+        try:
+            return address and normalise_address(address)
+        except BadAddress as problem:
+            raise ValueError(problem.reason) from None
+
+    @model_validator(mode="after")
+    def _alipay_is_whole(self) -> "Settings":
+        needed = (self.alipay_seller_id, self.alipay_private_key.get_secret_value(), self.alipay_public_key)
+        if self.alipay_app_id and not all(needed):
+            raise ValueError("alipay_app_id needs alipay_seller_id, alipay_private_key and alipay_public_key beside it")
+        return self
+
+    def alipay(self) -> AlipayApp | None:
+        """Our application at Alipay; None when online recharge is not offered."""
+        if not self.alipay_app_id:
+            return None
+        private = self.alipay_private_key.get_secret_value()
+        return AlipayApp(
+            self.alipay_app_id, self.alipay_seller_id, self.alipay_gateway_url, private, self.alipay_public_key
+        )
 
     def policy(self) -> Policy:
         """What rules and services need of these settings."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from domain.queues import EXPRESS
+from sandbox.pay_keys import APP_ID, SELLER_ID, kept_keys
 from supervision import http, postgres, temporal
 from supervision.children import Child, Program, describe_end, rotate
 from supervision.errors import CannotStart
@@ -35,8 +36,10 @@ from supervision.ports import LOOPBACK, Ports, check_free
 SAME_SOURCE = {"PYTHONPATH": str(Path(__file__).resolve().parent), "PYTHONUNBUFFERED": "1"}
 """Children import what we imported, installed or not."""
 SANDBOX_TIME_SCALE = 60.0
-SANDBOX_FREE_QUOTA = 20_000
-"""Messages a day: enough to try a list of one's own on the pretend Internet, where production gives 200."""
+SANDBOX_PAID_QUOTA = 100_000
+"""Messages a day of a paying customer: enough to try a list of one's own on the pretend Internet."""
+SANDBOX_LEAD = "lead@company.example"
+"""A mailbox of the pretend Internet: mails to whoever leads the reviewers can be read on the sandbox's page."""
 PROCESS_PROBE = 0.25
 """Seconds between probes that are processes themselves, and would slow down what they wait for."""
 STOP_ORDER = (("worker", "api"), ("sandbox",), ("temporal",), ("postgres",))
@@ -76,6 +79,11 @@ class Addresses:
     logs: str
     pid: int
     time_scale: float
+
+
+def first_operator_file(data: Path) -> Path:
+    """Name, password and authenticator's secret of the operator that a stack with the sandbox makes; mode 600."""
+    return data / "console-admin.json"
 
 
 def running_stack(data: Path) -> Addresses | None:
@@ -232,6 +240,8 @@ class Stack:
     async def _migrate(self) -> None:
         """As a process of its own: alembic need not stay in our memory."""
         arguments = self._python("migrate", "--records-file", str(self._records_file))
+        if self.options.sandbox:  # where real customers are, nobody may sign in until somebody says who
+            arguments += ["--first-operator", str(first_operator_file(self._folder.root))]
         child = self._child(Program("migrate", arguments, self._environment()))
         await child.start()
         if (returncode := await child.wait()) != 0:
@@ -245,10 +255,11 @@ class Stack:
 
     async def _start_sandbox(self) -> None:
         where = ["--data", str(self._folder.sandbox), "--port-base", str(self.ports.base)]
-        arguments = self._python("sandbox", *where, "--records-file", str(self._records_file))
+        scale = ["--time-scale", str(self.options.time_scale)]
+        arguments = self._python("sandbox", *where, *scale, "--records-file", str(self._records_file))
         child = await self._run(Program("sandbox", arguments, SAME_SOURCE))
         await child.until_ready(functools.partial(http.is_healthy, LOOPBACK, self.ports.sandbox), 30)
-        self._report("The sandbox is ready: DNS, six mailbox providers, web pages.")
+        self._report("The sandbox is ready: DNS, six mailbox providers, a pay desk, web pages.")
 
     async def _start_api(self) -> None:
         options = ["--host", LOOPBACK, "--port", str(self.ports.api)]
@@ -290,6 +301,7 @@ class Stack:
                 "SONGDA_SECRET_KEY": kept_secret(self._folder.root / "secret-key"),
                 "SONGDA_PUBLIC_URL": where.public_url,
                 "SONGDA_TIME_SCALE": str(self.options.time_scale),
+                "SONGDA_DOCUMENTS_URL": (self._folder.root / "documents").as_uri(),
             }
             | (self._sandbox_environment() if self.options.sandbox else {})
         )
@@ -298,7 +310,19 @@ class Stack:
         """The pretend Internet instead of the real one."""
         return {
             "SONGDA_DNS_NAMESERVERS": json.dumps([f"{LOOPBACK}:{self.ports.dns}"]),
-            "SONGDA_FREE_DAILY_QUOTA": str(SANDBOX_FREE_QUOTA),
+            "SONGDA_PAID_DAILY_QUOTA": str(SANDBOX_PAID_QUOTA),
             "SONGDA_SMTP_PORT": str(self.ports.providers),
+            "SONGDA_LEAD_EMAIL": SANDBOX_LEAD,
             "SONGDA_WEBHOOK_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
+        } | self._alipay_environment()
+
+    def _alipay_environment(self) -> dict[str, str]:
+        """The sandbox's pay desk as the payment provider; the keys are made at the first start and stay."""
+        keys = kept_keys(self._folder.sandbox / "alipay")
+        return {
+            "SONGDA_ALIPAY_APP_ID": APP_ID,
+            "SONGDA_ALIPAY_SELLER_ID": SELLER_ID,
+            "SONGDA_ALIPAY_GATEWAY_URL": f"http://{LOOPBACK}:{self.ports.sandbox}/alipay/gateway.do",
+            "SONGDA_ALIPAY_PRIVATE_KEY": keys.app_private,
+            "SONGDA_ALIPAY_PUBLIC_KEY": keys.desk_public,
         }

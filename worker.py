@@ -15,10 +15,12 @@ from temporalio.service import GrpcCompression
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.certification_desk import CertificationDesk
 from activities.delivery import DeliveryActivities, Wire
 from activities.discretion import Discretion
 from activities.domains import DomainActivities
 from activities.onboarding import OnboardingActivities
+from activities.payment import RechargeActivities, RefundActivities
 from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
 from activities.reviews import ReviewActivities
@@ -29,25 +31,38 @@ from activities.webhooks import WebhookActivities
 from domain.ids import Kind
 from domain.queues import CONTROL, EXPRESS
 from domain.secrets import Vault
+from gateways.alipay import AlipayDesk
 from gateways.dns import DnsResolver
 from gateways.http import Guard, HttpPoster
 from gateways.smtp import SmtpOptions, SmtpTransport
 from services import discreet_logs
 from services.clockwork import Clockwork
 from services.relay import Relay
+from services.settlement import Settlement
 from settings import Settings
 from store.db import Database
+from workflows.certification_review import CertificationReview
 from workflows.delivery import DeliveryWorkflow
 from workflows.domain_verification import DomainVerification
 from workflows.onboarding import Onboarding
+from workflows.recharge import Recharge
+from workflows.refund import Refund
 from workflows.registration import Registration
-from workflows.review_link import ReviewLinks
 from workflows.template_review import TemplateReview
 from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
 log = structlog.get_logger(__name__)
 
-CONTROL_WORKFLOWS: list[type] = [DomainVerification, TemplateReview, WebhookDeliveryWorkflow, Registration, Onboarding]
+CONTROL_WORKFLOWS: list[type] = [
+    CertificationReview,
+    DomainVerification,
+    TemplateReview,
+    WebhookDeliveryWorkflow,
+    Registration,
+    Onboarding,
+    Recharge,
+    Refund,
+]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 
@@ -76,7 +91,14 @@ def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     watching: list[Callable[..., Any]] = [domains.stand, domains.look, domains.announce, domains.close]
     onboarding = OnboardingActivities(tools.db, tools.settings.policy())
     guiding: list[Callable[..., Any]] = [onboarding.look, onboarding.remind, onboarding.close]
-    return [*watching, *guiding, *webhook_activities(tools), *review_activities(tools), *registration_activities(tools)]
+    return [
+        *watching,
+        *guiding,
+        *webhook_activities(tools),
+        *review_activities(tools),
+        *registration_activities(tools),
+        *payment_activities(tools),
+    ]
 
 
 def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -85,11 +107,23 @@ def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     return [registrations.look, registrations.send_mail, registrations.confirm, registrations.close]
 
 
+def payment_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of money that comes in and goes back."""
+    app = tools.settings.alipay()
+    provider = AlipayDesk(app) if app else None
+    recharges = RechargeActivities(tools.db, provider, tools.settings.policy())
+    refunds = RefundActivities(tools.db, provider, tools.settings.policy())
+    return [
+        *(recharges.look, recharges.ask, recharges.shut, recharges.announce, recharges.close),
+        *(refunds.look, refunds.refund, refunds.announce, refunds.close),
+    ]
+
+
 def review_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of every kind of review; each kind has its desk."""
-    desks = {Kind.TEMPLATE_REVIEW: TemplateDesk()}
+    desks = {Kind.TEMPLATE_REVIEW: TemplateDesk(), Kind.CERTIFICATION_REVIEW: CertificationDesk()}
     reviews = ReviewActivities(tools.db, tools.settings.policy(), desks)
-    return [reviews.look, reviews.decide, reviews.announce, reviews.close]
+    return [reviews.look, reviews.decide, reviews.alert, reviews.announce, reviews.close]
 
 
 def webhook_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -153,7 +187,8 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(worker)
         relay = Relay(tools.db, tools.client, lambda: deliveries.pages_in_hand < PAGES_AT_ONCE)
         clockwork = Clockwork(tools.db, tools.client)
-        loops = [await stack.enter_async_context(background(loop)) for loop in (relay.run(), clockwork.run())]
+        running = (relay.run(), clockwork.run(), Settlement(tools.db).run())
+        loops = [await stack.enter_async_context(background(loop)) for loop in running]
         log.info("worker_ready", sender=str(tools.sender.id))
         await first_of(stop, [sender, *loops])
 
@@ -181,7 +216,7 @@ async def first_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None
 def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
     """One worker per queue, on one client: that is what lets the relay's starts be eager."""
     settings: dict[str, Any] = {
-        "interceptors": [Discretion(), ReviewLinks(tools.vault, tools.settings.policy().public_url)],
+        "interceptors": [Discretion()],
         "workflow_runner": sandbox_runner(),
         "graceful_shutdown_timeout": timedelta(seconds=20),
         "max_cached_workflows": 500,

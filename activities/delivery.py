@@ -15,7 +15,7 @@ from activities.sender_process import SenderProcess
 from domain.addresses import domain_of
 from domain.errors import LeaseLost
 from domain.ids import Process
-from domain.sending import MessageState, Outcome, OutcomeKind, Standing, settle
+from domain.sending import EXPIRED, MessageState, Outcome, OutcomeKind, Standing, settle
 from domain.transport import Connection, Mail, MailRoute, Router, Transport
 from store import clockwork, pages
 from store.db import DATABASE_TROUBLE, Database
@@ -184,7 +184,7 @@ class PageWork:
         standing = Standing(intent.message.attempts, intent.message.expires_at, may_resend)
         state, next_at = settle(outcome, standing, now, self._wire.time_scale)
         if outcome.kind is OutcomeKind.DEFERRED and state is MessageState.BOUNCED:
-            outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason="expired")
+            outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=EXPIRED)
         self._counts[outcome.kind.value] += 1
         return Ended(intent, outcome, state, next_at, started, now, spoken)
 

@@ -11,11 +11,12 @@ from domain.accounts import AccountState
 from domain.errors import Refusal
 from domain.ids import Process
 from domain.notices import Notice
-from domain.onboarding import OPEN, WAITS_FOR_US, Missing, Stage, missing_at, walk
+from domain.onboarding import OPEN, SmsStage, Stage
+from domain.onboarding_findings import WAITS_FOR_US, Lack, Missing, lack_at, missing_at, next_expiry
 from domain.policy import Policy
-from domain.quota import free_quota
+from domain.quota import quota
 from domain.reminders import REMIND_AFTER, Stay, due_reminder, needs_human, next_look
-from domain.step_texts import MISSING, NAMES, PLACES, in_language
+from domain.step_texts import NAMES, in_language, missing_text, place_of
 from store import accounts, clockwork, notices
 from store import onboarding as rows
 from store.db import Database, Session
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 ENDED = frozenset({AccountState.CLOSED, AccountState.EXPIRED})
 """Accounts that are not on the path any more."""
+OPTIONAL = frozenset({Stage.CERTIFY, Stage.PAY})
+"""Steps before which a customer may stay for ever, with the free quota."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Look:
     """How long to wait for a nudge before looking anyway."""
     ended: bool = False
     """The account is gone."""
+    sms_stage: SmsStage = SmsStage.CERTIFY
+    sms_missing: Missing | None = None
 
 
 @dataclass(frozen=True)
@@ -73,16 +78,17 @@ class OnboardingActivities:
         account = UUID(request.process.subject)
         async with self._db.begin() as session:
             await clockwork.require_epoch(session, request.process)
-            seen = await rows.situation(session, account)
+            seen = await rows.situation(session, account, request.now)
             if seen is None or seen.account_state in ENDED:
                 return _ended(seen, request.now)
-            quota = free_quota(seen.findings.facts, self._policy.free_daily_quota)
-            await accounts.raise_quota(session, account, quota)
+            allowed = quota(seen.findings.facts, seen.free_quota, seen.granted_quota, self._policy)
+            await accounts.set_quota(session, account, allowed)
             return self._outcome(await _advanced(session, seen, request.now), request.now)
 
     def _outcome(self, seen: rows.Situation, now: dt.datetime) -> Look:
         missing = missing_at(seen.stage, seen.findings)
-        stay = Stay(seen.since, seen.reminders, seen.stage in OPEN, missing not in WAITS_FOR_US)
+        theirs, optional = missing not in WAITS_FOR_US, seen.stage in OPTIONAL
+        stay = Stay(seen.since, seen.reminders, seen.stage in OPEN, theirs, optional)
         # Until the address is confirmed, only the registration process writes to it.
         due = None if seen.stage is Stage.REGISTER else due_reminder(stay, now, self._policy)
         return Look(
@@ -93,8 +99,16 @@ class OnboardingActivities:
             missing=missing,
             remind=due,
             needs_human=needs_human(stay, now, self._policy),
-            wait_seconds=next_look(stay, now, self._policy).total_seconds(),
+            wait_seconds=self._wait(stay, seen, now).total_seconds(),
+            sms_stage=seen.sms_stage,
+            sms_missing=missing_at(seen.sms_stage, seen.findings),
         )
+
+    def _wait(self, stay: Stay, seen: rows.Situation, now: dt.datetime) -> dt.timedelta:
+        """Until the next look, which is not later than the moment a certification expires."""
+        wait = next_look(stay, now, self._policy)
+        expiry = next_expiry(seen.findings.applications, now)
+        return wait if expiry is None else min(wait, expiry - now)
 
     @activity.defn(name="OnboardingActivities.remind")
     async def remind(self, request: ReminderRequest) -> bool:
@@ -102,17 +116,17 @@ class OnboardingActivities:
         account = UUID(request.process.subject)
         async with self._db.read() as session:
             await clockwork.require_epoch(session, request.process)
-            seen = await rows.situation(session, account)
+            seen = await rows.situation(session, account, request.now)
             reader = await rows.addressee(session, account)
         if seen is None or reader is None or seen.changed != request.changed:
             return False
-        if missing := missing_at(seen.stage, seen.findings):
-            await self._mail(seen, missing, reader, request)
+        if lack := lack_at(seen.stage, seen.findings):
+            await self._mail(seen, lack, reader, request)
         async with self._db.begin() as session:
             return await rows.stamp_reminder(session, account, request.changed, request.number, request.now)
 
     async def _mail(
-        self, seen: rows.Situation, missing: Missing, reader: tuple[str, str, str], request: ReminderRequest
+        self, seen: rows.Situation, lack: Lack, reader: tuple[str, str, str], request: ReminderRequest
     ) -> None:
         address, name, language = reader
         variables = {
@@ -120,11 +134,12 @@ class OnboardingActivities:
             "platform": self._policy.platform_name,
             "support": self._policy.support_email,
             "step": in_language(NAMES[seen.stage], language),
-            "missing": in_language(MISSING[missing], language),
+            "missing": missing_text(lack, language),
             "days": str(REMIND_AFTER[request.number - 1].days),
-            "link": self._policy.public_url + PLACES[seen.stage],
+            "link": f"{self._policy.public_url}{place_of(seen.stage, lack)}",
         }
-        key = f"onboarding-reminder/{seen.account_id}/{seen.changed}/{request.number}"
+        # Named by the stay, not by `changed`: a move on the SMS track is no reason to write again.
+        key = f"onboarding-reminder/{seen.account_id}/{seen.since.timestamp():.0f}/{request.number}"
         try:
             await notices.send_notice(self._db, Notice.ONBOARDING_REMINDER, address, language, variables, key)
         except Refusal as refusal:  # nobody can be mailed there: that must not keep the process from moving on
@@ -139,11 +154,11 @@ class OnboardingActivities:
 
 async def _advanced(session: Session, seen: rows.Situation, now: dt.datetime) -> rows.Situation:
     """The situation after its facts were walked. A row that another process moved is read again."""
-    stage = walk(seen.stage, seen.findings.facts)[-1]
-    if stage is seen.stage:
+    to = seen.standing.after(seen.findings.facts)
+    if to == seen.standing:
         return seen
-    await rows.move(session, seen, stage, now)
-    return await rows.situation(session, seen.account_id) or seen
+    await rows.move(session, seen, to, now)
+    return await rows.situation(session, seen.account_id, now) or seen
 
 
 def _ended(seen: rows.Situation | None, now: dt.datetime) -> Look:

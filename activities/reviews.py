@@ -1,13 +1,15 @@
-"""What a review process asks of rows, whatever is reviewed: look, decide, tell the customer, close.
+"""What a review process asks of rows, whatever is reviewed: look, decide, tell the lead and the customer, close.
 
-One `Desk` per kind of process knows its rows; the rest is the same for all.
+One `Desk` per kind of process knows its rows; the rest is the same for all, the promised time above all.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -16,15 +18,24 @@ from domain.ids import Kind, Process, workflow_id
 from domain.notices import Notice
 from domain.policy import Policy
 from domain.reviews import (
-    PREVIEW_VALID,
     DecisionResult,
+    ReviewAlert,
     ReviewCase,
     ReviewLook,
+    ReviewStage,
     ReviewState,
     ReviewVerdict,
+    case_link,
 )
-from store import clockwork, notices, onboarding
+from domain.times import SHANGHAI, business_day
+from domain.working_time import Calendar, Due
+from store import calendar, clockwork, notices, onboarding
 from store.db import Database, Session
+
+log = structlog.get_logger(__name__)
+
+ALERTS = {ReviewStage.WARNING: Notice.REVIEW_WARNING, ReviewStage.OVERDUE: Notice.REVIEW_OVERDUE}
+LEAD_LANGUAGE = "zh"
 
 
 @dataclass(frozen=True)
@@ -39,11 +50,17 @@ class Letter:
 class Desk(Protocol):
     """What is particular to one kind of review."""
 
-    async def case(self, session: Session, look: ReviewLook) -> ReviewCase | None:
-        """What stands; promises a due time when the item waits and has none. None: the row is gone."""
+    async def case(self, session: Session, process: Process) -> ReviewCase | None:
+        """What stands in the row, with `submitted_at`, `due_at`, `due_provisional`. None: the row is gone.
+
+        What became of an approval later (revoked, expired) is no matter of the review: it stays approved here.
+        """
+
+    async def promise(self, session: Session, process: Process, due: Due) -> None:
+        """Store the due time, unless one is stored: a promise is not changed."""
 
     async def decide(self, session: Session, verdict: ReviewVerdict) -> DecisionResult:
-        """One compare-and-set. Raises `Refusal` when there is nothing to decide on."""
+        """One compare-and-set (`domain.reviews.ruling`). Raises `Refusal` when there is nothing to decide on."""
 
     async def letter(self, session: Session, process: Process) -> Letter | None:
         """What to tell the customer now; None when there is nothing to tell."""
@@ -59,15 +76,61 @@ class ReviewActivities:
 
     @activity.defn(name="ReviewActivities.look")
     async def look(self, look: ReviewLook) -> ReviewCase:
-        """Read the rows; while a decision is wanted, say how long a link to the content shall work."""
+        """Read the rows; what waits gets its due time at the first look. Tells the lead of a calendar that ends."""
         async with self._db.begin() as session:
             await clockwork.require_epoch(session, look.process)
-            case = await self._desks[look.process.kind].case(session, look)
-        if case is None:
-            return ReviewCase(ReviewState.WITHDRAWN, 0)
-        if case.state is not ReviewState.SUBMITTED:
-            return case
-        return replace(case, content_until=look.now + PREVIEW_VALID)
+            case = await self._desks[look.process.kind].case(session, look.process)
+            if case is None:
+                return ReviewCase(ReviewState.WITHDRAWN, 0)
+            if case.state is not ReviewState.SUBMITTED:
+                return case
+            since = min(case.submitted_at or look.now, look.now)
+            known = await calendar.calendar(session, self._policy.working_hours, since)
+            case = await self._timed(session, look, case, known)
+        await self._tell_of_gap(known, look.now)
+        return replace(case, link=case_link(self._policy, look.process))
+
+    async def _timed(self, session: Session, look: ReviewLook, case: ReviewCase, known: Calendar) -> ReviewCase:
+        """With the promised time and the moment to warn, which the calendar of today gives."""
+        kind, start = look.process.kind, case.submitted_at or look.now
+        allowance = self._policy.review_allowance(kind)
+        due = Due(case.due_at, case.due_provisional) if case.due_at else known.due(start, allowance)
+        if case.due_at is None:
+            await self._desks[kind].promise(session, look.process, due)
+        warn_at = min(known.warning(start, allowance), due.at)
+        return replace(case, due_at=due.at, due_provisional=due.provisional, warn_at=warn_at)
+
+    async def _tell_of_gap(self, known: Calendar, now: datetime) -> None:
+        """Once per year that is not known: due times are guesses until somebody mends it."""
+        day = known.unknown_day(business_day(now))
+        if day is not None:
+            variables = {"year": str(day.year), "link": f"{self._policy.public_url}/console/calendar"}
+            await self._tell_lead(Notice.CALENDAR_MISSING, variables, f"calendar-missing/{day.year}")
+
+    @activity.defn(name="ReviewActivities.alert")
+    async def alert(self, alert: ReviewAlert) -> bool:
+        """Tell the lead that time runs out or has run out, once each; False when nothing waits any more."""
+        process = alert.process
+        async with self._db.read() as session:
+            await clockwork.require_epoch(session, process)
+            case = await self._desks[process.kind].case(session, process)
+        if case is None or case.state is not ReviewState.SUBMITTED or case.due_at is None:
+            return False
+        variables = {
+            "case": process.workflow_id,
+            "due": f"{case.due_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}",
+            "link": case_link(self._policy, process),
+        }
+        await self._tell_lead(ALERTS[alert.stage], variables, f"{process.workflow_id}/{alert.stage.value}")
+        return True
+
+    async def _tell_lead(self, notice: Notice, variables: dict[str, str], key: str) -> None:
+        """A mail to the lead must not hold up a review: one that cannot be accepted is logged and given up."""
+        told = {"platform": self._policy.platform_name, **variables}
+        try:
+            await notices.send_notice(self._db, notice, self._policy.lead_email, LEAD_LANGUAGE, told, key)
+        except Refusal as refusal:
+            log.warning("lead_not_told", key=key, code=refusal.code)
 
     @activity.defn(name="ReviewActivities.decide")
     async def decide(self, verdict: ReviewVerdict) -> DecisionResult:

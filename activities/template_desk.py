@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from activities.reviews import Letter
-from domain import working_time
 from domain.ids import Process
 from domain.notices import Notice
-from domain.reviews import DecisionResult, ReviewCase, ReviewLook, ReviewState, ReviewVerdict
+from domain.reviews import DecisionResult, ReviewCase, ReviewState, ReviewVerdict, ruling
 from domain.template_lint import lint
 from domain.templates import Content
+from domain.working_time import Due
 from store import templates as rows
 from store.db import Session
 from store.templates import Template, TemplateVersion
@@ -22,27 +22,27 @@ _NOTICES = {
 class TemplateDesk:
     """See `activities.reviews.Desk`."""
 
-    async def case(self, session: Session, look: ReviewLook) -> ReviewCase | None:
-        row = await session.get(TemplateVersion, UUID(look.process.subject))
+    async def case(self, session: Session, process: Process) -> ReviewCase | None:
+        row = await session.get(TemplateVersion, UUID(process.subject))
         template = await session.get(Template, row.template_id) if row else None
         if row is None or template is None:
             return None
-        if row.state == ReviewState.SUBMITTED and row.due_at is None:
-            row.due_at = working_time.due(row.submitted_at or look.now, working_time.TEMPLATE_REVIEW)
-            await rows.set_due(session, row.id, row.due_at)
         earlier = [head for head in await rows.heads(session, template.id) if head.number < row.number]
         return ReviewCase(
             state=ReviewState(row.state),
             version=row.row_version,
             title=f"E-mail template, {template.kind}, version {row.number}",
             facts=_facts(row, earlier),
+            submitted_at=row.submitted_at,
             due_at=row.due_at,
+            due_provisional=row.due_provisional,
         )
 
+    async def promise(self, session: Session, process: Process, due: Due) -> None:
+        await rows.set_due(session, UUID(process.subject), due)
+
     async def decide(self, session: Session, verdict: ReviewVerdict) -> DecisionResult:
-        decision = verdict.decision
-        ruling = rows.Ruling(decision.decision, decision.actor, decision.reason.strip(), decision.version)
-        return await rows.decide(session, UUID(verdict.process.subject), ruling, verdict.now)
+        return await rows.decide(session, UUID(verdict.process.subject), ruling(verdict.decision), verdict.now)
 
     async def letter(self, session: Session, process: Process) -> Letter | None:
         row = await session.get(TemplateVersion, UUID(process.subject))
@@ -55,7 +55,7 @@ class TemplateDesk:
 
 
 def _facts(row: TemplateVersion, earlier: list[rows.VersionHead]) -> tuple[str, ...]:
-    """Counts that help to judge; the content itself is on the preview page."""
+    """Counts that help to judge; the content itself is on the case's page."""
     states = [head.state for head in earlier]
     findings = lint(Content(row.subject, row.html, row.text))
     size = len(row.html.encode()) // 1024 + 1

@@ -6,16 +6,31 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api import problems, reference
+from api import callbacks, problems, reference
 from api.body_limit import BodyLimit
-from api.v1 import accounts, api_users, domains, onboarding, sends, sessions, templates, webhooks
-from domain.secrets import Vault
+from api.v1 import (
+    accounts,
+    api_users,
+    certifications,
+    domains,
+    ledger,
+    members,
+    onboarding,
+    recharges,
+    sends,
+    sessions,
+    templates,
+    webhooks,
+)
+from domain.secrets import Vault, derive
+from gateways.alipay import AlipayDesk
 from services import discreet_logs
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
 from settings import Settings
 from store.db import Database
+from store.papers import PaperStore
 from web.app import mount
 
 
@@ -26,7 +41,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     db = await Database.open(settings.database_url)
     client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace, lazy=True)
     vault = Vault(settings.secret_key.get_secret_value())
-    app.state.services = build_services(Foundation(db, Clockwork(db, client), vault, settings.policy()))
+    alipay = settings.alipay()
+    pay_desk = AlipayDesk(alipay) if alipay else None
+    papers = PaperStore.open(settings.documents_url, vault)
+    base = Foundation(db, Clockwork(db, client), vault, settings.policy(), pay_desk, papers)
+    app.state.services = build_services(base)
     yield
     await db.close()
 
@@ -37,9 +56,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings or Settings()
     problems.install(app)
     reference.install(app)
-    for feature in (accounts, sessions, onboarding, domains, api_users, sends, templates, webhooks):
+    features = (
+        accounts, certifications, members, sessions, onboarding, domains, api_users, sends,
+        templates, webhooks, ledger, recharges,
+    )  # fmt: skip
+    for feature in features:
         app.include_router(feature.router)
-    mount(app)
+    app.include_router(callbacks.router)
+    mount(app, derive(app.state.settings.secret_key.get_secret_value(), "songda/admin-sites").hex())
     app.add_middleware(BodyLimit)
 
     @app.get("/healthz", include_in_schema=False)

@@ -1,11 +1,15 @@
 """No request body may grow without bound: what is larger than any valid request is refused while it arrives."""
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 32 * 2**20
 """Room for a recipient file of 20 MB, or for 100,000 recipients with variables as JSON."""
+NARROW = {re.compile("/v1/certifications/[^/]+/documents"): 11 * 2**20}
+"""Room for one paper of 10 MB."""
 
 
 class BodyLimit:
@@ -19,13 +23,14 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = next((narrow for path, narrow in NARROW.items() if path.fullmatch(scope["path"])), self._limit)
         announced = Headers(scope=scope).get("content-length", "0")
         arrived = int(announced) if announced.isdigit() else 0
 
         async def counted() -> Message:
             nonlocal arrived
-            if arrived > self._limit:
-                raise HTTPException(413, f"The request is larger than {self._limit // 2**20} MB; send it in parts.")
+            if arrived > limit:
+                raise HTTPException(413, f"The request is larger than {limit // 2**20} MB; send it in parts.")
             message = await receive()
             if announced == "0":
                 arrived += len(message.get("body", b""))

@@ -1,6 +1,7 @@
 """Refusals and faults as RFC 9457 problem documents (`application/problem+json`)."""
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
@@ -9,6 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.body_limit import MAX_BODY
+from api.wrong_values import chinese
 from domain.errors import Refusal
 from domain.refusals import explain
 
@@ -68,19 +71,22 @@ async def on_refusal(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_invalid(request: Request, error: Exception) -> JSONResponse:
-    errors = [
-        FieldProblem(field=_path(e["loc"]), code=str(e["type"]), detail=str(e["msg"])).model_dump()
-        for e in cast(RequestValidationError, error).errors()[:ERRORS_SHOWN]
-    ]
-    first = errors[0]
-    return problem(
-        "invalid",
-        422,
-        f"{first['field']}: {first['detail']}",
-        "Correct the named fields and send the request again.",
-        field=first["field"],
-        errors=errors,
+    found = cast(RequestValidationError, error).errors()[:ERRORS_SHOWN]
+    in_chinese = language_of(request) == "zh"
+    errors = [_wrong(each, in_chinese).model_dump() for each in found]
+    field, detail = errors[0]["field"], errors[0]["detail"]
+    said, step = (
+        (f"{field}：{detail}", "请修改所列的字段，然后重新发送请求。")
+        if in_chinese
+        else (f"{field}: {detail}", "Correct the named fields and send the request again.")
     )
+    return problem("invalid", 422, said, step, field=field, errors=errors)
+
+
+def _wrong(error: Mapping[str, Any], in_chinese: bool) -> FieldProblem:
+    """One of pydantic's errors."""
+    detail = chinese(str(error["type"]), error.get("ctx", {})) if in_chinese else str(error["msg"])
+    return FieldProblem(field=_path(error["loc"]), code=str(error["type"]), detail=detail)
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -91,15 +97,28 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
+_HTTP_CHINESE = {
+    404: "没有这个地址。",
+    405: "这个地址不支持这种方法。",
+    413: f"请求超过 {MAX_BODY // 2**20} MB，请分批发送。",
+    415: "不支持这种内容类型。",
+}
+"""By status; in English the exception says it."""
+
+
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     refused = cast(HTTPException, error)
-    return problem(
-        "http_error", refused.status_code, str(refused.detail), "See /openapi.json for the routes and their methods."
-    )
+    detail, step = str(refused.detail), "See /openapi.json for the routes and their methods."
+    if language_of(request) == "zh":
+        detail = _HTTP_CHINESE.get(refused.status_code, f"请求无法处理（HTTP {refused.status_code}）。")
+        step = "接口及其方法见 /openapi.json。"
+    return problem("http_error", refused.status_code, detail, step)
 
 
 async def on_fault(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours; the traceback goes to the log."""
+    if language_of(request) == "zh":
+        return problem("internal", 500, "系统出现了问题。", "请稍后重试；如果问题依旧，请把时间告诉客服。")
     return problem("internal", 500, "Something went wrong on our side.", "Try again later; tell support the time.")
 
 

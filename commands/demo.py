@@ -12,7 +12,7 @@ from supervision.errors import CannotStart
 from supervision.ports import free_base
 
 if TYPE_CHECKING:
-    from demo.story import Material
+    from demo.scene import Material
 
 
 def demo(
@@ -47,13 +47,17 @@ async def run_demo(material: "Material", data: Path | None) -> bool:
 
 
 async def play_against(where: Addresses, material: "Material") -> bool:
-    """Play, show the tables; True when every step passed."""
+    """Play, show the tables, audit; True when every step passed and the books close."""
+    from commands.books import Books, print_audit, with_database
     from demo import show as screen
     from demo.parties import Places
+    from services.audit import audit
 
     if where.sandbox_url is None:
         raise CannotStart("The demo needs the sandbox: start the stack without --no-sandbox.")
-    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url)
+    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
     result = await screen.play(places, material, output)
     screen.report(result, places, output)
-    return result.passed
+    found = await with_database(Books(where.database_url, where.temporal_address), audit)
+    print_audit(found, as_json=False)
+    return result.passed and found.clean

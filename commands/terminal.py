@@ -12,6 +12,7 @@ from rich.markup import escape
 from supervision.errors import CannotStart
 
 if TYPE_CHECKING:
+    from domain.policy import Policy
     from settings import Settings
 
 news = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,6 +33,13 @@ def report(line: str) -> None:
     news.print(f"[dim]songda:[/] {escape(line)}")
 
 
+def policy_of(secret: str) -> "Policy":
+    """The policy of the environment, with a master secret from elsewhere."""
+    from settings import Settings
+
+    return Settings(secret_key=secret).policy()
+
+
 def load_settings() -> "Settings":
     """Raises `CannotStart` naming the variable that is missing or wrong."""
     from pydantic import ValidationError
@@ -42,8 +50,14 @@ def load_settings() -> "Settings":
         return Settings()
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]).upper()
         raise CannotStart(
-            f"{name if name.startswith(('DATABASE', 'TEMPORAL')) else f'SONGDA_{name}'}: {first['msg']}. "
-            "Set it in the environment; `songda up` makes one by itself."
+            f"{_variable(first['loc'])}: {first['msg']}. Set it in the environment; `songda up` makes one by itself."
         ) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The variable at which pydantic found something; what concerns several has no place."""
+    if not place:
+        return "The settings"
+    name = str(place[0]).upper()
+    return name if name.startswith(("DATABASE", "TEMPORAL")) else f"SONGDA_{name}"

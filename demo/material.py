@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from demo.parties import DemoFailure
-from demo.story import Material
+from demo.scene import Material
 
 SAMPLES = Path(__file__).parent / "samples"
 ENCODINGS = ("utf-8-sig", "gb18030")

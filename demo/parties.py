@@ -27,21 +27,31 @@ class DemoFailure(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of the stack are reached."""
+    """Where the parts of the stack are reached; `data` is its folder, which `songda operators` needs."""
 
     api: str
     sandbox: str
     temporal: str
     temporal_ui: str
+    data: str
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], what: str, every: float = 0.15) -> T:
-    """What `look` returns once it returns something."""
-    end = time.monotonic() + PATIENCE
+def _still() -> object:
+    """Nothing that moves."""
+    return None
+
+
+async def eventually(
+    look: Callable[[], Awaitable[T | None]], what: str, every: float = 0.15, moving: Callable[[], object] = _still
+) -> T:
+    """What `look` returns once it returns something. As long as `moving()` changes, patience begins anew."""
+    end, mark = time.monotonic() + PATIENCE, moving()
     while True:
         found = await look()
         if found is not None:
             return found
+        if moving() != mark:
+            end, mark = time.monotonic() + PATIENCE, moving()
         if time.monotonic() > end:
             raise DemoFailure(f"waited {PATIENCE:.0f} s in vain for {what}")
         await asyncio.sleep(every)
@@ -145,6 +155,24 @@ class Internet:
         """Webhook requests that arrived."""
         answer = await self.http.json("GET", f"/hooks/{hook}/requests", params={"after": after, "limit": 1000})
         return list(answer["requests"])
+
+
+class PayDesk:
+    """The sandbox's pay desk, as the buyer uses it."""
+
+    def __init__(self, base: str) -> None:
+        self.http = Http(base)
+
+    async def open(self, pay_url: str) -> None:
+        """Follow the merchant's link, whose signature the pay desk checks."""
+        answer = await self.http.send("GET", pay_url)
+        if answer.status_code != 303:
+            raise DemoFailure(f"the pay desk answered HTTP {answer.status_code} to the order's link")
+
+    async def pay(self, number: str, manner: str) -> None:
+        """Pay the order; a try whose answer was lost has paid it already."""
+        if (await self.http.json("GET", f"/alipay/orders/{number}"))["status"] != "TRADE_SUCCESS":
+            await self.http.json("POST", f"/alipay/orders/{number}/pay", json={"manner": manner})
 
 
 class Operator:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx2
@@ -12,9 +12,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from demo.parties import DemoFailure, Places
-from demo.story import Customer, Material, Story
+from demo.scene import Customer, Material, Step
+from demo.story import CHAPTERS, Chapter, Story
 
-BeforeStep = Callable[[str], Awaitable[None]]
+BeforeStep = Callable[[Step], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,29 @@ class DemoResult:
         return all(step.passed for step in self.steps)
 
 
-async def _nothing(step: str) -> None:
+async def _nothing(step: Step) -> None:
     """No observer."""
 
 
-async def play(places: Places, material: Material, console: Console, before_step: BeforeStep = _nothing) -> DemoResult:
+async def play(
+    places: Places,
+    material: Material,
+    console: Console,
+    before_step: BeforeStep = _nothing,
+    chapters: Sequence[Chapter] = CHAPTERS,
+) -> DemoResult:
     """Every step in order until one fails. `before_step` is for observers that make trouble."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"),
                TimeElapsedColumn())  # fmt: skip
     done: list[Done] = []
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=None, note="")
-        story = Story(places, material, lambda counts, total: _advance(progress, bar, counts, total))
+        story = Story(places, material, lambda counts, total: _advance(progress, bar, counts, total), chapters)
         try:
-            for name, step in story.steps:
-                progress.update(bar, description=name, total=None, completed=0, note="")
-                await before_step(name)
-                done.append(await _one(name, step))
+            for step in story.steps:
+                progress.update(bar, description=step.name, total=None, completed=0, note="")
+                await before_step(step)
+                done.append(await _one(step))
                 console.print(_line(done[-1]))
                 if not done[-1].passed:
                     break
@@ -62,13 +69,13 @@ async def play(places: Places, material: Material, console: Console, before_step
     return DemoResult(done, story.customer)
 
 
-async def _one(name: str, step: Callable[[], Awaitable[str]]) -> Done:
+async def _one(step: Step) -> Done:
     begun = time.monotonic()
     try:
-        evidence, passed = await step(), True
+        evidence, passed = await step.play(), True
     except (TimeoutError, DemoFailure, httpx2.HTTPError) as failure:
         evidence, passed = str(failure) or type(failure).__name__, False
-    return Done(name, time.monotonic() - begun, evidence, passed)
+    return Done(step.name, time.monotonic() - begun, evidence, passed)
 
 
 def _advance(progress: Progress, bar: TaskID, counts: Counter[str], total: int) -> None:
@@ -115,6 +122,7 @@ def _where(result: DemoResult, places: Places, console: Console) -> None:
     who = result.customer
     table.add_row("Portal 门户", f"{places.api}/login")
     table.add_row("  sign in with 登录", f"{who.email}  {who.password}")
-    table.add_row("Mailboxes 邮箱", places.sandbox)
+    table.add_row("Console 控制台", f"{places.api}/console  (songda operators add NAME --role admin)")
+    table.add_row("Mailboxes, pay desk 邮箱、收银台", places.sandbox)
     table.add_row("Temporal UI", places.temporal_ui)
     console.print(table)

@@ -16,7 +16,8 @@ from playwright.async_api import Page, ViewportSize, async_playwright
 
 from demo.material import load
 from demo.parties import Places
-from demo.story import Customer, Story
+from demo.scene import Customer
+from demo.story import Story
 from stack import Addresses, default_data, running_stack
 
 IMAGES = Path(__file__).resolve().parent / "images"
@@ -43,8 +44,8 @@ def chromium() -> str:
 
 async def play(story: Story, first: int, last: int | None = None) -> None:
     """Some of the demo's steps; its customer has something to show afterwards."""
-    for title, step in story.steps[first:last]:
-        say(f"{title}: {await step()}")
+    for step in story.steps[first:last]:
+        say(f"{step.name}: {await step.play()}")
 
 
 class Portal:
@@ -135,7 +136,7 @@ async def main(data: Path) -> None:
     if where is None or where.sandbox_url is None:
         sys.exit("No stack with a sandbox runs on this data folder: start `songda up`, or name it with --data DIR.")
     IMAGES.mkdir(exist_ok=True)
-    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url)
+    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
     story = Story(places, load(None, None))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

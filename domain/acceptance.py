@@ -21,6 +21,7 @@ class Identity:
 
     account_state: str
     daily_quota: int
+    free_quota: int
     api_user_id: UUID | None
     api_user_kind: str | None
     is_test: bool | None

@@ -115,6 +115,14 @@ def normalise(text: str, policy: Policy) -> str:
     return name
 
 
+def public_name(host: str) -> str:
+    """The same for any host below a public suffix, whosever it is. Raises `ValueError`."""
+    name = idna.encode(host.rstrip("."), uts46=True, std3_rules=True).decode()
+    if _is_address(name) or len(name) > MAX_NAME or _suffixes().privatesuffix(name) is None:
+        raise ValueError("not a public host name")
+    return name
+
+
 def _require_own_name(name: str, policy: Policy) -> None:
     if _is_address(name) or len(name) > MAX_NAME:
         raise Refusal("domain_not_a_name", field="name", value=name[:80])

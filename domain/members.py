@@ -1,10 +1,23 @@
 """What the members of one account may do (design §6: members of the account with roles)."""
 
+import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
 
 from domain.accounts import Caller, Role
 from domain.errors import Refusal
+
+INVITATION_VALID = dt.timedelta(days=7)
+MAX_MEMBERS = 50
+"""Of one account, open invitations included."""
+INVITATIONS_PER_DAY = 30
+
+
+class MemberState(StrEnum):
+    ACTIVE = "active"
+    INVITED = "invited"
+    EXPIRED = "expired"
+    """Invited, but the link was not followed in time: the invitation can be sent again."""
 
 
 class Right(StrEnum):
@@ -46,3 +59,10 @@ def require(caller: Caller, right: Right) -> None:
     if caller.member_id is None:
         raise Refusal("forbidden")
     raise Refusal("role_forbids", role=caller.role.value, right=right.value)
+
+
+def grantable(role: str) -> Role:
+    """The role that an invitation or a change may give: every one but the owner's, which is handed over."""
+    if role not in {each.value for each in Role if each is not Role.OWNER}:
+        raise Refusal("role_unknown", field="role", roles=", ".join(each.value for each in Role if each != Role.OWNER))
+    return Role(role)

@@ -31,7 +31,12 @@ def show_yuan(fen: int) -> str:
     return format_currency(Decimal(fen) / 100, CURRENCY, locale="zh_CN")
 
 
-def show_unit(micro: int) -> str:
-    """A unit price, `¥0.0045`: as many decimals as it has, at least two."""
+def plain_unit(micro: int) -> str:
+    """A unit price in yuan, `0.0045`: as many decimals as it has, at least two."""
     whole, part = divmod(micro, 1_000_000)
-    return f"¥{whole}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+    return f"{whole}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+
+
+def show_unit(micro: int) -> str:
+    """The same for people, `¥0.0045`."""
+    return f"¥{plain_unit(micro)}"

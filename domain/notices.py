@@ -14,6 +14,7 @@ class Notice(StrEnum):
     ALREADY_REGISTERED = "already-registered"
     RESET_PASSWORD = "reset-password"
     PASSWORD_CHANGED = "password-changed"
+    INVITATION = "invitation"
     CONTACT = "contact"
     WEBHOOK_DISABLED = "webhook-disabled"
     DOMAIN_USABLE = "domain-usable"
@@ -22,6 +23,14 @@ class Notice(StrEnum):
     ONBOARDING_REMINDER = "onboarding-reminder"
     TEMPLATE_APPROVED = "template-approved"
     TEMPLATE_REJECTED = "template-rejected"
+    RECHARGE_CREDITED = "recharge-credited"
+    PAYMENT_REFUNDED = "payment-refunded"
+    CERTIFICATION_APPROVED = "certification-approved"
+    CERTIFICATION_REJECTED = "certification-rejected"
+    CERTIFICATION_REVOKED = "certification-revoked"
+    REVIEW_WARNING = "review-warning"
+    REVIEW_OVERDUE = "review-overdue"
+    CALENDAR_MISSING = "calendar-missing"
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,28 @@ class NoticeText:
 
 
 TEXTS: dict[tuple[Notice, str], NoticeText] = {
+    (Notice.RECHARGE_CREDITED, "zh"): NoticeText(
+        "充值到账：%amount%",
+        "<p>您好，%name%：</p><p>您在 %platform% 的充值 <b>%amount%</b> 已经到账，可以用于发送。</p>"
+        '<p><a href="%link%">查看充值记录</a></p>',
+    ),
+    (Notice.RECHARGE_CREDITED, "en"): NoticeText(
+        "Your recharge of %amount% has arrived",
+        "<p>Hello %name%,</p><p>your recharge of <b>%amount%</b> at %platform% is on your balance and can be used for "
+        'sending.</p><p><a href="%link%">See the recharge</a></p>',
+    ),
+    (Notice.PAYMENT_REFUNDED, "zh"): NoticeText(
+        "已退款：%amount%",
+        "<p>您好，%name%：</p><p>我们收到了一笔不能入账的付款 <b>%amount%</b>（同一订单重复支付，或账户已停用），"
+        "已按原路退回您的付款账户，到账时间以支付机构为准。</p>"
+        '<p><a href="%link%">查看充值记录</a></p>',
+    ),
+    (Notice.PAYMENT_REFUNDED, "en"): NoticeText(
+        "A payment of %amount% was refunded",
+        "<p>Hello %name%,</p><p>%platform% received a payment of <b>%amount%</b> that could not be credited: the order "
+        "was paid twice, or the account is not active. It was sent back the way it came; when it arrives depends on "
+        'the payment provider.</p><p><a href="%link%">See the recharge</a></p>',
+    ),
     (Notice.CONFIRM_EMAIL, "zh"): NoticeText(
         "请确认您的邮箱地址",
         "<p>您好，%name%：</p><p>请点击下面的链接，完成在 %platform% 的注册：</p>"
@@ -79,6 +110,20 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
         "<p>Hello,</p><p>the password of your account at %platform% was changed just now, "
         "and all other devices were signed out.</p>"
         '<p>If this was not you, <a href="%reset%">reset the password</a> at once and write to %support%</p>',
+    ),
+    (Notice.INVITATION, "zh"): NoticeText(
+        "邀请您加入 %account%",
+        "<p>您好：</p><p>%inviter% 邀请您加入 %platform% 的账户 <b>%account%</b>。"
+        "请点击下面的链接，设置密码后即可登录：</p>"
+        '<p><a href="%link%">接受邀请</a></p>'
+        "<p>链接在 %days% 天内有效，只能使用一次。如果您不认识对方，请忽略本邮件。</p>",
+    ),
+    (Notice.INVITATION, "en"): NoticeText(
+        "You are invited to %account%",
+        "<p>Hello,</p><p>%inviter% invites you to the account <b>%account%</b> at %platform%. "
+        "Follow this link, choose a password, and you are in:</p>"
+        '<p><a href="%link%">Accept the invitation</a></p>'
+        "<p>It is valid for %days% days and works once. If you do not know the sender, ignore this mail.</p>",
     ),
     (Notice.CONTACT, "zh"): NoticeText(
         "客户留言：%subject%",
@@ -157,6 +202,74 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
         "<p>Hello %name%,</p><p>version %version% of the template <b>%template%</b> was not approved. The reason:</p>"
         "<blockquote>%reason%</blockquote><p>Please change it accordingly and submit it again; the new version will be "
         'reviewed anew.</p><p><a href="%link%">Edit the template</a></p>',
+    ),
+    (Notice.CERTIFICATION_APPROVED, "zh"): NoticeText(
+        "您的%kind%已通过",
+        "<p>您好，%name%：</p><p>您在 %platform% 提交的<b>%kind%</b>已通过审核，现在可以充值付费。</p>"
+        '<p>%reason%</p><p><a href="%link%">查看认证</a></p>',
+    ),
+    (Notice.CERTIFICATION_APPROVED, "en"): NoticeText(
+        "Your %kind% certification is approved",
+        "<p>Hello %name%,</p><p>the <b>%kind% certification</b> that you handed in at %platform% is approved. "
+        'You can recharge now.</p><p>%reason%</p><p><a href="%link%">See the certification</a></p>',
+    ),
+    (Notice.CERTIFICATION_REJECTED, "zh"): NoticeText(
+        "您的%kind%未通过，请修改后重新提交",
+        "<p>您好，%name%：</p><p>您在 %platform% 提交的<b>%kind%</b>未通过审核。原因：</p>"
+        "<blockquote>%reason%</blockquote><p>没有被指出问题的内容会保留，只需修改指出的部分。</p>"
+        '<p><a href="%link%">修改后重新提交</a></p>',
+    ),
+    (Notice.CERTIFICATION_REJECTED, "en"): NoticeText(
+        "Your %kind% certification was not approved: please correct it",
+        "<p>Hello %name%,</p><p>the <b>%kind% certification</b> that you handed in at %platform% was not approved. "
+        "The reason:</p><blockquote>%reason%</blockquote><p>What was not objected to is kept: correct only the parts "
+        'that are named.</p><p><a href="%link%">Correct and submit it again</a></p>',
+    ),
+    (Notice.CERTIFICATION_REVOKED, "zh"): NoticeText(
+        "您的认证已被撤销",
+        "<p>您好，%name%：</p><p>您在 %platform% 的认证已被撤销，在重新认证之前不能充值。原因：</p>"
+        '<blockquote>%reason%</blockquote><p><a href="%link%">查看并重新提交</a></p>',
+    ),
+    (Notice.CERTIFICATION_REVOKED, "en"): NoticeText(
+        "Your certification was revoked",
+        "<p>Hello %name%,</p><p>your certification at %platform% was revoked; until you are certified again you cannot "
+        "recharge. The reason:</p><blockquote>%reason%</blockquote>"
+        '<p><a href="%link%">See it and hand it in again</a></p>',
+    ),
+    (Notice.REVIEW_WARNING, "zh"): NoticeText(
+        "审核即将到期（%due%）",
+        "<p>审核 <b>%case%</b> 承诺在 %due%（北京时间）前给出结果，承诺的工作时间已用去四分之三，目前还没有人处理。</p>"
+        '<p><a href="%link%">打开审核</a></p>',
+    ),
+    (Notice.REVIEW_WARNING, "en"): NoticeText(
+        "A review is due soon (%due%)",
+        "<p>The review <b>%case%</b> was promised by %due% (UTC+08:00). Three quarters of the working time are used, "
+        'and nobody has decided yet.</p><p><a href="%link%">Open the case</a></p>',
+    ),
+    (Notice.REVIEW_OVERDUE, "zh"): NoticeText(
+        "审核已超时（%due%）",
+        "<p>审核 <b>%case%</b> 应在 %due%（北京时间）前给出结果，现已超时，客户仍在等待。请立即安排人员处理。</p>"
+        '<p><a href="%link%">打开审核</a></p>',
+    ),
+    (Notice.REVIEW_OVERDUE, "en"): NoticeText(
+        "A review is overdue (%due%)",
+        "<p>The review <b>%case%</b> was promised by %due% (UTC+08:00) and is overdue: the customer is waiting. Have "
+        'somebody decide now.</p><p><a href="%link%">Open the case</a></p>',
+    ),
+    (Notice.CALENDAR_MISSING, "zh"): NoticeText(
+        "请补充 %year% 年的工作日历",
+        "<p>系统还不知道国务院公布的 %year% 年放假和调休安排，涉及该年日期的审核期限只能暂定。</p>"
+        "<p>请升级依赖 chinesecalendar，或在控制台的工作日历中填写放假日和调休上班日，再确认该年已完整。"
+        "已经承诺的期限不会改变。</p>"
+        '<p><a href="%link%">打开控制台</a></p>',
+    ),
+    (Notice.CALENDAR_MISSING, "en"): NoticeText(
+        "The working calendar of %year% is missing",
+        "<p>Songda does not know the holidays and make-up days that the State Council published for %year%; due times "
+        "that rest on days of that year are provisional.</p><p>Upgrade the dependency chinesecalendar, or enter the "
+        "holidays and make-up days in the console's calendar and confirm the year there. Times already promised stay "
+        "as they are.</p>"
+        '<p><a href="%link%">Open the console</a></p>',
     ),
     (Notice.WEBHOOK_DISABLED, "zh"): NoticeText(
         "WebHook 已停用：%host%",

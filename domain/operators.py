@@ -1,6 +1,9 @@
 """The people who run the platform, and what each may do in the console."""
 
-from collections.abc import Mapping
+import datetime as dt
+import hmac
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -62,3 +65,65 @@ class Operator:
         """Raise the refusal `duty_forbidden`."""
         if not self.may(duty):
             raise Refusal("duty_forbidden", duty=duty.value)
+
+
+NAME = re.compile("[a-z][a-z0-9_-]{1,31}")
+IDLE = dt.timedelta(minutes=30)
+"""A session that was not used for so long ends."""
+LONGEST = dt.timedelta(hours=12)
+"""And so does one that is as old, however busy."""
+TICKET_VALID = dt.timedelta(minutes=5)
+"""Between the right password and the code."""
+RECOVERY_CODES = 8
+
+
+@dataclass(frozen=True)
+class OperatorSignIn:
+    """A new session: `token` goes into the cookie and nowhere else."""
+
+    token: str
+    operator: Operator
+    recovery_codes: tuple[str, ...] = ()
+    """Shown once, after enrolment."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The password was right. `enrolled` False: an own password and an authenticator have to be set up first."""
+
+    token: str
+    name: str
+    enrolled: bool
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What the authenticator app needs: the Base32 secret, and the `otpauth://` URI of the QR code."""
+
+    name: str
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class GivenOut:
+    """A new operator's first password, shown once. `secret` and `uri` only where the account is enrolled already."""
+
+    name: str
+    password: str
+    secret: str = ""
+    uri: str = ""
+
+
+def roles_of(names: Iterable[str]) -> frozenset[OperatorRole]:
+    """Raises the refusal `operator_bad_role` for an unknown role, and when there is none."""
+    chosen = set(names)
+    if not chosen or not chosen <= set(OperatorRole):
+        raise Refusal("operator_bad_role", field="role")
+    return frozenset(OperatorRole(name) for name in chosen)
+
+
+def matching_step(codes: Iterable[tuple[int, str]], typed: str, last: int) -> int | None:
+    """Which time step's code was typed (RFC 6238), if it is later than the `last` that was used (§5.2: once only)."""
+    found = [step for step, code in codes if hmac.compare_digest(code.encode(), typed.encode()) and step > last]
+    return found[0] if found else None

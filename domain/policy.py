@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from domain.ids import Kind
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -27,6 +29,14 @@ class Policy:
     free_daily_quota: int = 200
     time_scale: float = 1.0
     secure_cookies: bool = False
+
+    def review_allowance(self, kind: Kind) -> dt.timedelta:
+        """Working time within which a review of this kind is promised. Raises `KeyError` for other processes."""
+        minutes = {
+            Kind.TEMPLATE_REVIEW: self.template_review_minutes,
+            Kind.CERTIFICATION_REVIEW: self.certification_review_minutes,
+        }
+        return dt.timedelta(minutes=minutes[kind])
 
     def scaled(self, interval: dt.timedelta) -> dt.timedelta:
         """An interval of production, as it is here."""

@@ -24,6 +24,8 @@ class Stay:
     """The step can be taken today."""
     waits_for_customer: bool = True
     """The next move is the customer's, not ours."""
+    optional: bool = False
+    """A free customer may stay here for ever, and needs nobody's help."""
 
 
 def due_reminder(stay: Stay, now: dt.datetime, policy: Policy) -> int | None:
@@ -39,7 +41,7 @@ def due_reminder(stay: Stay, now: dt.datetime, policy: Policy) -> int | None:
 
 def needs_human(stay: Stay, now: dt.datetime, policy: Policy) -> bool:
     """Whether the customer has been stuck for so long that a person should look."""
-    return stay.open_step and now - stay.since >= policy.scaled(HUMAN_AFTER)
+    return stay.open_step and not stay.optional and now - stay.since >= policy.scaled(HUMAN_AFTER)
 
 
 def next_look(stay: Stay, now: dt.datetime, policy: Policy) -> dt.timedelta:

@@ -1,19 +1,19 @@
 """Decisions that people make, and the process that waits for them."""
 
 import datetime as dt
-import hmac
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from uuid import UUID
 
-from domain.ids import Process
-from domain.secrets import Vault
+from domain.certification import Part
+from domain.ids import Kind, Process
+from domain.policy import Policy
 
 MAX_REASON = 500
 """Characters."""
-PREVIEW_VALID = dt.timedelta(days=7)
-"""How long a reviewer's link to the content works; the review process makes a new one in time."""
+MAX_PARTS = 20
+PARTS: Mapping[Kind, frozenset[str]] = {Kind.CERTIFICATION_REVIEW: frozenset(Part)}
+"""What a reviewer can object to by itself; a template is judged as a whole."""
 
 
 class ReviewState(StrEnum):
@@ -41,7 +41,18 @@ class ReviewDecision:
     actor: str = "temporal-ui"
     version: int = 0
     parts: dict[str, str] = field(default_factory=dict)
-    """A reason for each part that is objected to (certifications: `domain.certification.Part`)."""
+    """A reason for each part that is objected to, of those that `PARTS` names."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision as the store records it; `row_version` is what the reviewer saw (0: whatever is current)."""
+
+    decision: Decision
+    actor: str
+    reason: str = ""
+    row_version: int = 0
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,15 +85,20 @@ class ReviewVerdict:
 class ReviewCase:
     """What the review process and its operators need to know of the row. `title` and `facts` hold no personal data.
 
-    `content_until` is how long the reviewer's link works. The link itself is not here: this is recorded.
+    `link` is the case's page in the console, which asks for an operator's login. `warn_at`, `due_at`: while submitted.
     """
 
     state: ReviewState
     version: int
     title: str = ""
     facts: tuple[str, ...] = ()
+    submitted_at: dt.datetime | None = None
+    warn_at: dt.datetime | None = None
     due_at: dt.datetime | None = None
+    due_provisional: bool = False
+    link: str = ""
     content_until: dt.datetime | None = None
+    """Only in what the first version recorded: when its link to the content ended."""
 
 
 class ReviewStage(StrEnum):
@@ -90,6 +106,8 @@ class ReviewStage(StrEnum):
 
     OPENING = "opening"
     WAITING = "waiting"
+    WARNING = "warning"
+    """Three quarters of the promised working time are used."""
     OVERDUE = "overdue"
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -105,36 +123,52 @@ class ReviewProgress:
     state: ReviewState | None
     version: int
     due_at: dt.datetime | None
+    due_provisional: bool = False
 
 
-def objection(decision: ReviewDecision) -> str | None:
+@dataclass(frozen=True)
+class ReviewAlert:
+    """The lead shall know that this review's time runs out (`WARNING`) or has run out (`OVERDUE`)."""
+
+    process: Process
+    stage: ReviewStage
+    now: dt.datetime
+
+
+def objection(decision: ReviewDecision, kind: Kind) -> str | None:
     """Why this decision cannot be taken as it is, whatever is decided on."""
-    reason = decision.reason.strip()
-    if decision.decision is Decision.REJECT and not reason:
+    reason, parts = decision.reason.strip(), decision.parts
+    if decision.decision is Decision.REJECT and not (reason or parts):
         return "To reject, give a reason: the customer reads it."
-    if len(reason) > MAX_REASON:
-        return f"The reason has {len(reason)} characters; {MAX_REASON} are possible."
-    if "\x00" in reason:
+    if decision.decision is Decision.APPROVE and parts:
+        return "To approve, object to no part; to object, reject."
+    if len(parts) > MAX_PARTS:
+        return f"{len(parts)} parts are named; {MAX_PARTS} are possible."
+    if unknown := sorted(set(parts) - PARTS.get(kind, frozenset())):
+        return f"Nothing here is called {unknown[0][:40]!r}. Parts: {', '.join(sorted(PARTS.get(kind, ()))) or 'none'}."
+    if any(not words.strip() for words in parts.values()):
+        return "Give a reason for each part that you object to."
+    told = (_untold(words) for words in (reason, decision.actor, *parts.values()))
+    return next((problem for problem in told if problem), None)
+
+
+def _untold(words: str) -> str | None:
+    """Why these words cannot be recorded and mailed."""
+    if len(words) > MAX_REASON:
+        return f"The reason has {len(words)} characters; {MAX_REASON} are possible."
+    if "\x00" in words:
         return "The reason holds a NUL character."
-    if "@" in reason or "@" in decision.actor:
+    if "@" in words:
         return "Write no address: what is decided stays in the process's history. Say “the sender's address” instead."
     return None
 
 
-def preview_token(vault: Vault, kind: str, subject: UUID, until: dt.datetime) -> str:
-    """A token that shows one item under review to whoever holds it, until then."""
-    claim = f"{kind}.{subject.hex}.{int(until.timestamp())}"
-    return f"{claim}.{vault.digest(f'review-preview/{claim}').hex()[:40]}"
+def ruling(decision: ReviewDecision) -> Ruling:
+    """The decision as the store takes it."""
+    parts = {part: words.strip() for part, words in decision.parts.items()}
+    return Ruling(decision.decision, decision.actor, decision.reason.strip(), decision.version, parts)
 
 
-def read_preview_token(vault: Vault, token: str, now: dt.datetime) -> tuple[str, UUID] | None:
-    """(kind, subject) of a token that is ours and not expired, else None."""
-    parts = token.split(".")
-    if len(parts) != 4 or not token.isascii():
-        return None
-    kind, subject, until, _ = parts
-    if not (re.fullmatch("[0-9a-f]{32}", subject) and re.fullmatch("[0-9]{1,12}", until)):
-        return None
-    moment = dt.datetime.fromtimestamp(int(until), dt.UTC)
-    known = hmac.compare_digest(token, preview_token(vault, kind, UUID(subject), moment))
-    return (kind, UUID(subject)) if known and now < moment else None
+def case_link(policy: Policy, process: Process) -> str:
+    """The case's page in the console. It needs an operator's login, so the link is no secret."""
+    return f"{policy.public_url}/console/cases/{process.kind.value}/{process.subject}"

@@ -13,6 +13,8 @@ RETRY_AFTER = tuple(dt.timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 4
 """Waits between tries; the last one repeats until the message's time to live ends (reference §1.5)."""
 ADDRESS_SHOWN = 320
 """Characters kept of an address that was left out."""
+EXPIRED = "expired"
+"""Why a message bounced that was only ever deferred until its time to live ended: no server refused it for good."""
 TIME_TO_LIVE = {"trigger": dt.timedelta(hours=24), "batch": dt.timedelta(hours=72)}
 
 

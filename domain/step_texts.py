@@ -6,8 +6,12 @@ guide describes and Songda does not offer yet is not promised here.
 
 from collections.abc import Mapping
 
+from domain.certification import objections_in_words
+from domain.domains import Purpose
 from domain.errors import Refusal
-from domain.onboarding import Missing, SmsStage, Stage, Step
+from domain.onboarding import SmsStage, Stage, Step
+from domain.onboarding_findings import Application, Lack, Missing
+from domain.times import SHANGHAI
 
 Text = tuple[str, str]
 
@@ -25,6 +29,7 @@ NAMES: Mapping[Step, Text] = {
     SmsStage.USER: ("创建 SMS_USER", "SMS user"),
     SmsStage.TEMPLATE: ("创建短信模板", "SMS template"),
     SmsStage.SEND: ("发送短信", "Send SMS"),
+    SmsStage.DONE: ("已完成", "Done"),
 }
 
 PLACES: Mapping[Step, str] = {
@@ -33,6 +38,10 @@ PLACES: Mapping[Step, str] = {
     Stage.API_USER: "/portal/api-users",
     Stage.TEMPLATE: "/portal/templates",
     Stage.SEND: "/portal/sends",
+    Stage.CERTIFY: "/portal/certification",
+    Stage.PAY: "/portal/recharges",
+    SmsStage.CERTIFY: "/portal/certification",
+    SmsStage.PAY: "/portal/recharges",
 }
 """Where each open step is taken; a step that is not open has no place."""
 
@@ -74,22 +83,38 @@ HINTS: Mapping[Step, tuple[Text, ...]] = {
     ),
     Stage.CERTIFY: (
         (
-            "付费的前提。需要有自己的网站以及 ICP 备案。",
-            "Comes before payment. Needs your own website and its ICP filing.",
+            "付费的前提：个人认证或企业认证任选其一，在“账户设置-认证”中提交。",
+            "Comes before payment. Certify as a person or as a company, under Account settings → Certification.",
         ),
-        ("没有网站时，请联系客服处理。", "Without a website, please contact support."),
+        (
+            "需要有自己的网站以及网站的 ICP 备案；没有网站时，请在认证页面说明原因，由客服处理。",
+            "Needs your own website and its ICP filing. Without a website, say why on that page: support decides.",
+        ),
+        ("只有企业认证才能使用短信。", "Only the enterprise kind opens SMS."),
     ),
     Stage.PAY: (
-        ("可以线上充值，也可以线下对公转账。", "Pay online, or by transfer to the company account."),
-        ("付费用户可以调整额度。", "Paying customers can have their quota adjusted."),
+        ("在线充值，到账后即成为付费用户。", "Recharge online; once the money is credited, you are a paying customer."),
+        (
+            "每天免费额度内的邮件仍不收费，超出部分从余额中扣除。",
+            "Mails within each day's free quota still cost nothing; only what exceeds it is charged to the balance.",
+        ),
+        (
+            "付费用户的每日额度更高，还可以联系客服按需调整。",
+            "Paying customers have a larger daily quota, and support can adjust it to what you need.",
+        ),
     ),
     SmsStage.CERTIFY: (
         (
-            "只有企业认证后才能使用短信。需要网站以及 ICP 备案。",
-            "SMS needs the enterprise kind, with website and ICP filing.",
+            "短信只对企业认证开放：在“账户设置-认证”中提交，需要网站以及 ICP 备案。",
+            "SMS needs the enterprise kind: see Account settings → Certification. It takes website and ICP filing.",
         ),
     ),
-    SmsStage.PAY: (("通过企业认证后，线上或线下充值。", "After certification, online or by bank transfer."),),
+    SmsStage.PAY: (
+        (
+            "通过企业认证后在线充值；邮件与短信使用同一个余额。",
+            "After the enterprise certification, recharge online: e-mail and SMS share one balance.",
+        ),
+    ),
     SmsStage.USER: (("在“发送设置”中创建 SMS_USER。", "Create the SMS user under sending settings."),),
     SmsStage.TEMPLATE: (
         (
@@ -138,7 +163,113 @@ MISSING: Mapping[Missing, Text] = {
         "已发送，但没有一封送达：请查看每个收件人的结果。",
         "Mails were sent and none was delivered: look at the result of each recipient.",
     ),
+    Missing.CERTIFICATION_NOT_BEGUN: ("还没有提交认证。", "No certification was handed in yet."),
+    Missing.CERTIFICATION_DRAFT: (
+        "认证资料已保存，但还没有提交。",
+        "The certification is saved, but not submitted.",
+    ),
+    Missing.CERTIFICATION_IN_REVIEW: (
+        "认证正在审核，结果会以邮件通知。",
+        "The certification is in review; you will be mailed.",
+    ),
+    Missing.CERTIFICATION_REJECTED: (
+        "认证未通过：请查看原因，只需修改有问题的部分，再重新提交。",
+        "The certification was rejected: read the reasons, correct only those parts and submit it again.",
+    ),
+    Missing.CERTIFICATION_EXPIRED: ("认证已到期，请重新认证。", "The certification has expired: please renew it."),
+    Missing.CERTIFICATION_REVOKED: (
+        "认证已被撤销，请重新认证，或联系客服。",
+        "The certification was revoked: certify again, or write to support.",
+    ),
+    Missing.ENTERPRISE_NEEDED: (
+        "现有的是个人认证；短信需要企业认证，请另外提交。",
+        "What you handed in is of the individual kind; SMS needs the enterprise kind as well.",
+    ),
+    Missing.NOT_RECHARGED: ("还没有充值。", "Nothing was recharged yet."),
+    Missing.RECHARGE_WAITS: (
+        "有一笔充值订单等待付款；付款后请稍候，到账会自动显示。",
+        "A recharge waits to be paid; once it is, it shows here by itself.",
+    ),
 }
+DETAILED: Mapping[Missing, Text] = {
+    Missing.DOMAIN_WAITS_FOR_DNS: (
+        "域名 {domain} 已添加，{record} 记录尚未生效。",
+        "The domain {domain} is added; its {record} record is not visible yet.",
+    ),
+    Missing.DOMAIN_RECORD_BROKEN: (
+        "域名 {domain} 的 {record} 记录缺失或有误，域名暂不可用。",
+        "The {record} record of {domain} is gone or wrong, so the domain cannot be used.",
+    ),
+    Missing.CERTIFICATION_IN_REVIEW: (
+        "认证正在审核，将在北京时间 {due} 前完成，结果会以邮件通知。",
+        "The certification is in review, to be decided by {due} (Beijing time); you will be mailed.",
+    ),
+    Missing.CERTIFICATION_REJECTED: (
+        "认证未通过：{reason} 请只修改有问题的部分，再重新提交。",
+        "The certification was rejected: {reason} Correct only those parts and submit it again.",
+    ),
+    Missing.CERTIFICATION_EXPIRED: (
+        "认证已于 {until} 到期，请重新认证。",
+        "The certification expired after {until}: please renew it.",
+    ),
+    Missing.CERTIFICATION_REVOKED: (
+        "认证已被撤销：{reason} 请重新认证，或联系客服。",
+        "The certification was revoked: {reason} Certify again, or write to support.",
+    ),
+}
+"""The same with particulars, for when they are known."""
+PROVISIONAL: Text = ("（暂定：来年的放假安排尚未公布）", " (provisional: next year's holidays are not published)")
+RECORDS: Mapping[Purpose, Text] = {
+    Purpose.OWNERSHIP: ("所有权 TXT", "ownership TXT"),
+    Purpose.SPF: ("SPF", "SPF"),
+    Purpose.DKIM: ("DKIM", "DKIM"),
+    Purpose.DMARC: ("DMARC", "DMARC"),
+    Purpose.MX: ("MX", "MX"),
+    Purpose.TRACKING: ("跟踪 CNAME", "tracking CNAME"),
+}
+
+
+def missing_text(lack: Lack, language: str) -> str:
+    """What is missing, in `zh` or `en`, with its particulars as far as they are known."""
+    particulars = _particulars(lack, language)
+    if lack.code not in DETAILED or particulars is None:
+        return in_language(MISSING[lack.code], language)
+    return in_language(DETAILED[lack.code], language).format(**particulars)
+
+
+def _particulars(lack: Lack, language: str) -> dict[str, str] | None:
+    """Values for the detailed text; None when one is unknown."""
+    if lack.fault is not None and lack.fault.record is not None:
+        return {"domain": lack.fault.domain, "record": in_language(RECORDS[lack.fault.record], language)}
+    if lack.application is None:
+        return None
+    values = {"due": _due(lack.application, language), "reason": _why(lack.application, language)}
+    values["until"] = f"{lack.application.valid_until}" if lack.application.valid_until else ""
+    wanted = {"certification_in_review": "due", "certification_expired": "until"}.get(lack.code.value, "reason")
+    return values if values[wanted] else None
+
+
+def _due(application: Application, language: str) -> str:
+    if application.due_at is None:
+        return ""
+    note = in_language(PROVISIONAL, language) if application.due_provisional else ""
+    return f"{application.due_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}{note}"
+
+
+def _why(application: Application, language: str) -> str:
+    """A reviewer's words, with an end: the reason, or else those given part by part."""
+    parts = objections_in_words(application.kind, application.part_reasons, language)
+    text = application.reason.strip() or parts
+    return text if not text or text[-1] in "。！？.!?" else f"{text}{'。' if not text.isascii() else '.'}"
+
+
+def place_of(step: Step, lack: Lack | None = None) -> str | None:
+    """Where a step is taken; where its lack is mended, when that is a place of its own."""
+    if lack is not None and lack.fault is not None:
+        return f"/portal/domains/{lack.fault.domain_id}"
+    if lack is not None and lack.order is not None:
+        return f"/portal/recharges/{lack.order}"
+    return PLACES.get(step)
 
 
 def in_language(text: Text, language: str) -> str:
@@ -150,5 +281,5 @@ def step_refusal(step: Step) -> Refusal:
     """The refusal of every door: `step` must be finished first; the texts name it and where to take it."""
     name_zh, name_en = NAMES[step]
     return Refusal(
-        "step_missing", step=step.value, step_zh=name_zh, step_en=name_en, place=PLACES.get(step, "/portal/")
+        "step_missing", step=step.value, step_zh=name_zh, step_en=name_en, place=PLACES.get(step, "/portal/onboarding")
     )

@@ -26,7 +26,7 @@ class SandboxConfig:
 
     DNS (UDP and TCP) and the pages listen on ``host``; each provider's SMTP server listens on its own
     address ``provider_ip_base + N`` and the common ``smtp_port``. ``extra_records`` are published on every
-    start, under whatever people edited later.
+    start, under whatever people edited later. ``time_scale`` divides the intervals of the pay desk's notifications.
     """
 
     data_dir: Path
@@ -36,6 +36,12 @@ class SandboxConfig:
     provider_ip_base: str = "127.0.1."
     host: str = "127.0.0.1"
     extra_records: tuple[Record, ...] = ()
+    time_scale: float = 60.0
+
+    @property
+    def pay_keys(self) -> Path:
+        """The folder of the pay desk's keys and the merchant's."""
+        return self.data_dir / "alipay"
 
 
 class SandboxError(Exception):

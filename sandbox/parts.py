@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sandbox.config import SandboxConfig
 from sandbox.hooks import HookCatcher
 from sandbox.mailbox import Mailbox
+from sandbox.pay_desk import PayDesk
 from sandbox.providers import MailServers
 from sandbox.zones import Zones
 
@@ -23,6 +24,7 @@ class Parts:
     mailbox: Mailbox
     servers: MailServers
     hooks: HookCatcher
+    pay_desk: PayDesk
 
 
 def of_request(request: Request) -> Parts:

@@ -12,13 +12,15 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sandbox.pay_orders import yuan
+
 _LINK = re.compile(r"https?://[^\s<>\"'()\[\]]+[^\s<>\"'()\[\].,;:!?，。；：！？、）】》]")
 
 
 def page_templates(folder: Path) -> Environment:
     """The templates with the filters the pages use."""
     pages = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    pages.filters.update(clock=_clock, moment=_moment, size=_size, links=_links)
+    pages.filters.update(clock=_clock, moment=_moment, size=_size, links=_links, yuan=yuan)
     return pages
 
 

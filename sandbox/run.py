@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 
 import uvicorn
 
-from sandbox.config import PortBusy, SandboxConfig
+from sandbox.config import PortBusy, SandboxConfig, SandboxError
 from sandbox.database import Database
 from sandbox.dns import DnsServer
 from sandbox.hooks import HookCatcher
 from sandbox.mailbox import Mailbox
 from sandbox.parts import Parts
+from sandbox.pay_desk import PayDesk
+from sandbox.pay_keys import PayKeys, kept_keys
+from sandbox.pay_notices import Notifier
 from sandbox.providers import MailServers, built_in_records
 from sandbox.verification import Verifier
 from sandbox.web import create_app
@@ -50,7 +53,8 @@ async def running(config: SandboxConfig) -> AsyncIterator[Parts]:
         database = Database(config.data_dir / "sandbox.sqlite3")
         stack.push_async_callback(database.close)
         await database.open()
-        parts = await _load(config, database)
+        notifier = Notifier(database, config.time_scale)
+        parts = await _load(config, database, notifier)
         # Left in reverse order: servers stop first, then what they took is written, then the file is closed.
         stack.push_async_callback(parts.mailbox.flush)
         stack.push_async_callback(parts.hooks.flush)
@@ -58,16 +62,25 @@ async def running(config: SandboxConfig) -> AsyncIterator[Parts]:
             stack.push_async_callback(service.stop)
             await service.start()
         await stack.enter_async_context(_background(Verifier(parts.mailbox, parts.zones).run()))
+        await stack.enter_async_context(_background(notifier.run()))
         await stack.enter_async_context(_web(parts, web_socket))
         yield parts
 
 
-async def _load(config: SandboxConfig, database: Database) -> Parts:
+async def _load(config: SandboxConfig, database: Database, notifier: Notifier) -> Parts:
     zones, mailbox, hooks = Zones(database), Mailbox(database), HookCatcher(database)
     await zones.load([*built_in_records(config.provider_ip_base), *config.extra_records])
     await mailbox.load()
     await hooks.load()
-    return Parts(config, zones, mailbox, MailServers(config, database, mailbox), hooks)
+    pay_desk = PayDesk(database, notifier, await asyncio.to_thread(_keys, config))
+    return Parts(config, zones, mailbox, MailServers(config, database, mailbox), hooks, pay_desk)
+
+
+def _keys(config: SandboxConfig) -> PayKeys:
+    try:
+        return kept_keys(config.pay_keys)
+    except (OSError, ValueError) as problem:
+        raise SandboxError(f"sandbox: cannot use the keys in {config.pay_keys} ({problem})") from None
 
 
 def _listen(config: SandboxConfig) -> socket.socket:

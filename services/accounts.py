@@ -2,8 +2,9 @@
 
 import datetime as dt
 
-from domain.accounts import AccountState, Caller, Profile
+from domain.accounts import AccountState, Caller, Profile, Role
 from domain.errors import Refusal
+from domain.members import Right, require
 from domain.secrets import API_KEY_PREFIX, SESSION_PREFIX
 from services.foundation import Foundation
 from store import accounts as rows
@@ -30,13 +31,14 @@ class Accounts:
     async def _member(self, token: str) -> Caller:
         at = now()
         async with self._base.db.read() as session:
-            found = await rows.login_session(session, self._base.vault.digest(token), at)
-        if found is None:
+            known = await rows.login_session(session, self._base.vault.digest(token), at)
+        if known is None:
             raise Refusal("unauthenticated")
+        found, role = known
         if at - found.last_seen_at > SEEN_EVERY:
             async with self._base.db.begin() as session:
                 await rows.touch(session, found.id, at)
-        return Caller(found.account_id, member_id=found.member_id, session_id=found.id)
+        return Caller(found.account_id, member_id=found.member_id, session_id=found.id, role=Role(role))
 
     async def _api_user(self, token: str) -> Caller:
         async with self._base.db.read() as session:
@@ -55,10 +57,11 @@ class Accounts:
             account = await rows.account(session, caller.account_id)
         if member is None or account is None:
             raise Refusal("unauthenticated")
-        return Profile(account.id, account.name, member.id, member.email, account.language)
+        return Profile(account.id, account.name, member.id, member.email, account.language, Role(member.role))
 
     async def set_language(self, caller: Caller, language: str) -> None:
         """The language of the mails to this account."""
+        require(caller, Right.SETTINGS)
         if language not in LANGUAGES:
             raise Refusal("invalid", field="language", reason="zh, en")
         async with self._base.db.begin() as session:

@@ -2,18 +2,31 @@
 
 from dataclasses import dataclass
 
+from services.account_desk import AccountDesk
 from services.accounts import Accounts
+from services.billing import Billing
+from services.calendar import WorkCalendar
+from services.certifications import Certifications
+from services.console_home import ConsoleHome
 from services.contact import Contact
+from services.dashboard import Dashboard
 from services.domains import Domains
 from services.foundation import Foundation
 from services.hashing import Hashing
+from services.ledger import Ledger
 from services.limits import Limits
+from services.members import Members
 from services.onboarding import OnboardingGuide
+from services.operators import Operators
 from services.passwords import Passwords
+from services.prices import Prices
 from services.registrations import Registrations
+from services.review_desk import ReviewDesk
+from services.review_report import ReviewReport
 from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
+from services.staff import Staff
 from services.templates import Templates
 from services.webhooks import Webhooks
 
@@ -21,15 +34,28 @@ from services.webhooks import Webhooks
 @dataclass(frozen=True)
 class Services:
     foundation: Foundation
+    account_desk: AccountDesk
     accounts: Accounts
+    billing: Billing
+    calendar: WorkCalendar
+    certifications: Certifications
+    console_home: ConsoleHome
     contact: Contact
+    dashboard: Dashboard
     domains: Domains
+    ledger: Ledger
+    members: Members
     onboarding: OnboardingGuide
+    operators: Operators
     passwords: Passwords
+    prices: Prices
     registrations: Registrations
+    review_desk: ReviewDesk
+    review_report: ReviewReport
     senders: Senders
     sending: Sending
     sessions: Sessions
+    staff: Staff
     templates: Templates
     webhooks: Webhooks
 
@@ -38,17 +64,32 @@ def build_services(foundation: Foundation) -> Services:
     """Wire every feature's service to the same foundation."""
     hashing, limits = Hashing(), Limits(foundation)
     registrations = Registrations(foundation, hashing, limits)
+    certifications = Certifications(foundation, limits)
+    sessions = Sessions(foundation, hashing, limits, registrations)
     return Services(
         foundation=foundation,
+        account_desk=AccountDesk(foundation),
         accounts=Accounts(foundation),
+        billing=Billing(foundation),
+        calendar=WorkCalendar(foundation),
+        certifications=certifications,
+        console_home=ConsoleHome(foundation),
         contact=Contact(foundation, limits),
+        dashboard=Dashboard(foundation),
         domains=Domains(foundation),
+        ledger=Ledger(foundation),
+        members=Members(foundation, hashing, limits, sessions),
         onboarding=OnboardingGuide(foundation),
+        operators=Operators(foundation, hashing, limits),
         passwords=Passwords(foundation, hashing, limits),
+        prices=Prices(foundation),
         registrations=registrations,
+        review_desk=ReviewDesk(foundation, certifications),
+        review_report=ReviewReport(foundation),
         senders=Senders(foundation),
         sending=Sending(foundation),
-        sessions=Sessions(foundation, hashing, limits, registrations),
+        sessions=sessions,
+        staff=Staff(foundation, hashing),
         templates=Templates(foundation),
         webhooks=Webhooks(foundation),
     )

@@ -12,6 +12,7 @@ from domain.domain_records import expected_records
 from domain.domains import CHECK_NOW_EVERY, MAX_DOMAINS, DomainState, Purpose, normalise
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
+from domain.members import Right, require
 from services.foundation import Foundation
 from store import clockwork, senders
 from store import domains as rows
@@ -46,6 +47,7 @@ class Domains:
 
         Raises `Refusal` on field `name`: not a name, a public suffix, the platform's own, there already, too many.
         """
+        require(caller, Right.SETTINGS)
         row = await self._new_row(caller, normalise(name, self._base.policy))
         expected = expected_records(
             row.name, row.ownership_token, row.dkim_selector, row.dkim_public, self._base.policy
@@ -93,6 +95,7 @@ class Domains:
 
     async def check(self, caller: Caller, domain_id: UUID) -> DomainView:
         """Have the records looked at now; at most once in ten seconds."""
+        require(caller, Right.SETTINGS)
         at = now()
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, domain_id)
@@ -105,6 +108,7 @@ class Domains:
 
     async def delete(self, caller: Caller, domain_id: UUID) -> None:
         """Give the domain up. Refused while enabled API users are bound to it, and for the test domain."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, domain_id, lock=True)
             self._refuse_test(row)

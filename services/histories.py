@@ -15,7 +15,15 @@ from store.db import Database
 log = structlog.get_logger(__name__)
 
 LOOK_DEADLINE = timedelta(seconds=5)
-HUMAN_KINDS = [Kind.REGISTRATION.value, Kind.ONBOARDING.value, Kind.DOMAIN.value, Kind.TEMPLATE_REVIEW.value]
+HUMAN_KINDS = [
+    Kind.RECHARGE.value,
+    Kind.REFUND.value,
+    Kind.REGISTRATION.value,
+    Kind.ONBOARDING.value,
+    Kind.DOMAIN.value,
+    Kind.TEMPLATE_REVIEW.value,
+    Kind.CERTIFICATION_REVIEW.value,
+]
 
 
 class Histories:

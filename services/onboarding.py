@@ -8,8 +8,9 @@ from uuid import UUID
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
-from domain.onboarding import Missing, Stage, Step, StepState, email_states, missing_at, sms_states, walk
-from domain.step_texts import PLACES
+from domain.onboarding import TAKEABLE, SmsStage, Stage, Step, StepState, email_states, sms_states
+from domain.onboarding_findings import Lack, Missing, lack_at
+from domain.step_texts import place_of
 from services.foundation import Foundation
 from services.onboarding_feed import OnboardingFeed
 from store import onboarding as rows
@@ -25,17 +26,24 @@ class StepView:
 
     step: Step
     state: StepState
-    missing: Missing | None = None
+    lack: Lack | None = None
     place: str | None = None
+
+    @property
+    def missing(self) -> Missing | None:
+        return self.lack.code if self.lack else None
 
 
 @dataclass(frozen=True)
 class PathView:
-    """Both tracks. `stage` is what the facts say; `recorded`, `since`, `changed` are what the process wrote last."""
+    """Both tracks. `stage` and `sms_stage` are what the facts say; `recorded…`, `since`, `changed` are what the process
+    wrote last."""
 
     account_id: UUID
     stage: Stage
+    sms_stage: SmsStage
     recorded: Stage
+    recorded_sms: SmsStage
     since: dt.datetime
     changed: int
     email: tuple[StepView, ...]
@@ -73,13 +81,25 @@ class OnboardingGuide:
 
 def view(found: Situation) -> PathView:
     """What is shown follows the facts, also in the moment before the process has moved the row."""
-    stage = walk(found.stage, found.findings.facts)[-1]
-    email = tuple(_email_step(step, state, found) for step, state in email_states(stage, found.findings.facts).items())
-    sms = tuple(StepView(step, state) for step, state in sms_states(found.findings.facts).items())
-    return PathView(found.account_id, stage, found.stage, found.since, found.changed, email, sms)
+    facts = found.findings.facts
+    standing = found.standing.after(facts)
+    states = (email_states(standing.email, facts), sms_states(standing.sms, facts))
+    email, sms = (tuple(_step(step, state, found) for step, state in track.items()) for track in states)
+    return PathView(
+        account_id=found.account_id,
+        stage=standing.email,
+        sms_stage=standing.sms,
+        recorded=found.stage,
+        recorded_sms=found.sms_stage,
+        since=found.since,
+        changed=found.changed,
+        email=email,
+        sms=sms,
+    )
 
 
-def _email_step(step: Stage, state: StepState, found: Situation) -> StepView:
-    missing = missing_at(step, found.findings) if state is StepState.CURRENT else None
-    reachable = state in (StepState.DONE, StepState.CURRENT)
-    return StepView(step, state, missing, PLACES.get(step) if reachable else None)
+def _step(step: Step, state: StepState, found: Situation) -> StepView:
+    if state not in TAKEABLE:
+        return StepView(step, state)
+    lack = None if state is StepState.DONE else lack_at(step, found.findings)
+    return StepView(step, state, lack, place_of(step, lack))

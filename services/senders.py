@@ -10,6 +10,7 @@ from domain.accounts import Caller
 from domain.domains import DomainState, Purpose
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
+from domain.members import Right, require
 from domain.secrets import API_KEY_PREFIX, PREFIX_SHOWN, new_token
 from domain.senders import MAX_API_USERS, OLD_KEY_WORKS_FOR, SendKind, require_name
 from services.domains import actor
@@ -73,6 +74,7 @@ class Senders:
 
     async def create(self, caller: Caller, new: NewApiUser) -> IssuedKey:
         """A new API user and its key. Raises `Refusal` on `name` or `domain_ids[n]`, and then nothing is made."""
+        require(caller, Right.SETTINGS)
         row = ApiUser(
             account_id=caller.account_id,
             name=require_name(new.name),
@@ -117,6 +119,7 @@ class Senders:
 
     async def bind(self, caller: Caller, api_user_id: UUID, domain_id: UUID) -> ApiUserView:
         """Allow it to send from one more usable domain."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
             await self._bind(session, row, domain_id, "domain_id")
@@ -125,6 +128,7 @@ class Senders:
 
     async def unbind(self, caller: Caller, api_user_id: UUID, domain_id: UUID) -> ApiUserView:
         """Forbid it to send from a domain; a repeat changes nothing."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
             self._refuse_test(row)
@@ -136,6 +140,7 @@ class Senders:
 
     async def change(self, caller: Caller, api_user_id: UUID, change: ApiUserChange) -> ApiUserView:
         """Disabled, its keys and sends are refused from now on; enabled again, the same keys work."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
             if change.resend_uncertain is not None:
@@ -154,6 +159,7 @@ class Senders:
 
     async def reset_key(self, caller: Caller, api_user_id: UUID, *, at_once: bool = False) -> IssuedKey:
         """A new key; the old ones work 15 minutes more, or not a moment longer (`at_once`, for a leaked key)."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
             if row.disabled_at is not None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import csv
-import datetime as dt
 import io
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -14,10 +13,12 @@ import asyncpg
 
 from domain.accounts import Caller
 from domain.errors import Refusal
-from domain.ids import iso
+from domain.ledger import Terms
+from domain.members import Right, require
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
 from domain.senders import TEST_SENDS_PER_DAY
 from domain.sending import Accepted, Rejected, SendRequest
+from domain.spreadsheets import cell
 from domain.templates import fill_header, fill_text, missing
 from domain.times import business_day
 from services.foundation import Foundation
@@ -92,6 +93,7 @@ class Sending:
 
     async def send(self, caller: Caller, request: SendRequest) -> Accepted:
         """Accept a request (design §4.1). Durable when this returns; raises `Refusal` with nothing done."""
+        require(caller, Right.SEND)
         return await self._accept(caller, request, (), 0)
 
     async def send_file(self, caller: Caller, request: SendRequest, data: bytes) -> Accepted:
@@ -99,6 +101,7 @@ class Sending:
 
         Raises `BadLines` when lines are broken and `skip_invalid` is not set.
         """
+        require(caller, Right.SEND)
         parsed = await self.read_file(data)
         await self._check_columns(caller, request.template, parsed)
         if parsed.problems and not request.skip_invalid:
@@ -135,7 +138,7 @@ class Sending:
         if not request.api_user and caller.api_user_id is None:
             raise Refusal("required", field="api_user")
         async with self._base.db.raw() as connection:
-            accepted = await accept(connection, caller, request, now(), self._base.policy.time_scale)
+            accepted = await accept(connection, caller, request, now(), self._terms())
             if (left_out or duplicates) and not accepted.repeated:
                 rejected = tuple(sorted((*left_out, *accepted.rejected), key=lambda one: one.line))
                 accepted = replace(accepted, rejected=rejected, duplicates=accepted.duplicates + duplicates)
@@ -146,6 +149,9 @@ class Sending:
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await ping_relay(self._base.db)
         return accepted
+
+    def _terms(self) -> Terms:
+        return Terms(self._base.policy.time_scale, self._base.policy.email_price_micro)
 
     async def sends(self, caller: Caller, after: UUID | None, limit: int) -> list[Send]:
         """Newest first; `after` is the last one of the page before."""
@@ -199,7 +205,7 @@ class Sending:
         yield b"\xef\xbb\xbf" + _csv([EXPORT_COLUMNS])
         first = 0
         while batch := await self.messages(caller, send_id, (None, first, EXPORT_BATCH)):
-            yield _csv([_cell(getattr(message, name)) for name in EXPORT_COLUMNS] for message in batch)
+            yield _csv([cell(getattr(message, name)) for name in EXPORT_COLUMNS] for message in batch)
             first = batch[-1].ordinal + 1
 
     async def choices(self, caller: Caller) -> Choices:
@@ -241,17 +247,3 @@ def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     sink = io.StringIO()
     csv.writer(sink).writerows(rows)
     return sink.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    """A value that no spreadsheet takes for a formula: such a beginning gets an apostrophe before it."""
-    text = _shown(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dt.datetime):
-        return iso(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.accounts import SESSION_DAYS, AccountState, Caller, SignedIn
+from domain.accounts import SESSION_DAYS, AccountState, Caller, Role, SignedIn
 from domain.addresses import BadAddress, normalise_address
 from domain.errors import Refusal
 from domain.secrets import SESSION_PREFIX, new_token
@@ -51,7 +51,7 @@ class Sessions:
         await self._limits.forget(TRIES_HERE, f"{visitor.ip} {address}")
         if state == AccountState.PENDING:
             return Unconfirmed(await self._registrations.new_handle(member))
-        return await self._begin(member, visitor, former)
+        return await self.begin(member, visitor, former)
 
     async def _candidate(self, address: str) -> tuple[rows.Member | None, str]:
         """The confirmed member of this address, else the latest who waits; with the account's state."""
@@ -62,7 +62,8 @@ class Sessions:
             return None, ""
         return member, account.state
 
-    async def _begin(self, member: rows.Member, visitor: Visitor, former: str) -> SignedIn:
+    async def begin(self, member: rows.Member, visitor: Visitor, former: str = "") -> SignedIn:
+        """A session for a member who has just proved to be one; the browser's `former` one ends."""
         token, at = new_token(SESSION_PREFIX), now()
         row = rows.LoginSession(
             member_id=member.id, account_id=member.account_id, digest=self._base.vault.digest(token),
@@ -71,7 +72,7 @@ class Sessions:
         async with self._base.db.begin() as session:
             await self._end(session, former, at)
             session.add(row)
-        caller = Caller(member.account_id, member.id, session_id=row.id)
+        caller = Caller(member.account_id, member.id, session_id=row.id, role=Role(member.role))
         return SignedIn(token, row.expires_at, caller, row.id)
 
     async def sign_out(self, token: str) -> None:
@@ -82,7 +83,7 @@ class Sessions:
     async def _end(self, session: Session, token: str, at: dt.datetime) -> None:
         found = await rows.login_session(session, self._base.vault.digest(token), at) if token else None
         if found:
-            await rows.revoke_sessions(session, found.member_id, at, only=found.id)
+            await rows.revoke_sessions(session, found[0].member_id, at, only=found[0].id)
 
     async def listed(self, caller: Caller) -> list[rows.LoginSession]:
         """The caller's living sessions, last used first."""

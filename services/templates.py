@@ -1,7 +1,6 @@
 """Templates: write, look at, submit for review, withdraw, delete."""
 
 import asyncio
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,14 +11,14 @@ from domain import templates as rules
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
-from domain.reviews import ReviewState, read_preview_token
+from domain.members import Right, require
+from domain.reviews import ReviewState
 from domain.senders import SendKind
 from domain.template_lint import Finding, errors, lint, unstorable
 from domain.templates import Content, Preview
 from services.foundation import Foundation
 from store import clockwork
 from store import templates as rows
-from store.accounts import Account
 from store.columns import now
 from store.db import Session
 from store.templates import Template, TemplateVersion, VersionHead, Wanted
@@ -79,6 +78,7 @@ class Templates:
 
     async def create(self, caller: Caller, draft: TemplateDraft) -> TemplateView:
         """A template with its first draft. Raises `Refusal` on the field that is wrong."""
+        require(caller, Right.TEMPLATES)
         invoke_name, name = _invoke_name(draft.invoke_name), _name(draft.name or draft.invoke_name)
         if draft.kind is None:
             raise Refusal("required", field="kind")
@@ -100,6 +100,7 @@ class Templates:
 
     async def edit(self, caller: Caller, ref: str, draft: TemplateDraft) -> TemplateView:
         """Save content: into the open draft, else as the next version's draft. The invoke name stays."""
+        require(caller, Right.TEMPLATES)
         content = await _storable(draft.content)
         async with self._base.db.begin() as session:
             row = await _changeable(session, caller, ref)
@@ -126,6 +127,7 @@ class Templates:
 
     async def submit(self, caller: Caller, ref: str) -> TemplateView:
         """Send the open draft to review. Raises `Refusal` for errors in it, naming part and line."""
+        require(caller, Right.TEMPLATES)
         async with self._base.db.begin() as session:
             row = await _changeable(session, caller, ref)
             if waiting := await rows.submitted(session, row.id):
@@ -140,6 +142,7 @@ class Templates:
 
     async def withdraw(self, caller: Caller, ref: str) -> TemplateView:
         """Take the submitted version back; an edit makes the next draft of it."""
+        require(caller, Right.TEMPLATES)
         async with self._base.db.begin() as session:
             row = await _changeable(session, caller, ref)
             waiting = await rows.submitted(session, row.id)
@@ -149,6 +152,7 @@ class Templates:
 
     async def delete(self, caller: Caller, ref: str) -> None:
         """Mails accepted before are still sent; requests that name the template are refused from now on."""
+        require(caller, Right.TEMPLATES)
         async with self._base.db.begin() as session:
             row = await _changeable(session, caller, ref)
             row.deleted_at = now()
@@ -160,19 +164,6 @@ class Templates:
         """A version as a recipient would get it; variables without a value get a sample."""
         view = await self.get(caller, ref, number)
         return await preview_of(view.content, values)
-
-    async def under_review(self, token: str, at: dt.datetime) -> tuple[TemplateView, str] | None:
-        """What a reviewer's link shows: the version and the account's name. None: not a link of ours, or expired."""
-        claim = read_preview_token(self._base.vault, token, at)
-        if claim is None or claim[0] != Kind.TEMPLATE_REVIEW:
-            return None
-        async with self._base.db.read() as session:
-            version = await session.get(TemplateVersion, claim[1])
-            row = await session.get(Template, version.template_id) if version else None
-            account = await session.get(Account, row.account_id) if row else None
-            if version is None or row is None or account is None:
-                return None
-            return await _view(session, row, version.number), account.name
 
 
 async def preview_of(content: Content, values: Mapping[str, str]) -> Preview:

@@ -8,6 +8,7 @@ from domain import webhooks as rules
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
+from domain.members import Right, require
 from domain.webhooks import DisabledBy, EndpointState
 from services.foundation import Foundation
 from store import clockwork as clockwork_rows
@@ -62,6 +63,7 @@ class Webhooks:
 
     async def create(self, caller: Caller, url: str, events: list[str]) -> Revealed:
         """A new enabled endpoint and its process."""
+        require(caller, Right.SETTINGS)
         address, chosen = rules.checked_url(url), rules.checked_events(events)
         secret, key = rules.new_secret(), new_id()
         endpoint = WebhookEndpoint(
@@ -90,6 +92,7 @@ class Webhooks:
 
     async def change(self, caller: Caller, key: UUID, change: Change) -> EndpointStatus:
         """A new URL or state forgets past failures, so what waits is tried at once."""
+        require(caller, Right.SETTINGS)
         url = None if change.url is None else rules.checked_url(change.url)
         events = None if change.events is None else rules.checked_events(change.events)
         async with self._base.db.begin() as session:
@@ -106,6 +109,7 @@ class Webhooks:
 
     async def rotate(self, caller: Caller, key: UUID) -> Revealed:
         """A new secret; the old one signs beside it for 24 hours."""
+        require(caller, Right.SETTINGS)
         secret = rules.new_secret()
         async with self._base.db.begin() as session:
             endpoint = await _own(session, caller, key, lock=True)
@@ -116,6 +120,7 @@ class Webhooks:
 
     async def delete(self, caller: Caller, key: UUID) -> None:
         """The process ends and forgets what was owed."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             endpoint = await _own(session, caller, key, lock=True)
             endpoint.deleted_at = now()
@@ -124,6 +129,7 @@ class Webhooks:
 
     async def ping(self, caller: Caller, key: UUID) -> str:
         """Owe the endpoint a test event; returns its `webhook-id`."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             endpoint = await _enabled(session, caller, key)
             event = WebhookEvent(endpoint_id=key, account_id=caller.account_id, kind=rules.PING)
@@ -136,6 +142,7 @@ class Webhooks:
 
     async def retry(self, caller: Caller, key: UUID) -> EndpointStatus:
         """Try everything that waits now."""
+        require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             endpoint = await _enabled(session, caller, key)
             await rows.clear_back_off(session, endpoint)

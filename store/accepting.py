@@ -11,19 +11,22 @@ from domain.acceptance import Identity, check_identity, sort_recipients
 from domain.accounts import SYSTEM_ACCOUNT, Caller
 from domain.errors import Refusal
 from domain.ids import new_id
+from domain.ledger import Terms, first_charged
 from domain.senders import TEST_SENDS_PER_DAY
 from domain.sending import TIME_TO_LIVE, Accepted, Recipient, Rejected, SendRequest
 from domain.times import business_day
 from domain.webhooks import Event
 from store.db import Connection, Database
+from store.holding import Chargeable, reserve
 from store.webhooks import OwedEvent, owe_events
 
 DUE_CHANNEL = "songda_due"
 KEY_REMEMBERED = dt.timedelta(hours=24)
 """How long a repeat of an idempotency key gets the first answer; then the key may be used anew."""
+STANDARD = Terms()
 
 _IDENTITY = """
-SELECT a.state AS account_state, a.daily_quota,
+SELECT a.state AS account_state, a.daily_quota, a.free_quota,
        u.id AS api_user_id, u.kind AS api_user_kind, u.is_test, u.disabled_at IS NOT NULL AS disabled,
        d.id AS domain_id, d.state AS domain_state, d.problem AS domain_problem, b.domain_id IS NOT NULL AS bound,
        t.id AS template_id, t.kind AS template_kind, t.is_sample, v.id AS version_id, v.variables
@@ -84,12 +87,12 @@ class _Admitted:
 
 
 async def accept(
-    connection: Connection, caller: Caller, request: SendRequest, now: dt.datetime, scale: float = 1.0
+    connection: Connection, caller: Caller, request: SendRequest, now: dt.datetime, terms: Terms = STANDARD
 ) -> Accepted:
-    """Check everything, then write submission, messages, quota use and `due` rows in the caller's transaction.
+    """Check everything, then write submission, quota use, hold, messages and `due` rows in the caller's transaction.
 
-    `scale` divides the time to live, as `Policy.time_scale` does with every interval. Raises `Refusal`; nothing
-    is written then (the caller's transaction rolls back). The request is accepted once that transaction committed.
+    Raises `Refusal`; nothing is written then (the caller's transaction rolls back). The request is accepted once that
+    transaction committed.
     """
     fingerprint = _fingerprint(request)
     if earlier := await _earlier_answer(connection, caller.account_id, request, fingerprint):
@@ -99,10 +102,13 @@ async def accept(
     members = await _member_addresses(connection, caller.account_id) if identity.is_test else None
     recipients, duplicates, rejected = sort_recipients(request, identity.variables, members)
     admitted = _Admitted(identity, recipients, duplicates, rejected, fingerprint)
-    submission = await _write_submission(connection, caller.account_id, request, admitted, (now, scale))
+    submission = await _write_submission(connection, caller.account_id, request, admitted, (now, terms.scale))
     if submission is None:
         return await _lost_race(connection, caller.account_id, request, fingerprint)
-    await _use_quota(connection, caller.account_id, identity, len(recipients), now)
+    free = await _use_quota(connection, caller.account_id, identity, len(recipients), now)
+    if free < len(recipients):
+        asked = Chargeable(caller.account_id, submission, free, len(recipients) - free)
+        await reserve(connection, asked, now, terms.price_micro)
     await _write_messages(connection, caller.account_id, submission, request, (recipients, now))
     return Accepted(submission, len(recipients), duplicates, tuple(rejected))
 
@@ -201,18 +207,23 @@ async def _write_submission(
     return found
 
 
-async def _use_quota(connection: Connection, account: UUID, identity: Identity, count: int, now: dt.datetime) -> None:
-    """Take `count` from today's quota (days of Asia/Shanghai), or refuse with what is left."""
+async def _use_quota(connection: Connection, account: UUID, identity: Identity, count: int, now: dt.datetime) -> int:
+    """Take `count` from today's quota (days of Asia/Shanghai), or refuse with what is left.
+
+    Returns how many of them are free: all of the platform's own and of test API users, else what the free quota covers.
+    """
     if account == SYSTEM_ACCOUNT:
-        return
+        return count
     day, test = business_day(now), bool(identity.is_test)
     limit = TEST_SENDS_PER_DAY if test else identity.daily_quota
-    if await connection.fetchval(_QUOTA, account, day, test, count, limit) is None:
+    taken = await connection.fetchval(_QUOTA, account, day, test, count, limit)
+    if taken is None:
         used = await connection.fetchval(
             "SELECT used FROM quota_use WHERE account_id = $1 AND day = $2 AND is_test = $3", account, day, test
         )
         code = "test_quota_exceeded" if test else "quota_exceeded"
         raise Refusal(code, field="recipients", limit=limit, used=used or 0, asked=count)
+    return count if test else first_charged(taken, count, identity.free_quota)
 
 
 async def _write_messages(

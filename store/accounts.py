@@ -3,11 +3,12 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import Index, and_, func, not_, text
 from sqlmodel import Field, SQLModel, col, select, update
 
 from domain.accounts import AccountState, Role
 from domain.ids import new_id
+from domain.quota import Quota
 from store.columns import moment, now
 from store.db import Session
 
@@ -73,7 +74,7 @@ class LoginSession(SQLModel, table=True):
 
 
 class LinkToken(SQLModel, table=True):
-    """A single-use link in a mail: purpose `confirm` or `reset`."""
+    """A single-use link in a mail: purpose `confirm`, `reset` or `invite`."""
 
     __tablename__ = "link_token"
     __table_args__ = (Index("link_token_member", "member_id", "purpose", "created_at"),)
@@ -142,13 +143,15 @@ async def account(session: Session, account_id: UUID, *, lock: bool = False) -> 
     return (await session.exec(query.with_for_update() if lock else query)).one_or_none()
 
 
-async def login_session(session: Session, digest: bytes, at: dt.datetime) -> LoginSession | None:
-    """The session with this digest, if it lives and its account is active."""
+async def login_session(session: Session, digest: bytes, at: dt.datetime) -> tuple[LoginSession, str] | None:
+    """(session, the member's role) for this digest, if it lives, the account is active and the member belongs to it."""
     query = (
-        select(LoginSession)
+        select(LoginSession, Member.role)
         .join(Account, col(Account.id) == col(LoginSession.account_id))
+        .join(Member, col(Member.id) == col(LoginSession.member_id))
         .where(col(LoginSession.digest) == digest, col(LoginSession.expires_at) > at)
         .where(col(LoginSession.revoked_at).is_(None), col(Account.state) == AccountState.ACTIVE)
+        .where(col(Member.removed_at).is_(None))
     )
     return (await session.exec(query)).one_or_none()
 
@@ -196,8 +199,11 @@ async def void_links(session: Session, member_id: UUID, purpose: str, at: dt.dat
     )
 
 
-async def raise_quota(session: Session, account: UUID, quota: int) -> None:
-    """Give the account at least this daily quota; what an operator granted stays."""
+async def set_quota(session: Session, account: UUID, quota: Quota) -> None:
+    """What the account may send a day, and how much of that is free; nothing is written when it is so already."""
+    same = and_(col(Account.daily_quota) == quota.daily, col(Account.free_quota) == quota.free)
     await session.exec(
-        update(Account).where(col(Account.id) == account, col(Account.daily_quota) < quota).values(daily_quota=quota)
+        update(Account)
+        .where(col(Account.id) == account, not_(same))
+        .values(daily_quota=quota.daily, free_quota=quota.free)
     )

@@ -7,18 +7,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from store import audit_money
+from store.audit_check import Check
 from store.db import Connection
 
 SHOWN = 20
 """Offending rows named per check; all are counted."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """`name` says what must hold; `query` finds where it does not ($1: the instant before which things are late)."""
-
-    name: str
-    query: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ FROM message
 async def check(connection: Connection, late: dt.datetime) -> list[Finding]:
     """Run every check; `late` is the instant before which waiting is no longer excused."""
     findings = []
-    for one in CHECKS:
+    for one in (*CHECKS, *audit_money.CHECKS):
         wants_late = "$1" in one.query
         rows = await connection.fetch(one.query, *([late] if wants_late else []))
         findings.append(Finding(one.name, len(rows), [dict(row) for row in rows[:SHOWN]]))

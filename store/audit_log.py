@@ -4,15 +4,16 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from store.columns import json_object, moment, now
-from store.db import Session
+from store.db import Connection, Session
 
 
 class AuditEntry(SQLModel, table=True):
     __tablename__ = "audit_entry"
+    __table_args__ = (Index("audit_entry_account", "account_id", "at"),)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
     at: dt.datetime = moment(default_factory=now)
     actor: str
@@ -23,6 +24,16 @@ class AuditEntry(SQLModel, table=True):
     detail: dict[str, Any] = json_object(default_factory=dict)
 
 
-async def note(session: Session, actor: str, action: str, subject: str, account: UUID | None = None) -> None:
+async def note(
+    session: Session, actor: str, action: str, subject: str, account: UUID | None = None, **detail: Any
+) -> None:
     """Write one entry in the caller's transaction. `subject` is `kind/id`; no personal data, no secret."""
-    session.add(AuditEntry(actor=actor, action=action, subject=subject, account_id=account))
+    session.add(AuditEntry(actor=actor, action=action, subject=subject, account_id=account, detail=detail))
+
+
+async def note_on(connection: Connection, action: str, subject: str, account: UUID, actor: str = "system") -> None:
+    """The same in a transaction on a plain connection."""
+    await connection.execute(
+        "INSERT INTO audit_entry (at, actor, action, account_id, subject, detail) VALUES (now(), $1, $2, $3, $4, $5)",
+        *(actor, action, account, subject, {}),
+    )

@@ -69,6 +69,22 @@ async def want_nudge(session: Session, name: str) -> None:
     await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(nudge_wanted=True))
 
 
+async def enlist_on(connection: Connection, kind: Kind, subject: UUID, account: UUID) -> str:
+    """`enlist` in a transaction on a plain connection."""
+    name = workflow_id(kind, subject)
+    await connection.execute(
+        "INSERT INTO clockwork (workflow_id, kind, subject, account_id, created_at, nudge_wanted)"
+        " VALUES ($1, $2, $3, $4, now(), false)",
+        *(name, kind.value, str(subject), account),
+    )
+    return name
+
+
+async def want_nudge_on(connection: Connection, name: str) -> None:
+    """`want_nudge` in a transaction on a plain connection."""
+    await connection.execute("UPDATE clockwork SET nudge_wanted = true WHERE workflow_id = $1", name)
+
+
 async def epoch(session: Session) -> int:
     """The database epoch."""
     return (await session.exec(select(DatabaseEpoch.epoch))).one()

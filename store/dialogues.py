@@ -17,6 +17,7 @@ from domain.outcomes import bounded
 from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.webhooks import Event
 from store.db import Connection
+from store.holding import tally
 from store.onboarding import nudge_first_senders
 from store.pages import PageMessage
 from store.webhooks import OwedEvent, owe_events
@@ -169,7 +170,7 @@ FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], 
      submission s
 WHERE m.id = e.id AND m.round = e.round AND m.state = 'queued' AND s.id = m.submission_id
 RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, e.kind, m.next_at,
-    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label
+    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label, s.charged_from
 """
 
 
@@ -182,6 +183,7 @@ async def _record(connection: Connection, ended: list[Ended]) -> set[int]:
     waiting = [row for row in rows if row["state"] == MessageState.QUEUED]
     await _write_attempts(connection, waiting)
     await _write_due(connection, waiting)
+    await tally(connection, rows)
     await owe_events(connection, [event for row in rows if (event := _event(row))])
     if senders := {row["account_id"] for row in rows if row["state"] == MessageState.DELIVERED}:
         await nudge_first_senders(connection, senders)
@@ -295,7 +297,7 @@ _DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR
 
 _SETTLE = """
 WITH lost AS (
-    SELECT s.message_id, s.intent_at, b.label, u.resend_uncertain AND NOT m.possible_duplicate AS resend
+    SELECT s.message_id, s.intent_at, b.label, b.charged_from, u.resend_uncertain AND NOT m.possible_duplicate AS resend
     FROM slot s JOIN message m ON m.id = s.message_id AND m.state = 'queued'
     JOIN submission b ON b.id = m.submission_id JOIN api_user u ON u.id = b.api_user_id
     WHERE s.sender_id = $1
@@ -308,7 +310,7 @@ WITH lost AS (
         finished_at = CASE WHEN l.resend THEN NULL ELSE now() END
     FROM lost l WHERE m.id = l.message_id
     RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, m.next_at, m.reason,
-        m.code, m.enhanced, m.reply, l.intent_at, l.label, now() AS ended_at
+        m.code, m.enhanced, m.reply, l.intent_at, l.label, l.charged_from, now() AS ended_at
 ), tried AS (
     INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
     SELECT id, attempts, intent_at, now(), 'uncertain', 'uncertain', 0, '', $3, ''
@@ -330,6 +332,7 @@ async def settle_dead_sender(connection: Connection, wait: dt.timedelta = RESEND
     if dead is None:
         return None
     lost = await connection.fetch(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
+    await tally(connection, lost)
     await owe_events(connection, [event for row in lost if (event := _event(row))])
     await connection.execute("DELETE FROM slot WHERE sender_id = $1", dead)
     await connection.execute("DELETE FROM sender WHERE id = $1", dead)

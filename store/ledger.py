@@ -11,7 +11,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Uni
 from sqlmodel import Field, SQLModel
 
 from domain.ids import new_id
+from domain.ledger import PREPAID, NewJournal
 from store.columns import moment, now
+from store.db import Connection
 
 
 class LedgerAccount(SQLModel, table=True):
@@ -90,7 +92,10 @@ class Hold(SQLModel, table=True):
     """
 
     __tablename__ = "hold"
-    __table_args__ = (Index("hold_open", "account_id", postgresql_where=text("closed_at IS NULL")),)
+    __table_args__ = (
+        Index("hold_open", "account_id", postgresql_where=text("closed_at IS NULL")),
+        CheckConstraint("sent >= 0 AND unsent >= 0 AND sent + unsent <= messages", name="settled"),
+    )
     submission_id: UUID = Field(foreign_key="submission.id", primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")
     unit_micro: int = Field(sa_type=BigInteger)
@@ -108,7 +113,61 @@ class Tally(SQLModel, table=True):
     """Chargeable messages that a group commit settled: written without locks, taken by the settlement."""
 
     __tablename__ = "tally"
+    __table_args__ = (Index("tally_account", "account_id", "id"),)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    account_id: UUID
     submission_id: UUID
     sent: int
     unsent: int
+
+
+_POST = """
+INSERT INTO journal (id, kind, reference, round, account_id, at, memo) VALUES ($1, $2, $3, $4, $5, now(), $6)
+ON CONFLICT (kind, reference, round) DO NOTHING RETURNING id
+"""
+# What is added comes first, so that the entries of one customer have the order of their balances.
+_ADD = """
+INSERT INTO ledger_account (account_id, name, balance_fen, carry_micro, held_micro) VALUES ($1, $2, $3, 0, 0)
+ON CONFLICT (account_id, name) DO UPDATE SET balance_fen = ledger_account.balance_fen + excluded.balance_fen
+RETURNING id, balance_fen
+"""
+_OPEN = """
+INSERT INTO ledger_account (account_id, name, balance_fen, carry_micro, held_micro) VALUES ($1, $2, 0, 0, 0)
+ON CONFLICT (account_id, name) DO NOTHING RETURNING id
+"""
+_FIND = "SELECT id FROM ledger_account WHERE account_id IS NOT DISTINCT FROM $1 AND name = $2"
+
+
+async def post(connection: Connection, journal: NewJournal) -> bool:
+    """Write a journal and its entries in the caller's transaction; False, and nothing written, if posted before.
+
+    A customer's `prepaid` row is changed and stays locked until the transaction ends. Raises
+    `asyncpg.CheckViolationError` when more would be taken than is available.
+    """
+    names = (journal.kind, journal.reference, journal.round, journal.account_id, journal.memo)
+    posted = await connection.fetchval(_POST, new_id(), *names)
+    if posted is None:
+        return False
+    for name, account, amount in journal.lines:
+        found, balance_after = await _book(connection, name, account, amount)
+        await connection.execute(
+            "INSERT INTO entry (journal_id, ledger_account_id, amount_fen, balance_after_fen) VALUES ($1, $2, $3, $4)",
+            *(posted, found, amount, balance_after),
+        )
+    return True
+
+
+async def _book(connection: Connection, name: str, account: UUID | None, amount: int) -> tuple[int, int | None]:
+    """The ledger account's id, and its balance afterwards where one is kept."""
+    if account is not None and name == PREPAID:
+        row = await connection.fetchrow(_ADD, account, name, amount)
+        return row["id"], row["balance_fen"]
+    return await ledger_account(connection, name, account), None
+
+
+async def ledger_account(connection: Connection, name: str, account: UUID | None = None) -> int:
+    """The id of a ledger account, opened when it is the first of its name."""
+    found = await connection.fetchval(_FIND, account, name)
+    if found is None:  # perhaps another transaction opens it at the same time
+        found = await connection.fetchval(_OPEN, account, name) or await connection.fetchval(_FIND, account, name)
+    return int(found)

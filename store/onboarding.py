@@ -3,18 +3,24 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlmodel import Field, SQLModel, col, select, update
 
-from domain.accounts import AccountState
-from domain.domains import DomainState
+from domain.accounts import AccountState, Role
+from domain.billing import RechargeState
+from domain.certification import CertificationKind, CertificationState
+from domain.domains import DomainState, Purpose
 from domain.ids import Kind
-from domain.onboarding import Fact, Facts, Findings, Stage, Step, missing_step
+from domain.onboarding import Fact, Facts, SmsStage, Stage, Step, missing_step
+from domain.onboarding_findings import Application, Fault, Findings, certified_facts
+from domain.onboarding_moves import Standing
 from domain.reviews import ReviewState
 from domain.sending import MessageState
 from domain.step_texts import step_refusal
+from domain.times import business_day
 from store import clockwork
 from store.accounts import Account, Member
 from store.columns import moment, now
@@ -22,14 +28,16 @@ from store.db import Connection, Session
 
 
 class Onboarding(SQLModel, table=True):
-    """The stage is the workflow's word on the path; what a step needs is never stored here but read from its rows."""
+    """The stages are the workflow's word on the path; what a step needs is never stored here but read from its rows."""
 
     __tablename__ = "onboarding"
     account_id: UUID = Field(foreign_key="account.id", primary_key=True)
     stage: str
+    sms_stage: str = SmsStage.CERTIFY.value
     since: dt.datetime = moment(default_factory=now)
+    """When the customer came to `stage`."""
     changed: int = 0
-    """Raised by each change, so that a page knows when to redraw."""
+    """Raised by each change of either stage, so that a page knows when to redraw."""
     reminded_at: dt.datetime | None = moment(default=None)
     reminders: int = 0
     """Sent during the present stay at `stage`."""
@@ -42,18 +50,27 @@ class Situation:
 
     account_id: UUID
     stage: Stage
+    sms_stage: SmsStage
     since: dt.datetime
     changed: int
     reminders: int
     account_state: AccountState
+    free_quota: int
+    granted_quota: int | None
     findings: Findings
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.stage, self.sms_stage)
 
 
 _SITUATIONS = text("""
-SELECT o.account_id, o.stage, o.since, o.changed, o.reminders, a.state AS account_state,
-       d.domains, d.domains_broken, d.domain_usable, u.api_users, u.api_user_ready,
+SELECT o.account_id, o.stage, o.sms_stage, o.since, o.changed, o.reminders, a.state AS account_state, a.free_quota,
+       a.granted_quota,
+       d.domains, d.domains_broken, d.domain_usable, d.fault, u.api_users, u.api_user_ready,
        t.templates, t.templates_in_review, t.templates_rejected, t.template_approved,
-       EXISTS (SELECT FROM member m WHERE m.account_id = o.account_id AND m.email_confirmed_at IS NOT NULL)
+       EXISTS (SELECT FROM member m WHERE m.account_id = o.account_id AND m.email_confirmed_at IS NOT NULL
+               AND m.removed_at IS NULL)
            AS email_confirmed,
        (SELECT count(*) FROM (SELECT FROM submission s WHERE s.account_id = o.account_id AND NOT s.is_test LIMIT 1) one)
            AS submissions,
@@ -61,12 +78,18 @@ SELECT o.account_id, o.stage, o.since, o.changed, o.reminders, a.state AS accoun
        CASE WHEN f.first_delivered THEN false ELSE EXISTS (
            SELECT FROM submission s CROSS JOIN LATERAL
                (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :queued LIMIT 1) hit
-           WHERE s.account_id = o.account_id AND NOT s.is_test AND s.expires_at > :now) END AS in_flight
+           WHERE s.account_id = o.account_id AND NOT s.is_test AND s.expires_at > :now) END AS in_flight,
+       c.applications,
+       EXISTS (SELECT FROM recharge r WHERE r.account_id = o.account_id AND r.state = :credited) AS recharged,
+       (SELECT r.id FROM recharge r WHERE r.account_id = o.account_id AND r.state = :open AND r.expires_at > :now
+        ORDER BY r.created_at DESC LIMIT 1) AS open_order
 FROM onboarding o
 JOIN account a ON a.id = o.account_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS domains, count(*) FILTER (WHERE state IN (:broken, :lost)) AS domains_broken,
-           coalesce(bool_or(state = :usable), false) AS domain_usable
+           coalesce(bool_or(state = :usable), false) AS domain_usable,
+           (jsonb_agg(jsonb_build_array(id, name, problem) ORDER BY state IN (:broken, :lost) DESC, id DESC)
+               FILTER (WHERE state <> :usable)) -> 0 AS fault
     FROM sender_domain WHERE account_id = o.account_id AND NOT is_test AND state <> :deleted) d
 CROSS JOIN LATERAL (
     SELECT count(*) AS api_users,
@@ -87,6 +110,14 @@ CROSS JOIN LATERAL (
         SELECT FROM submission s CROSS JOIN LATERAL
             (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :delivered LIMIT 1) hit
         WHERE s.account_id = o.account_id AND NOT s.is_test) AS first_delivered) f
+CROSS JOIN LATERAL (
+    SELECT coalesce(jsonb_agg(to_jsonb(one)), '[]') AS applications
+    FROM (SELECT DISTINCT ON (kind, state)
+                 id, kind, state, number, due_at, due_provisional, reason, part_reasons, valid_until
+          FROM certification WHERE account_id = o.account_id AND state <> :withdrawn
+          -- the newest of each, but of approvals the one that lasts longest
+          ORDER BY kind, state, CASE WHEN state = :approved THEN coalesce(valid_until, 'infinity') END DESC, number DESC
+         ) one) c
 WHERE o.account_id = ANY(:accounts)
 """)
 _STATES = {
@@ -99,7 +130,11 @@ _STATES = {
     "approved": ReviewState.APPROVED.value,
     "delivered": MessageState.DELIVERED.value,
     "queued": MessageState.QUEUED.value,
+    "withdrawn": CertificationState.WITHDRAWN.value,
+    "credited": RechargeState.CREDITED.value,
+    "open": RechargeState.OPEN.value,
 }
+"""`approved` is the same word for templates and certifications."""
 _READ_FACTS = (
     Fact.EMAIL_CONFIRMED,
     Fact.DOMAIN_USABLE,
@@ -107,7 +142,7 @@ _READ_FACTS = (
     Fact.TEMPLATE_APPROVED,
     Fact.FIRST_DELIVERED,
 )
-"""Facts that have rows today; certification, payment and SMS bring theirs."""
+"""Facts that the query answers as they are; `certified_facts` finds those of certification and payment."""
 _COUNTS = (
     "domains",
     "domains_broken",
@@ -133,16 +168,22 @@ async def begin(session: Session, account_id: UUID) -> str:
     return await clockwork.enlist(session, Kind.ONBOARDING, account_id, account_id)
 
 
-async def situations(session: Session, accounts: Sequence[UUID]) -> Mapping[UUID, Situation]:
-    """Rows and findings of these accounts, in one query; accounts that are not on the path are left out."""
+async def situations(
+    session: Session, accounts: Sequence[UUID], at: dt.datetime | None = None
+) -> Mapping[UUID, Situation]:
+    """Rows and findings of these accounts, in one query; accounts that are not on the path are left out.
+
+    `at`: the moment for which certifications count (they expire by days of Asia/Shanghai); else now.
+    """
+    moment = at or now()
     connection = await session.connection()
-    answer = await connection.execute(_SITUATIONS, {**_STATES, "accounts": list(accounts), "now": now()})
-    return {row["account_id"]: _situation(row) for row in answer.mappings()}
+    answer = await connection.execute(_SITUATIONS, {**_STATES, "accounts": list(accounts), "now": moment})
+    return {row["account_id"]: _situation(row, business_day(moment)) for row in answer.mappings()}
 
 
-async def situation(session: Session, account_id: UUID) -> Situation | None:
+async def situation(session: Session, account_id: UUID, at: dt.datetime | None = None) -> Situation | None:
     """The same for one account."""
-    return (await situations(session, [account_id])).get(account_id)
+    return (await situations(session, [account_id], at)).get(account_id)
 
 
 async def facts(session: Session, account_id: UUID) -> Facts:
@@ -158,17 +199,54 @@ async def require_step(session: Session, account_id: UUID, wanted: Step) -> None
         raise step_refusal(missing)
 
 
-def _situation(row: RowMapping) -> Situation:
-    held = frozenset(fact for fact in _READ_FACTS if row[fact.value])
-    counts = {name: row[name] for name in _COUNTS}
+def _situation(row: RowMapping, today: dt.date) -> Situation:
     return Situation(
         account_id=row["account_id"],
         stage=Stage(row["stage"]),
+        sms_stage=SmsStage(row["sms_stage"]),
         since=row["since"],
         changed=row["changed"],
         reminders=row["reminders"],
         account_state=AccountState(row["account_state"]),
-        findings=Findings(facts=held, in_flight=row["in_flight"], **counts),
+        free_quota=row["free_quota"],
+        granted_quota=row["granted_quota"],
+        findings=_findings(row, today),
+    )
+
+
+def _findings(row: RowMapping, today: dt.date) -> Findings:
+    held = frozenset(fact for fact in _READ_FACTS if row[fact.value])
+    applications = tuple(sorted(map(_application, row["applications"]), key=lambda each: (each.number, each.id)))
+    return Findings(
+        facts=held | certified_facts(applications, row["recharged"], today),
+        in_flight=row["in_flight"],
+        fault=_fault(row["fault"]),
+        applications=applications,
+        open_order=row["open_order"],
+        **{name: row[name] for name in _COUNTS},
+    )
+
+
+def _fault(found: list[str | None] | None) -> Fault | None:
+    """Of `[domain id, its name, the record at fault]`."""
+    if not found:
+        return None
+    identity, name, problem = found
+    return Fault(UUID(identity), str(name), Purpose(problem) if problem else None)
+
+
+def _application(row: Mapping[str, Any]) -> Application:
+    """Of a row as JSON, where times are texts."""
+    return Application(
+        id=UUID(row["id"]),
+        kind=CertificationKind(row["kind"]),
+        state=CertificationState(row["state"]),
+        number=row["number"],
+        due_at=dt.datetime.fromisoformat(row["due_at"]) if row["due_at"] else None,
+        due_provisional=row["due_provisional"],
+        reason=row["reason"] or "",
+        part_reasons=row["part_reasons"],
+        valid_until=dt.date.fromisoformat(row["valid_until"]) if row["valid_until"] else None,
     )
 
 
@@ -181,19 +259,19 @@ async def nudge_first_senders(connection: Connection, accounts: set[UUID]) -> No
     await connection.execute(_FIRST_SENDERS, list(accounts), _SENT_BEFORE)
 
 
-async def move(session: Session, seen: Situation, stage: Stage, at: dt.datetime) -> bool:
-    """Compare-and-set from what was seen to `stage`; False when someone else moved the row first."""
+async def move(session: Session, seen: Situation, to: Standing, at: dt.datetime) -> bool:
+    """Compare-and-set from what was seen to `to`; False when someone else moved the row first.
+
+    Only a move on the e-mail track begins a new stay there, with its own reminders.
+    """
+    values: dict[str, Any] = {"sms_stage": to.sms.value, "changed": seen.changed + 1}
+    if to.email is not seen.stage:
+        values |= {"stage": to.email.value, "since": at, "reminders": 0, "reminded_at": None}
+        values["completed_at"] = at if to.email is Stage.DONE else None
     result = await session.exec(
         update(Onboarding)
         .where(col(Onboarding.account_id) == seen.account_id, col(Onboarding.changed) == seen.changed)
-        .values(
-            stage=stage.value,
-            since=at,
-            changed=seen.changed + 1,
-            reminders=0,
-            reminded_at=None,
-            completed_at=at if stage is Stage.DONE else None,
-        )
+        .values(**values)
     )
     return bool(result.rowcount)
 
@@ -213,13 +291,14 @@ async def stamp_reminder(session: Session, account_id: UUID, changed: int, numbe
 
 
 async def addressee(session: Session, account_id: UUID) -> tuple[str, str, str] | None:
-    """(address, name, language) to write to: the account's first member with a confirmed address."""
+    """(address, name, language) to write to: the account's owner, or its first member with a confirmed address."""
     row = (
         await session.exec(
             select(Member.email, Account.name, Account.language)
             .join(Account, col(Account.id) == col(Member.account_id))
             .where(col(Member.account_id) == account_id, col(Member.email_confirmed_at).is_not(None))
-            .order_by(col(Member.created_at))
+            .where(col(Member.removed_at).is_(None))
+            .order_by(col(Member.role) != Role.OWNER.value, col(Member.created_at))
             .limit(1)
         )
     ).first()

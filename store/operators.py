@@ -3,10 +3,12 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import func, literal
+from sqlmodel import Field, SQLModel, col, select, update
 
 from domain.ids import new_id
 from store.columns import moment, now, text_list
+from store.db import Session
 
 
 class OperatorRow(SQLModel, table=True):
@@ -41,3 +43,81 @@ class OperatorSession(SQLModel, table=True):
     expires_at: dt.datetime = moment()
     revoked_at: dt.datetime | None = moment(default=None)
     client: str = ""
+
+
+async def by_name(session: Session, name: str) -> OperatorRow | None:
+    """An operator who is not disabled."""
+    query = select(OperatorRow).where(col(OperatorRow.name) == name, col(OperatorRow.disabled_at).is_(None))
+    return (await session.exec(query)).one_or_none()
+
+
+async def locked(session: Session) -> dict[UUID, OperatorRow]:
+    """Every operator, locked in one order: changes of who may do what wait for each other."""
+    rows = await session.exec(select(OperatorRow).order_by(col(OperatorRow.id)).with_for_update())
+    return {row.id: row for row in rows}
+
+
+async def everybody(session: Session) -> list[OperatorRow]:
+    """By name, the disabled last."""
+    order = (col(OperatorRow.disabled_at).is_not(None), col(OperatorRow.name))
+    return list(await session.exec(select(OperatorRow).order_by(*order)))
+
+
+async def take_step(session: Session, operator: UUID, step: int) -> bool:
+    """Compare and set: True for exactly one user of a time step, and never for an earlier one."""
+    later = update(OperatorRow).where(col(OperatorRow.id) == operator, col(OperatorRow.totp_step) < step)
+    return bool((await session.exec(later.values(totp_step=step))).rowcount)
+
+
+async def take_recovery(session: Session, operator: UUID, digest: str) -> bool:
+    """True for exactly one use of a recovery code."""
+    codes = col(OperatorRow.recovery_digests)
+    known = update(OperatorRow).where(col(OperatorRow.id) == operator, literal(digest) == func.any(codes))
+    return bool((await session.exec(known.values(recovery_digests=func.array_remove(codes, digest)))).rowcount)
+
+
+async def living(
+    session: Session, digest: bytes, at: dt.datetime, idle: dt.timedelta
+) -> tuple[OperatorSession, OperatorRow] | None:
+    """The session with this digest and its operator, unless it ended, slept too long, or they were disabled."""
+    query = (
+        select(OperatorSession, OperatorRow)
+        .join(OperatorRow, col(OperatorRow.id) == col(OperatorSession.operator_id))
+        .where(col(OperatorSession.digest) == digest, col(OperatorSession.revoked_at).is_(None))
+        .where(col(OperatorSession.expires_at) > at, col(OperatorSession.last_seen_at) > at - idle)
+        .where(col(OperatorRow.disabled_at).is_(None))
+    )
+    return (await session.exec(query)).one_or_none()
+
+
+async def sessions_of(session: Session, operator: UUID, at: dt.datetime, idle: dt.timedelta) -> list[OperatorSession]:
+    """The living sessions of an operator, last used first."""
+    query = (
+        select(OperatorSession)
+        .where(col(OperatorSession.operator_id) == operator, col(OperatorSession.revoked_at).is_(None))
+        .where(col(OperatorSession.expires_at) > at, col(OperatorSession.last_seen_at) > at - idle)
+    )
+    return list(await session.exec(query.order_by(col(OperatorSession.last_seen_at).desc())))
+
+
+async def touch(session: Session, session_id: UUID, at: dt.datetime) -> None:
+    """Remember that a session was used."""
+    await session.exec(update(OperatorSession).where(col(OperatorSession.id) == session_id).values(last_seen_at=at))
+
+
+async def revoke(session: Session, operator: UUID, at: dt.datetime, only: UUID | None = None) -> int:
+    """End all sessions of an operator, or `only` one; returns how many lived."""
+    ending = update(OperatorSession).where(
+        col(OperatorSession.operator_id) == operator, col(OperatorSession.revoked_at).is_(None)
+    )
+    if only is not None:
+        ending = ending.where(col(OperatorSession.id) == only)
+    return int((await session.exec(ending.values(revoked_at=at))).rowcount)
+
+
+async def revoke_token(session: Session, digest: bytes, at: dt.datetime) -> None:
+    """End the session behind a token; a dead one is no error."""
+    ending = update(OperatorSession).where(
+        col(OperatorSession.digest) == digest, col(OperatorSession.revoked_at).is_(None)
+    )
+    await session.exec(ending.values(revoked_at=at))

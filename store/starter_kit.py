@@ -9,13 +9,13 @@ from domain.domains import DomainState
 from domain.ids import new_id
 from domain.onboarding import Fact
 from domain.policy import Policy
-from domain.quota import free_quota
+from domain.quota import quota
 from domain.reviews import ReviewState
 from domain.secrets import Vault, new_token
 from domain.senders import SendKind
 from domain.templates import Content, text_from_html
 from store import senders
-from store.accounts import raise_quota
+from store.accounts import set_quota
 from store.columns import now
 from store.db import Session
 from store.domains import SenderDomain
@@ -42,7 +42,7 @@ async def grant(session: Session, account: UUID, language: str, vault: Vault, po
 
     The platform's domain exists (`songda migrate` makes it); without it `LookupError` is raised.
     """
-    await raise_quota(session, account, free_quota(frozenset({Fact.EMAIL_CONFIRMED}), policy.free_daily_quota))
+    await set_quota(session, account, quota(frozenset({Fact.EMAIL_CONFIRMED}), 0, None, policy))
     short = account.hex[-10:]
     domain = await _test_domain(session, account, f"{short}.test.{policy.platform_domain}", vault, policy)
     api_user = ApiUser(account_id=account, name=f"test_{short}", kind=SendKind.TRIGGER.value, is_test=True)

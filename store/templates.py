@@ -10,8 +10,9 @@ from sqlmodel import Field, SQLModel, col, func, select, update
 
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
-from domain.reviews import Decision, DecisionResult, ReviewState
+from domain.reviews import Decision, DecisionResult, ReviewState, Ruling
 from domain.templates import INVOKE_NAME
+from domain.working_time import Due
 from store import audit_log, clockwork
 from store.columns import moment, now, text_list
 from store.db import Session
@@ -84,6 +85,7 @@ class VersionHead:
     created_at: dt.datetime
     submitted_at: dt.datetime | None
     due_at: dt.datetime | None
+    due_provisional: bool
     decided_at: dt.datetime | None
     decided_by: str | None
     reason: str | None
@@ -200,10 +202,10 @@ async def submit(session: Session, version_id: UUID, account: UUID, at: dt.datet
     return await clockwork.enlist(session, Kind.TEMPLATE_REVIEW, version_id, account)
 
 
-async def set_due(session: Session, version_id: UUID, due_at: dt.datetime) -> None:
+async def set_due(session: Session, version_id: UUID, due: Due) -> None:
     """Promise the decision by then; a promise is not changed."""
     unset = update(TemplateVersion).where(col(TemplateVersion.id) == version_id, col(TemplateVersion.due_at).is_(None))
-    await session.exec(unset.values(due_at=due_at))
+    await session.exec(unset.values(due_at=due.at, due_provisional=due.provisional))
 
 
 async def withdraw(session: Session, version_id: UUID) -> bool:
@@ -211,16 +213,6 @@ async def withdraw(session: Session, version_id: UUID) -> bool:
     moved = await _move(session, version_id, ReviewState.SUBMITTED, 0, {"state": ReviewState.WITHDRAWN.value})
     await clockwork.want_nudge(session, workflow_id(Kind.TEMPLATE_REVIEW, version_id))
     return moved is not None
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """A decision as the store records it; `row_version` is what the reviewer saw (0: whatever is current)."""
-
-    decision: Decision
-    actor: str
-    reason: str = ""
-    row_version: int = 0
 
 
 async def decide(session: Session, version_id: UUID, ruling: Ruling, at: dt.datetime) -> DecisionResult:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx2
 from fastapi import FastAPI
+from obstore.store import MemoryStore
 from sqlmodel import col, select
 from temporalio.client import Client
 
@@ -24,6 +25,7 @@ from services.registrations import Form, Registered
 from settings import Settings
 from store.columns import now
 from store.db import Database
+from store.papers import PaperStore
 from store.sending import Message, Submission
 
 SECRET = "a test's master secret, 32 characters and more"
@@ -106,7 +108,8 @@ async def house(db: Database, client: Client | None = None, **changes: object) -
     vault = Vault(SECRET)
     await ensure_platform(db, vault, settings.policy())
     client = client or await Client.connect("127.0.0.1:1", lazy=True)
-    base = Foundation(db, Clockwork(db, client), vault, settings.policy())
+    papers = PaperStore(MemoryStore(), vault)
+    base = Foundation(db, Clockwork(db, client), vault, settings.policy(), papers=papers)
     app = create_app(settings)
     app.state.services = build_services(base)
     return House(db, base, app.state.services, app)

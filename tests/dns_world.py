@@ -26,7 +26,7 @@ from store.db import Database
 from store.domains import SenderDomain, add_with_records
 
 POLICY = Policy(
-    public_url="http://127.0.0.1:8600",
+    public_url="http://songda.test",
     platform_name="Songda",
     platform_domain="mail.songda.example",
     bounce_host="bounce.songda.example",

@@ -1,17 +1,22 @@
 """Rows of one customer on the path, written as the features write them, without their services."""
 
+import datetime as dt
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlmodel import col, select, update
 
 from domain.accounts import AccountState
-from domain.domains import DomainState
+from domain.billing import Channel, RechargeState
+from domain.certification import CertificationKind, CertificationState
+from domain.domains import DomainState, Purpose
 from domain.ids import Kind, Process, new_id
 from domain.reviews import ReviewState
 from domain.sending import MessageState
 from store import onboarding
 from store.accounts import Account, Member
+from store.billing import Recharge
+from store.certification import Certification
 from store.columns import now
 from store.db import Database
 from store.domains import SenderDomain
@@ -59,9 +64,11 @@ class Customer:
             session.add(domain)
         return domain.id
 
-    async def domain_becomes(self, domain: UUID, state: DomainState) -> None:
+    async def domain_becomes(self, domain: UUID, state: DomainState, problem: Purpose | None = None) -> None:
         async with self.db.begin() as session:
-            await session.exec(update(SenderDomain).where(col(SenderDomain.id) == domain).values(state=state.value))
+            await session.exec(
+                update(SenderDomain).where(col(SenderDomain.id) == domain).values(state=state.value, problem=problem)
+            )
 
     async def adds_api_user(self, *domains: UUID, is_test: bool = False) -> UUID:
         user = ApiUser(account_id=self.account, name=f"u{new_id().hex}", kind="trigger", is_test=is_test)
@@ -112,13 +119,63 @@ class Customer:
                 update(Message).where(col(Message.submission_id) == submission).values(state=state.value)
             )
 
-    async def finishes_everything(self) -> UUID:
-        """All that can be taken today; returns the domain."""
+    async def applies(
+        self, state: CertificationState, kind: CertificationKind = CertificationKind.ENTERPRISE, number: int = 1
+    ) -> UUID:
+        """A certification in this state."""
+        row = Certification(account_id=self.account, kind=kind.value, state=state.value, number=number)
+        async with self.db.begin() as session:
+            session.add(row)
+        return row.id
+
+    async def application_becomes(self, application: UUID, state: CertificationState, **values: object) -> None:
+        async with self.db.begin() as session:
+            await session.exec(
+                update(Certification).where(col(Certification.id) == application).values(state=state.value, **values)
+            )
+
+    async def certifies(
+        self, kind: CertificationKind = CertificationKind.ENTERPRISE, until: dt.date | None = None, number: int = 1
+    ) -> UUID:
+        """An approved certification that lasts so long."""
+        application = await self.applies(CertificationState.APPROVED, kind, number)
+        await self.application_becomes(application, CertificationState.APPROVED, valid_until=until)
+        return application
+
+    async def orders(self, state: RechargeState = RechargeState.OPEN, expires: dt.timedelta = dt.timedelta(1)) -> UUID:
+        """A recharge in this state."""
+        order = Recharge(
+            account_id=self.account, channel=Channel.ALIPAY.value, amount_fen=10_000, state=state.value,
+            expires_at=now() + expires,
+        )  # fmt: skip
+        async with self.db.begin() as session:
+            session.add(order)
+        return order.id
+
+    async def is_granted(self, quota: int | None) -> None:
+        async with self.db.begin() as session:
+            await session.exec(update(Account).where(col(Account.id) == self.account).values(granted_quota=quota))
+
+    async def quota(self) -> tuple[int, int]:
+        """(a day, of which free)."""
+        async with self.db.read() as session:
+            row = await session.get_one(Account, self.account)
+            return row.daily_quota, row.free_quota
+
+    async def sends_first(self) -> UUID:
+        """From the address to the first delivered mail; returns the domain."""
         await self.confirms()
         domain = await self.adds_domain()
         await self.adds_api_user(domain)
         await self.writes_template()
         await self.sends()
+        return domain
+
+    async def finishes_everything(self) -> UUID:
+        """All that can be taken today; returns the domain."""
+        domain = await self.sends_first()
+        await self.certifies()
+        await self.orders(RechargeState.CREDITED)
         return domain
 
     async def leaves(self) -> None:

@@ -46,13 +46,20 @@ class Customer:
         return Caller(self.account)
 
 
-async def make_customer(db: Database, *, quota: int = 1000, kind: SendKind = SendKind.TRIGGER) -> Customer:
-    """Insert the rows; the template is `hello` with the variable `name`, the API user is named by the account."""
+async def make_customer(
+    db: Database, *, quota: int = 1000, free: int | None = None, kind: SendKind = SendKind.TRIGGER
+) -> Customer:
+    """Insert the rows; the template is `hello` with the variable `name`, the API user is named by the account.
+
+    `free` of the quota cost nothing; all of it, unless told.
+    """
     account, user, domain, template, version = (new_id() for _ in range(5))
     customer = Customer(account, user, domain, version)
     private, public = new_key_pair()
     async with db.begin() as session:
-        session.add(Account(id=account, name="Customer", state=AccountState.ACTIVE.value, daily_quota=quota))
+        state = AccountState.ACTIVE.value
+        free_quota = quota if free is None else free
+        session.add(Account(id=account, name="Customer", state=state, daily_quota=quota, free_quota=free_quota))
         session.add(
             SenderDomain(
                 id=domain,

@@ -40,7 +40,7 @@ SECRET = "a test's master secret, 32 characters and more"
 
 async def foundation(db: Database) -> Foundation:
     """Temporal is named but never spoken to: accept needs none."""
-    settings = Settings(secret_key=SECRET, time_scale=60)
+    settings = Settings(secret_key=SECRET, public_url="http://songda.test", time_scale=60)
     client = await Client.connect("127.0.0.1:1", lazy=True)
     return Foundation(db, Clockwork(db, client), VAULT, settings.policy())
 
@@ -140,7 +140,7 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
     """The pages over ASGI, for a signed-in member of a new customer."""
     app = FastAPI()
     problems.install(app)
-    mount(app)
+    mount(app, SECRET)
     app.state.services = build_services(await foundation(db))
     customer = await make_customer(db)
     email = f"alice@{customer.domain_name}"

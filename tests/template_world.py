@@ -29,7 +29,7 @@ class Author:
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.rows.account)
+        return Caller(self.rows.account, member_id=self.rows.account)
 
     @property
     def templates(self) -> Templates:

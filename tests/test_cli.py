@@ -57,5 +57,12 @@ def test_a_missing_or_short_secret() -> None:
     assert "SONGDA_SECRET_KEY" in complaint(songda("migrate", SONGDA_SECRET_KEY="short"))
 
 
+def test_working_hours_and_lead_that_cannot_be_used() -> None:
+    line = complaint(songda("migrate", SONGDA_SECRET_KEY=SECRET, SONGDA_WORKING_HOURS="9 to 5"))
+    assert "SONGDA_WORKING_HOURS" in line and "look like 09:00-12:00,13:30-18:00, not 9 to 5" in line
+    line = complaint(songda("worker", SONGDA_SECRET_KEY=SECRET, SONGDA_LEAD_EMAIL="the boss"))
+    assert "SONGDA_LEAD_EMAIL" in line and "An address has an @" in line
+
+
 def test_logs_of_a_folder_without_a_stack(tmp_path: Path) -> None:
     assert str(tmp_path / "logs" / "api.log") in complaint(songda("logs", "api", "--data", str(tmp_path)))

@@ -15,8 +15,8 @@ from rich.console import Console
 from temporalio.client import Client, WorkflowExecution, WorkflowHistory
 
 from demo.parties import Places
+from demo.scene import Material
 from demo.show import DemoResult, play
-from demo.story import Material
 from domain.ids import Kind
 from stack import Options, Stack, temporary_folder
 from supervision.ports import free_base
@@ -37,7 +37,7 @@ async def test_a_whole_run_leaves_nothing_private_behind() -> None:
     async with temporary_folder() as folder, Stack(Options(folder, free_base()), screen.print) as stack:
         where = stack.addresses
         assert where.sandbox_url
-        places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url)
+        places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
         result = await play(places, MATERIAL, screen)
         assert result.passed, [step.evidence for step in result.steps]
         await strangers(where.public_url, result)
@@ -58,7 +58,7 @@ async def strangers(api: str, result: DemoResult) -> None:
         asked: list[Callable[[], Awaitable[httpx2.Response]]] = [
             lambda: http.get("/confirm", params={"token": "ce_0123456789abcdefghij"}),
             lambda: http.get("/reset", params={"token": "pr_0123456789abcdefghij"}),
-            lambda: http.get(f"/review-preview/template-review.{'0' * 32}.99999999999.abc"),
+            lambda: http.get(f"/console/cases/template-review/{who.email}"),
             lambda: http.post("/v1/sessions", json={"email": who.email, "password": "wrong " + who.password}),
             lambda: http.post("/v1/sends", content=b"{", headers={"authorization": f"Bearer {who.key}"}),
             lambda: http.get("/v1/sends/x", headers={"authorization": f"Bearer {who.key}x"}),

@@ -7,25 +7,70 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from web import errors
+from web.console import (
+    applications,
+    cases,
+    customers,
+    me,
+    pricing,
+    staff,
+    workdays,
+)
+from web.console import (
+    home as console_home,
+)
+from web.console import (
+    login as console_login,
+)
+from web.console.site import mount_console
 from web.csrf import csrf_checked
-from web.portal import account, api_users, domains, onboarding, sends, templates, test_send, webhooks
-from web.public import contact, home, login, register, review_preview
-from web.security import PageHeaders
+from web.portal import (
+    account,
+    api_users,
+    certification,
+    dashboard,
+    domains,
+    members,
+    onboarding,
+    recharges,
+    sends,
+    statement,
+    templates,
+    test_send,
+    webhooks,
+)
+from web.portal.records import site as records
+from web.public import contact, home, invitation, login, register
+from web.security import AnswerHeaders
 
 ROUTERS: tuple[APIRouter, ...] = (
     home.router,
     register.router,
     login.router,
     contact.router,
+    dashboard.router,
     onboarding.router,
     account.router,
+    members.router,
+    certification.router,
+    invitation.router,
     domains.router,
     api_users.router,
+    recharges.router,
     sends.router,
     test_send.router,
     templates.router,
     webhooks.router,
-    review_preview.router,
+    statement.router,
+    console_home.router,
+    console_login.router,
+    me.router,
+    cases.router,
+    applications.router,
+    customers.router,
+    staff.router,
+    workdays.router,
+    pricing.router,
 )
 """Every feature's pages; add yours here."""
 
@@ -40,11 +85,16 @@ def tabler() -> Path:
     return Path(spec.origin).parent / "static"
 
 
-def mount(app: FastAPI) -> None:
-    """Add pages, assets, page headers and HTML errors. Call it after `api.problems.install`."""
+def mount(app: FastAPI, site_key: str) -> None:
+    """Add pages, assets, page headers and HTML errors. Call it after `api.problems.install`.
+
+    `site_key` signs the cookies of the starlette-admin sites.
+    """
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(csrf_checked)], include_in_schema=False)
+    records.mount(app)
     app.mount("/assets", StaticFiles(directory=tabler()), name="assets")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(PageHeaders)
+    mount_console(app, site_key)
+    app.add_middleware(AnswerHeaders)
     errors.install(app)

@@ -13,6 +13,8 @@ from starlette.datastructures import FormData
 
 from domain.errors import Refusal
 from domain.secrets import new_token
+from web import cookies
+from web.console.sessions import operator_token
 from web.sessions import served, session_token
 
 FIELD = "csrf_token"
@@ -23,7 +25,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def visit(request: Request) -> str:
     """The visitor's random value: from the cookie, or a new one that `render` will set."""
-    known = getattr(request.state, "visit", None) or request.cookies.get(VISIT_COOKIE)
+    known = getattr(request.state, "visit", None) or cookies.given(request, VISIT_COOKIE)
     if not known:
         known = new_token()
     request.state.visit = known
@@ -32,7 +34,7 @@ def visit(request: Request) -> str:
 
 def csrf_token(request: Request) -> str:
     """The token that forms of this browser carry."""
-    session = session_token(request)
+    session = operator_token(request) if request.url.path.startswith("/console") else session_token(request)
     bound = f"csrf/session/{session}" if session else f"csrf/visit/{visit(request)}"
     digest = served(request).foundation.vault.digest(bound)
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -12,7 +12,7 @@ from domain.errors import Refusal
 from domain.refusals import explain
 from web.i18n import language_of, translator
 from web.pages import render
-from web.security import is_page
+from web.security import complete, is_page
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -69,9 +69,9 @@ def install(app: FastAPI) -> None:
 
 def _divided(page: Handler, other: Callable[..., Any] | None) -> Handler:
     async def handler(request: Request, error: Exception) -> Response:
-        if is_page(request.url.path) or other is None:
-            return await page(request, error)
-        answer: Response = await other(request, error)  # every handler of ours is a coroutine
+        chosen = page if is_page(request.url.path) or other is None else other
+        answer: Response = await chosen(request, error)  # every handler of ours is a coroutine
+        complete(answer.headers, request.scope)  # the answer to a fault passes no middleware
         return answer
 
     return handler

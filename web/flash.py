@@ -6,29 +6,23 @@ from cryptography.fernet import InvalidToken
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from web import cookies
 from web.sessions import served
 
 COOKIE = "songda_flash"
+SECONDS = 60
 _BINDING = "flash"
 
 
 def flash(request: Request, response: Response, text: str, tone: str = "success") -> None:
     """Show `text` (already translated) on top of the next page; `tone` is a Tabler colour."""
     sealed = served(request).foundation.vault.seal(json.dumps([tone, text]).encode(), _BINDING)
-    response.set_cookie(
-        COOKIE,
-        sealed.decode(),
-        max_age=60,
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=served(request).foundation.policy.secure_cookies,
-    )
+    cookies.keep(request, response, COOKIE, sealed.decode(), SECONDS)
 
 
 def waiting(request: Request) -> tuple[str, str] | None:
     """(tone, text) of the message that waits for this browser."""
-    value = request.cookies.get(COOKIE)
+    value = cookies.given(request, COOKIE)
     if not value:
         return None
     try:

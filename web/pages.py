@@ -1,8 +1,9 @@
 """Rendering: one Jinja environment, and what every page knows.
 
 In templates: `_()` (Chinese message ids), `csrf_field()`, `language`, `profile` (the signed-in member, or None),
-`errors` ({field: message}, `""` for the form as a whole), `values` (what the visitor typed), `policy`, and the filter
-`moment`. Macros live in `parts.html`; import them `with context`.
+`locked` (this member may only look here),
+`errors` ({field: message}, `""` for the form as a whole), `values` (what the visitor typed), `policy`, and the filters
+`moment` and `yuan` (of fen). Macros live in `parts.html`; import them `with context`.
 """
 
 import datetime as dt
@@ -17,11 +18,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from domain.accounts import SESSION_DAYS, Caller
+from domain.accounts import SESSION_DAYS, Caller, Profile
 from domain.errors import Refusal
+from domain.money import show_yuan
 from domain.refusals import explain
 from domain.times import SHANGHAI
-from web import csrf, flash, navigation
+from web import cookies, csrf, flash, navigation
 from web.flash import see
 from web.i18n import COOKIE, LANGUAGES, language_of, translate, translator
 from web.sessions import Signed, served, signed_in
@@ -56,8 +58,9 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals.update(_=_text, LANGUAGES=LANGUAGES, NAVIGATION=navigation.PORTAL)
+    made.globals.update(_=_text, LANGUAGES=LANGUAGES, ROLES=navigation.ROLES)
     made.filters["moment"] = shanghai
+    made.filters["yuan"] = show_yuan
     return made
 
 
@@ -69,14 +72,23 @@ def render(request: Request, template: str, status_code: int = 200, **context: A
     return response
 
 
+def fragment(request: Request, template: str, **context: Any) -> str:
+    """A part of a page that something else renders."""
+    return environment().get_template(template).render(_known(request) | context)
+
+
 def _known(request: Request) -> dict[str, Any]:
-    token = csrf.csrf_token(request)
+    token, path = csrf.csrf_token(request), request.url.path
+    profile: Profile | None = getattr(request.state, "profile", None)
+    role = profile.role if profile else None
     return {
         "request": request,
         "language": language_of(request),
         "policy": served(request).foundation.policy,
-        "profile": getattr(request.state, "profile", None),
-        "here": navigation.current(request.url.path),
+        "profile": profile,
+        "menu": navigation.menu(role),
+        "here": navigation.current(path),
+        "locked": navigation.locked(path, role),
         "waiting": flash.waiting(request),
         "csrf_token": token,
         "csrf_field": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(csrf.FIELD, token),
@@ -91,18 +103,10 @@ def _set_cookies(request: Request, response: HTMLResponse) -> None:
     if chosen in LANGUAGES:
         response.set_cookie(COOKIE, chosen, max_age=365 * 86_400, path="/", samesite="lax", secure=secure)
     made = getattr(request.state, "visit", None)
-    if made and request.cookies.get(csrf.VISIT_COOKIE) != made:
-        response.set_cookie(
-            csrf.VISIT_COOKIE,
-            made,
-            max_age=SESSION_DAYS * 86_400,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=secure,
-        )
-    if request.cookies.get(flash.COOKIE):
-        response.delete_cookie(flash.COOKIE, path="/", httponly=True, samesite="lax", secure=secure)
+    if made and cookies.given(request, csrf.VISIT_COOKIE) != made:
+        cookies.keep(request, response, csrf.VISIT_COOKIE, made, SESSION_DAYS * 86_400)
+    if cookies.given(request, flash.COOKIE):
+        cookies.drop(request, response, flash.COOKIE)
 
 
 def refused(refusal: Refusal, language: str) -> dict[str, str]:

@@ -10,8 +10,10 @@ from starlette.responses import Response
 from domain.accounts import SESSION_DAYS, Caller
 from domain.errors import Refusal
 from services.catalog import Services
+from web import cookies
 
 SIGNED_IN_HOME = "/portal/"
+COOKIE = "songda_session"
 
 
 def served(request: Request) -> Services:
@@ -20,38 +22,19 @@ def served(request: Request) -> Services:
     return found
 
 
-def cookie_name(request: Request) -> str:
-    """`__Host-` keeps other hosts from planting the cookie; browsers accept it over HTTPS only."""
-    return "__Host-songda_session" if served(request).foundation.policy.secure_cookies else "songda_session"
-
-
 def session_token(request: Request) -> str:
     """The browser's token, or an empty string. Not checked."""
-    return request.cookies.get(cookie_name(request), "")
+    return cookies.given(request, COOKIE)
 
 
 def keep_session(request: Request, response: Response, token: str) -> None:
     """Give the browser its (new) session."""
-    response.set_cookie(
-        cookie_name(request),
-        token,
-        max_age=SESSION_DAYS * 86_400,
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=served(request).foundation.policy.secure_cookies,
-    )
+    cookies.keep(request, response, COOKIE, token, SESSION_DAYS * 86_400)
 
 
 def drop_session(request: Request, response: Response) -> None:
     """Take the session from the browser."""
-    response.delete_cookie(
-        cookie_name(request),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=served(request).foundation.policy.secure_cookies,
-    )
+    cookies.drop(request, response, COOKIE)
 
 
 def local_path(path: str, otherwise: str = SIGNED_IN_HOME) -> str:

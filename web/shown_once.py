@@ -7,6 +7,7 @@ from cryptography.fernet import InvalidToken
 from fastapi import Request
 from starlette.responses import Response
 
+from web import cookies
 from web.sessions import served
 
 COOKIE = "songda_shown_once"
@@ -15,25 +16,21 @@ SECONDS = 120
 
 def carry(request: Request, response: Response, place: str, secret: str) -> None:
     """Give the browser `secret` for the page at the path `place`, where `response` sends it."""
-    foundation = served(request).foundation
-    sealed = foundation.vault.seal(secret.encode(), f"show{place}")
-    response.set_cookie(
-        COOKIE, sealed.decode(), max_age=SECONDS, path=place, httponly=True, samesite="lax",
-        secure=foundation.policy.secure_cookies,
-    )  # fmt: skip
+    sealed = served(request).foundation.vault.seal(secret.encode(), f"show{place}")
+    cookies.keep(request, response, COOKIE, sealed.decode(), SECONDS, place)
 
 
 def carried(request: Request, place: str) -> str:
     """The secret for the page at `place`, or an empty string."""
-    sealed = request.cookies.get(COOKIE, "")
+    sealed = cookies.given(request, COOKIE, place)
     try:
         return served(request).foundation.vault.unseal(sealed.encode(), f"show{place}").decode()
     except InvalidToken:
         return ""
 
 
-def shown(response: Response, place: str) -> Response:
+def shown(request: Request, response: Response, place: str) -> Response:
     """`response` shows the secret: nobody keeps it, and the cookie goes."""
     response.headers["cache-control"] = "no-store"
-    response.delete_cookie(COOKIE, path=place, httponly=True, samesite="lax")
+    cookies.drop(request, response, COOKIE, place)
     return response

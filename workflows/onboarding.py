@@ -1,9 +1,10 @@
-"""A customer's way from registration to the first sends, and on; one process per account.
+"""A customer's way from registration to sending as a paying customer, on both tracks; one process per account.
 
 The rows say where the customer is. This process notices changes, keeps operators informed and reminds customers.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from temporalio import workflow
@@ -11,7 +12,8 @@ from temporalio.common import RetryPolicy
 
 from activities.onboarding import Look, LookRequest, OnboardingActivities, ReminderRequest
 from domain.ids import Process
-from domain.onboarding import EMAIL_TRACK, OPEN, Missing, Stage
+from domain.onboarding import EMAIL_TRACK, OPEN, SMS_TRACK, SmsStage, Stage, Step
+from domain.onboarding_findings import Missing
 from workflows import visibility
 
 ROUNDS_PER_RUN = 150
@@ -32,6 +34,8 @@ class OnboardingProgress:
     needs_human: bool
     rounds: int
     """Looks at the rows in this run."""
+    sms_stage: SmsStage = SmsStage.CERTIFY
+    sms_missing: Missing | None = None
 
 
 @workflow.defn(name="Onboarding")
@@ -71,6 +75,8 @@ class Onboarding:
             reminders=seen.reminders,
             needs_human=seen.needs_human,
             rounds=self._rounds,
+            sms_stage=seen.sms_stage,
+            sms_missing=seen.sms_missing,
         )
 
     async def _look(self, process: Process) -> Look:
@@ -120,13 +126,16 @@ class Onboarding:
 
 def _shown(seen: Look) -> tuple[object, ...]:
     """What operators see of a look; search attributes are written only when it differs."""
-    return seen.stage, seen.missing, seen.reminders, seen.needs_human, seen.ended
+    sms = (seen.sms_stage, seen.sms_missing)
+    return seen.stage, seen.missing, seen.reminders, seen.needs_human, seen.ended, sms
 
 
 def _details(seen: Look, process: Process) -> str:
-    """The stepper in Markdown for the Temporal UI."""
-    lines = [f"Account `{process.account}`, at this step since {seen.since:%Y-%m-%d %H:%M} UTC.", ""]
-    lines += [f"- {_mark(step, seen.stage)} **{step.value}**{_remark(step, seen)}" for step in EMAIL_TRACK]
+    """Both tracks in Markdown for the Temporal UI."""
+    lines = [f"Account `{process.account}`, at this step since {seen.since:%Y-%m-%d %H:%M} UTC.", "", "E-mail:", ""]
+    lines += [_line(step, seen.stage, list(Stage), seen.missing) for step in EMAIL_TRACK]
+    lines += ["", "SMS:", ""]
+    lines += [_line(step, seen.sms_stage, list(SmsStage), seen.sms_missing) for step in SMS_TRACK]
     lines += ["", f"Reminders sent at this step: {seen.reminders} of 3."]
     if seen.ended:
         lines.append("The account is closed or expired; the process has ended.")
@@ -135,14 +144,10 @@ def _details(seen: Look, process: Process) -> str:
     return "\n".join(lines)
 
 
-def _mark(step: Stage, stage: Stage) -> str:
-    order = list(Stage)
-    if order.index(step) < order.index(stage):
-        return "✅"
-    return "▶️" if step is stage else "⬜"
-
-
-def _remark(step: Stage, seen: Look) -> str:
+def _line(step: Step, stage: Step, order: Sequence[Step], missing: Missing | None) -> str:
+    remark = f": {missing.value}" if step is stage and missing else ""
     if step not in OPEN:
-        return " (not open yet)"
-    return f": {seen.missing.value}" if step is seen.stage and seen.missing else ""
+        remark = " (not open yet)"
+    passed = order.index(step) < order.index(stage)
+    mark = "✅" if passed else "▶️" if step is stage else "⬜"
+    return f"- {mark} **{step.value}**{remark}"

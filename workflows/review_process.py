@@ -1,22 +1,26 @@
 """The review process that every kind of review shares: a person decides, inside a promised time.
 
-A subclass adds the workflow's name and its `run`, which calls `review`. Decisions come by the update `decide` (from the
-Temporal UI) or, taken in our own pages, as a changed row and a nudge; the rows decide which of several counts.
+A subclass adds the workflow's name, its `kind` and its `run`, which calls `review`. Decisions come by the update
+`decide` (from the Temporal UI) or, taken in the console, as a changed row and a nudge; the rows decide which of several
+counts. Working time is reckoned by the activities: here are only the moments they named.
 """
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.reviews import ReviewActivities
-from domain.ids import Process
+from domain.ids import Kind, Process
 from domain.reviews import (
+    PARTS,
     DecisionResult,
+    ReviewAlert,
     ReviewCase,
     ReviewDecision,
     ReviewLook,
@@ -28,7 +32,6 @@ from domain.reviews import (
 )
 from domain.times import SHANGHAI
 from workflows import visibility
-from workflows.review_link import review_link
 
 ACTOR = "temporal-ui"
 """The Temporal UI knows no person, so whatever name an update claims, this is what the audit says."""
@@ -38,17 +41,22 @@ OUTAGES = RetryPolicy(
     non_retryable_error_types=["StaleEpoch"],
 )
 LINK_MARGIN = timedelta(days=1)
-"""The reviewer's link is renewed when it has less than this left."""
+"""The first version's link ended, and was renewed when it had less than this left."""
 LOOKS_PER_RUN = 300
+ALERTS = "songda_review_alerts"
+"""Counted by `kind` and `stage` (warning, overdue), beside Temporal's own metrics."""
 
 
 class ReviewProcess:
     """State and handlers; see the module."""
 
+    kind: ClassVar[Kind]
+
     def __init__(self) -> None:
         self._process: Process | None = None
         self._case: ReviewCase | None = None
         self._stage = ReviewStage.OPENING
+        self._told: set[ReviewStage] = set()
         self._woken = False
 
     @workflow.signal(description="Look at the rows again")
@@ -60,13 +68,13 @@ class ReviewProcess:
         case = self._case
         if case is None:
             return ReviewProgress(self._stage, None, 0, None)
-        return ReviewProgress(self._stage, case.state, case.version, case.due_at)
+        return ReviewProgress(self._stage, case.state, case.version, case.due_at, case.due_provisional)
 
     @workflow.update(description='{"decision": "approve"} or {"decision": "reject", "reason": "…"}')
     async def decide(self, decision: ReviewDecision) -> DecisionResult:
         """Approve or reject; the answer says whether this decision counted."""
         await workflow.wait_condition(lambda: self._case is not None)
-        made = ReviewDecision(decision.decision, decision.reason, ACTOR, decision.version)
+        made = replace(decision, actor=ACTOR)
         if self._process is None:
             raise ApplicationError("The review has not begun.", type="closed")
         verdict = ReviewVerdict(self._process, made, workflow.now())
@@ -77,7 +85,7 @@ class ReviewProcess:
     @decide.validator
     def _decidable(self, decision: ReviewDecision) -> None:
         """What is refused here leaves no trace in the history."""
-        if problem := objection(decision):
+        if problem := objection(decision, self.kind):
             raise ApplicationError(problem, type="invalid")
         case = self._case
         if case is not None and case.state is not ReviewState.SUBMITTED:
@@ -94,6 +102,7 @@ class ReviewProcess:
         case = await self._look(process)
         while case.state is ReviewState.SUBMITTED:
             self._show(case)
+            await self._tell_lead(process, case)
             if looks >= LOOKS_PER_RUN and not self._woken and workflow.all_handlers_finished():
                 workflow.continue_as_new(process)
             await self._wait(case)
@@ -112,28 +121,50 @@ class ReviewProcess:
         self._case = await self._act(ReviewActivities.look, ReviewLook(process, workflow.now()), "read the rows")
         return self._case
 
+    async def _tell_lead(self, process: Process, case: ReviewCase) -> None:
+        """Once per stage; the activity's key makes repeats harmless, also those of a continued run."""
+        if self._stage is ReviewStage.WAITING or self._stage in self._told or case.content_until is not None:
+            return
+        alert = ReviewAlert(process, self._stage, workflow.now())
+        waits = await self._act(ReviewActivities.alert, alert, f"mail the lead: {self._stage.value}")
+        self._told.add(alert.stage)
+        if waits:
+            self._count(process, alert.stage)
+
+    def _count(self, process: Process, stage: ReviewStage) -> None:
+        labels = {"kind": process.kind.value, "stage": stage.value}
+        workflow.metric_meter().create_counter(ALERTS, "Reviews whose time ran out").add(1, labels)
+
     async def _wait(self, case: ReviewCase) -> None:
-        """Until something happened, the time is up, or the reviewer's link needs renewal."""
-        overdue = self._stage is ReviewStage.OVERDUE
-        renewal = (case.content_until or workflow.now()) - LINK_MARGIN
-        until = renewal if overdue or case.due_at is None else min(case.due_at, renewal)
+        """Until something happened, or the next stage begins."""
+        until, why = self._next_stage(case)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._woken,
-                timeout=max(until - workflow.now(), timedelta(seconds=1)),
-                timeout_summary="renew the reviewer's link" if overdue else "decision is due",
+                timeout=max(until - workflow.now(), timedelta(seconds=1)) if until else None,
+                timeout_summary=why,
             )
 
-    def _show(self, case: ReviewCase) -> None:
-        late = case.due_at is not None and case.due_at <= workflow.now()
-        self._stage = ReviewStage.OVERDUE if late else ReviewStage.WAITING
-        details = _asked(case, self._link(case), late)
-        visibility.show(self._stage, details, needs_human=True, due_at=case.due_at)
+    def _next_stage(self, case: ReviewCase) -> tuple[datetime | None, str]:
+        if case.content_until is not None:
+            return self._next_stage_of_old(case, case.content_until - LINK_MARGIN)
+        if self._stage is ReviewStage.WAITING and case.warn_at is not None:
+            return case.warn_at, "three quarters of the working time are used"
+        return (None, "") if self._stage is ReviewStage.OVERDUE else (case.due_at, "decision is due")
 
-    def _link(self, case: ReviewCase) -> str:
-        if self._process is None or case.content_until is None:
-            return ""
-        return review_link(self._process, case.content_until)
+    def _next_stage_of_old(self, case: ReviewCase, renewal: datetime) -> tuple[datetime, str]:
+        """What the first version did with what it had recorded: its runs must replay.
+
+        What is recorded says which version it was, so no patch marker is needed: a run that is open at the upgrade goes
+        on with the new course at its next look.
+        """
+        if self._stage is ReviewStage.OVERDUE or case.due_at is None:
+            return renewal, "renew the reviewer's link"
+        return min(case.due_at, renewal), "decision is due"
+
+    def _show(self, case: ReviewCase) -> None:
+        self._stage = _stage(case, workflow.now())
+        visibility.show(self._stage, _asked(case, self.kind, self._stage), needs_human=True, due_at=case.due_at)
 
     async def _act(self, method: Callable[[Any, Any], Awaitable[Any]], argument: object, summary: str) -> Any:
         return await workflow.execute_activity_method(
@@ -141,29 +172,53 @@ class ReviewProcess:
         )
 
 
-def _asked(case: ReviewCase, link: str, late: bool) -> str:
+def _stage(case: ReviewCase, now: datetime) -> ReviewStage:
+    if case.due_at is not None and case.due_at <= now:
+        return ReviewStage.OVERDUE
+    return ReviewStage.WARNING if case.warn_at is not None and case.warn_at <= now else ReviewStage.WAITING
+
+
+def _asked(case: ReviewCase, kind: Kind, stage: ReviewStage) -> str:
     """Markdown for whoever decides."""
     lines = [
         f"## {case.title}: approve or reject?",
         "",
-        f"**[See the content]({link})** (the link works until {_minute(case.content_until)})",
-        "",
+        *_way_in(case.link),
         *(f"- {fact}" for fact in case.facts),
         "",
-        f"**Due:** {_minute(case.due_at)}{' — **overdue**' if late else ''}",
+        f"**Due:** {_minute(case.due_at)}{_remark(case, stage)}",
         "",
-        "Decide with the update `decide`:",
+        "Or decide here, with the update `decide`:",
         "",
-        "```json",
-        '{"decision": "approve"}',
-        "```",
-        "```json",
-        '{"decision": "reject", "reason": "…"}',
-        "```",
+        *_block(f'{{"decision": "approve", "version": {case.version}}}'),
+        *_block(f'{{"decision": "reject", "version": {case.version}, "reason": "…"{_parts_of(kind)}}}'),
         "",
         "The customer reads the reason: say what to change. Write no personal data into it.",
     ]
     return "\n".join(lines)
+
+
+def _way_in(link: str) -> tuple[str, ...]:
+    """Empty until the next look, where the first version looked last."""
+    if not link:
+        return ()
+    return (f"**[Open the case in the console]({link})**: its content, and the decision with your name to it", "")
+
+
+def _remark(case: ReviewCase, stage: ReviewStage) -> str:
+    provisional = " (provisional: that year's calendar is not known)" if case.due_provisional else ""
+    warnings = {ReviewStage.WARNING: " — **due soon**", ReviewStage.OVERDUE: " — **overdue**"}
+    return provisional + warnings.get(stage, "")
+
+
+def _block(json: str) -> tuple[str, ...]:
+    return ("```json", json, "```")
+
+
+def _parts_of(kind: Kind) -> str:
+    """How to object to single parts, where that is possible."""
+    parts = sorted(PARTS.get(kind, ()))
+    return f', "parts": {{"{parts[0]}": "…"}}' if parts else ""
 
 
 def _ended(case: ReviewCase) -> str:

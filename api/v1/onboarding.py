@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from api.callers import AnyCaller, Served
 from api.problems import Problem, language_of
-from domain.onboarding import Missing, SmsStage, Stage, StepState
-from domain.step_texts import HINTS, MISSING, NAMES, in_language
+from domain.onboarding import SmsStage, Stage, StepState
+from domain.onboarding_findings import Missing
+from domain.step_texts import HINTS, NAMES, in_language, missing_text
 from services.onboarding import PathView, StepView
 
 RECONNECT_MS = 2000
@@ -25,7 +26,7 @@ class MissingOut(BaseModel):
     """What keeps the step from being finished."""
 
     code: Missing = Field(examples=["domain_waits_for_dns"])
-    text: str = Field(examples=["The domain is added; not all needed DNS records are visible yet."])
+    text: str = Field(examples=["The domain mail.shop.example is added; its SPF record is not visible yet."])
 
 
 class StepOut(BaseModel):
@@ -33,8 +34,11 @@ class StepOut(BaseModel):
 
     step: Stage | SmsStage = Field(examples=["domain"])
     name: str = Field(examples=["Sender domain"])
-    state: StepState = Field(examples=["current"], description="`not_open`: Songda does not offer it yet.")
-    missing: MissingOut | None = Field(None, description="For the current step.")
+    state: StepState = Field(
+        examples=["current"],
+        description="`available`: not next in order, but can be taken already; `not_open`: not offered yet.",
+    )
+    missing: MissingOut | None = Field(None, description="For a step that can be taken now.")
     link: str | None = Field(None, examples=["http://127.0.0.1:8600/portal/domains"], description="Where to take it.")
     hints: list[str] = Field(
         [], examples=[["Add the domain, then publish the records on its page at your DNS provider."]]
@@ -46,10 +50,12 @@ class OnboardingOut(BaseModel):
 
     account_id: UUID = Field(examples=["01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"])
     stage: Stage = Field(examples=["domain"], description="The step of the e-mail track that comes next.")
+    sms_stage: SmsStage = Field(examples=["sms_certify"], description="The same on the SMS track.")
     recorded_stage: Stage = Field(
         examples=["domain"], description="What the process wrote last; follows `stage` within about a second."
     )
-    since: dt.datetime = Field(examples=["2026-11-23T08:00:00Z"])
+    recorded_sms_stage: SmsStage = Field(examples=["sms_certify"], description="The same on the SMS track.")
+    since: dt.datetime = Field(examples=["2026-11-23T08:00:00Z"], description="At `recorded_stage` since.")
     changed: int = Field(examples=[1], description="Grows with each move that the process made.")
     email: list[StepOut]
     sms: list[StepOut]
@@ -80,7 +86,9 @@ def _out(path: PathView, request: Request, served: Served) -> OnboardingOut:
     return OnboardingOut(
         account_id=path.account_id,
         stage=path.stage,
+        sms_stage=path.sms_stage,
         recorded_stage=path.recorded,
+        recorded_sms_stage=path.recorded_sms,
         since=path.since,
         changed=path.changed,
         email=[_step(step, language, home) for step in path.email],
@@ -90,7 +98,7 @@ def _out(path: PathView, request: Request, served: Served) -> OnboardingOut:
 
 
 def _step(view: StepView, language: str, home: str) -> StepOut:
-    missing = view.missing and MissingOut(code=view.missing, text=in_language(MISSING[view.missing], language))
+    missing = view.lack and MissingOut(code=view.lack.code, text=missing_text(view.lack, language))
     return StepOut(
         step=view.step,
         name=in_language(NAMES[view.step], language),

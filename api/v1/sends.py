@@ -31,6 +31,7 @@ router = APIRouter(prefix="/v1", tags=["sends"])
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "Not signed in, or a bad key."},
+    402: {"model": Problem, "description": "The balance does not cover what goes beyond the free quota."},
     409: {"model": Problem, "description": "A step is missing, or the Idempotency-Key was used for another request."},
     413: {"model": Problem, "description": "The file is too large."},
     422: {"model": Problem, "description": "A field or a line is wrong; `errors` names lines."},

@@ -92,6 +92,9 @@ class VersionOut(BaseModel):
     created_at: dt.datetime = Field(examples=[_MOMENT])
     submitted_at: dt.datetime | None = Field(examples=[_MOMENT])
     due_at: dt.datetime | None = Field(examples=[_MOMENT], description="When the decision is due.")
+    due_provisional: bool = Field(
+        examples=[False], description="The due time rests on days whose official calendar is not published yet."
+    )
     decided_at: dt.datetime | None = Field(examples=[_MOMENT])
     reason: str | None = Field(examples=["The link must lead to your own site."])
     workflow_id: str | None = Field(examples=["template-review/01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"])

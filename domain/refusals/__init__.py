@@ -3,12 +3,14 @@
 from domain.refusals import (
     accounts,
     billing,
+    calendar,
     certification,
     domains,
     general,
     members,
     operators,
     recipients,
+    records,
     sending,
     templates,
     webhooks,
@@ -16,6 +18,6 @@ from domain.refusals import (
 from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
-    "REFUSALS", "Wording", "accounts", "billing", "certification", "domains", "explain", "general", "members",
-    "operators", "recipients", "register", "sending", "templates", "webhooks",
+    "REFUSALS", "Wording", "accounts", "billing", "calendar", "certification", "domains", "explain", "general",
+    "members", "operators", "recipients", "records", "register", "sending", "templates", "webhooks",
 ]  # fmt: skip

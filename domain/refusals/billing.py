@@ -17,3 +17,39 @@ register(
         "Recharge first: /portal/recharges.",
     ),
 )
+register(
+    "price_malformed",
+    422,
+    ("单价格式不正确。", "请填写每封的人民币单价，大于 0、不超过 10 元，最多六位小数，例如 0.0045。"),
+    ("This is no unit price.", "Give yuan for one mail, above 0 and up to 10, at most six decimals, like 0.0045."),
+)
+register(
+    "price_in_past",
+    422,
+    ("生效时间已过：价格不能追溯。", "请填写将来的时间，或留空以立即生效。"),
+    ("This time has passed, and a price never applies backwards.", "Give a later time, or none to begin at once."),
+)
+register(
+    "recharge_not_offered",
+    409,
+    ("这里没有开通在线充值。", "请联系客服了解其他付款方式：/contact。"),
+    ("Online recharge is not set up here.", "Ask support how else to pay: /contact."),
+)
+register(
+    "recharge_amount",
+    422,
+    ("单笔充值金额应在 {least} 到 {most} 之间。", "请修改金额；更大的金额可以分几笔充值。"),
+    ("One recharge is between {least} and {most}.", "Change the amount; recharge more in several steps."),
+)
+register(
+    "recharges_open",
+    409,
+    ("已有 {limit} 个充值订单等待付款。", "请先支付或关闭其中一个：账户设置 → 充值（/portal/recharges）。"),
+    ("{limit} recharges wait to be paid already.", "Pay or close one of them first: /portal/recharges."),
+)
+register(
+    "recharge_paid",
+    409,
+    ("这个充值订单已经到账，不能关闭。", "请查看余额；如需退款请联系客服：/contact。"),
+    ("This recharge is credited already and cannot be closed.", "See the balance; ask support for a refund: /contact."),
+)

@@ -2,9 +2,40 @@
 
 from domain.refusals.wording import register
 
-register(
-    "duty_forbidden",
-    403,
-    ("您的角色不包含此职责（{duty}）。", "请联系管理员。"),
-    ("Your roles do not include this duty ({duty}).", "Ask an administrator of the platform."),
-)
+for _code, _status, _zh_texts, _en_texts in (
+    ("duty_forbidden", 403, ("您的角色不包含此职责（{duty}）。", "请联系管理员。"),
+     ("Your roles do not include this duty ({duty}).", "Ask an administrator of the platform.")),
+    ("operator_sign_in_failed", 401, ("用户名或密码不正确。", "请核对后重试；忘记密码请联系管理员重置。"),
+     ("The name or the password is not right.", "Check both and try again; an administrator can reset them.")),
+    ("operator_code_failed", 401, ("验证码不正确，或已经用过。", "请等待验证器显示下一个验证码，或使用一个恢复码。"),
+     ("The code is not right, or was used already.",
+      "Wait for the authenticator's next code, or use one of the recovery codes.")),
+    ("operator_ticket_over", 401, ("登录步骤已过期。", "请重新输入用户名和密码。"),
+     ("This sign-in took too long.", "Enter name and password again.")),
+    ("operator_unauthenticated", 401, ("请先登录。", "请在 /console/login 登录。"),
+     ("You are not signed in.", "Sign in at /console/login.")),
+    ("operator_bad_name", 422, ("用户名不合要求。", "请使用 2–32 个小写字母、数字、- 或 _，以字母开头。"),
+     ("This cannot be an operator's name.", "Use 2 to 32 of a–z, 0–9, - and _, beginning with a letter.")),
+    ("operator_bad_role", 422, ("请至少选择一个角色。", "角色：reviewer、finance、support、admin。"),
+     ("Choose at least one role.", "The roles are reviewer, finance, support, admin.")),
+    ("operator_exists", 409, ("用户名“{name}”已被使用。", "请换一个用户名；停用的操作员也保留其用户名。"),
+     ("There is an operator “{name}” already.", "Choose another name; disabled operators keep theirs.")),
+    ("operator_last_admin", 409, ("这是最后一位管理员。", "请先让另一位操作员成为管理员。"),
+     ("This is the last administrator.", "Make another operator an administrator first.")),
+    ("operator_disabled", 409, ("该操作员已停用。", "请新建一位操作员。"),
+     ("This operator is disabled.", "Add a new operator.")),
+    ("review_reason_address", 422, ("说明中不能写地址或控制字符。", "它会留在流程记录里；请写成“发件人地址”之类。"),
+     ("The reason must hold no address and no control character.",
+      "It stays in the process's history; write “the sender's address” instead.")),
+    ("review_approves_objections", 422, ("通过时不能对某一项提出异议。", "请清空各项的说明，或选择驳回。"),
+     ("An approval cannot object to a part.", "Empty the reasons at the parts, or reject.")),
+    ("review_document_expired", 422, ("证件已于 {day} 到期，不能通过。", "请驳回，并说明证件已到期。"),
+     ("The document expired on {day}, so this cannot be approved.", "Reject it, and say so.")),
+    ("not_paying", 409,
+     ("该账户还不是付费账户，额度不能调整。", "免费额度随资料完善提高（最高 200/天）；请客户完成认证与充值。"),
+     ("This is not a paying account, so its quota cannot be set.",
+      "A free quota grows with the profile, up to 200 a day; ask the customer to certify and recharge.")),
+    ("bad_quota", 422, ("额度须为 1 至 {limit} 的整数。", "请修改后重试。"),
+     ("The quota must be a whole number from 1 to {limit}.", "Change it and try again.")),
+):  # fmt: skip
+    register(_code, _status, _zh_texts, _en_texts)

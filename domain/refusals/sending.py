@@ -103,11 +103,13 @@ register(
     429,
     (
         "今日额度 {limit}，已用 {used}，本次需要 {asked}。",
-        "请减少收件人，或等到明天（北京时间 0 点）；完善资料或成为付费用户可提高额度。",
+        "请减少收件人，或等到明天（北京时间 0 点）。提高额度：免费用户请完成接入流程、认证并充值"
+        "（/portal/onboarding）；付费用户请联系客服。",
     ),
     (
         "Today's quota is {limit}, {used} are used, and this request needs {asked}.",
-        "Send to fewer recipients, or after 00:00 Asia/Shanghai; paying accounts get a larger quota.",
+        "Send to fewer recipients, or after 00:00 Asia/Shanghai. For more a day: free accounts finish the onboarding, "
+        "certify and recharge (/portal/onboarding); paying accounts ask support.",
     ),
 )
 register(

@@ -26,8 +26,6 @@ for _code, _status, _zh_texts, _en_texts in (
     ("template_nothing_to_submit", 409,
      ("没有待提交的草稿（最新一版的状态是 {state}）。", "请先修改模板，保存后会产生新的草稿。"),
      ("There is no draft to submit; the latest version is {state}.", "Edit the template: saving makes a new draft.")),
-    ("review_link_invalid", 404, ("审核链接无效或已过期。", "请在 Temporal UI 中打开该审核流程，使用其中最新的链接。"),
-     ("This review link is not valid or has expired.", "Open the review in the Temporal UI and use its current link.")),
     ("template_nothing_to_withdraw", 409, ("没有正在审核的版本。", "审核可能已有结果，请刷新页面查看。"),
      ("No version is under review.", "It may have been decided: read the template again.")),
 ):  # fmt: skip

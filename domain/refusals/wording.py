@@ -29,6 +29,16 @@ WORDS = {
     "send": ("发送", "send"),
     "message": ("邮件", "message"),
     "webhook": ("WebHook", "webhook"),
+    "certification": ("认证申请", "certification"),
+    "document": ("文件", "document"),
+    "price": ("价格", "price"),
+    "account": ("账户", "account"),
+    "member": ("成员", "member"),
+    "owner": ("所有者", "owner"),
+    "admin": ("管理员", "administrator"),
+    "developer": ("开发者", "developer"),
+    "finance": ("财务", "finance"),
+    "viewer": ("查看者", "viewer"),
 }
 """(Chinese, English) of the codes that params hold."""
 
@@ -52,7 +62,7 @@ def explain(refusal: Refusal, language: str) -> tuple[int, str, str]:
 
 
 def _spoken(params: Mapping[str, object], language: str) -> dict[str, object]:
-    """Codes among the params (`record`, `what`) as a reader's words; what has no entry stays."""
+    """Codes among the params (`record`, `what`, `role`) as a reader's words; what has no entry stays."""
     chosen = 0 if language == "zh" else 1
-    known = {name: WORDS.get(str(params[name])) for name in ("record", "what") if name in params}
+    known = {name: WORDS.get(str(params[name])) for name in ("record", "what", "role") if name in params}
     return {**params, **{name: words[chosen] for name, words in known.items() if words}}

@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from domain.domains import DomainState
+from domain.billing import RechargeState
+from domain.certification import CertificationState
+from domain.domains import DomainState, Purpose
 from domain.reviews import ReviewState
 from services.onboarding import OnboardingGuide
 from services.onboarding_feed import OnboardingFeed
@@ -44,13 +46,18 @@ async def test_the_path_of_a_new_customer(alice: Traveller) -> None:
         ("register", "done"),
         ("domain", "current"),
         ("api_user", "locked"),
-        ("template", "locked"),
+        ("template", "available"),
         ("send", "locked"),
-        ("certify", "not_open"),
-        ("pay", "not_open"),
+        ("certify", "available"),
+        ("pay", "locked"),
     ]
-    assert {step["state"] for step in found["sms"]} == {"not_open"}
-    assert [step["step"] for step in found["sms"]] == ["sms_certify", "sms_pay", "sms_user", "sms_template", "sms_send"]
+    assert [(step["step"], step["state"]) for step in found["sms"]] == [
+        ("sms_certify", "current"),
+        ("sms_pay", "locked"),
+        ("sms_user", "not_open"),
+        ("sms_template", "not_open"),
+        ("sms_send", "not_open"),
+    ]
     domain, api_user = found["email"][1], found["email"][2]
     assert domain["missing"] == {"code": "no_domain", "text": "There is no sender domain yet."}
     assert domain["link"] == "http://songda.test/portal/domains"
@@ -74,6 +81,36 @@ async def test_it_follows_the_rows_while_no_process_runs(alice: Traveller) -> No
     await alice.domain_becomes(domain, DomainState.BROKEN)
     found = await path(alice)
     assert (found["stage"], found["email"][1]["missing"]["code"]) == ("domain", "domain_record_broken")
+    await alice.domain_becomes(domain, DomainState.BROKEN, Purpose.SPF)
+    broken = (await path(alice))["email"][1]
+    assert "SPF record" in broken["missing"]["text"], "it names the record"
+    assert broken["link"] == f"http://songda.test/portal/domains/{domain}"
+
+
+async def test_both_tracks_to_their_ends(alice: Traveller) -> None:
+    await alice.sends_first()
+    application = await alice.applies(CertificationState.REJECTED)
+    await alice.application_becomes(application, CertificationState.REJECTED, reason="The licence is blurred.")
+    found = await path(alice)
+    assert (found["stage"], found["sms_stage"]) == ("certify", "sms_certify")
+    assert found["email"][5]["missing"] == {
+        "code": "certification_rejected",
+        "text": "The certification was rejected: The licence is blurred. Correct only those parts and submit it again.",
+    }
+    assert found["email"][5]["link"] == "http://songda.test/portal/certification"
+    await alice.certifies(number=2)
+    order = await alice.orders()
+    found = await path(alice)
+    assert (found["stage"], found["sms_stage"], found["email"][6]["missing"]["code"]) == (
+        "pay", "sms_pay", "recharge_waits",
+    )  # fmt: skip
+    assert found["email"][6]["link"] == f"http://songda.test/portal/recharges/{order}"
+    await alice.orders(RechargeState.CREDITED)
+    found = await path(alice)
+    assert (found["stage"], found["sms_stage"]) == ("done", "sms_user")
+    assert (found["recorded_stage"], found["recorded_sms_stage"]) == ("register", "sms_certify"), "no process runs here"
+    assert {step["state"] for step in found["email"]} == {"done"}
+    assert [step["state"] for step in found["sms"]] == ["done", "done", "not_open", "not_open", "not_open"]
 
 
 async def test_strangers_are_refused(alice: Traveller) -> None:

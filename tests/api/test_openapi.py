@@ -18,7 +18,20 @@ from temporalio.client import Client
 
 from api.app import create_app
 from api.reference import METHODS, TAGS
-from api.v1 import accounts, api_users, domains, onboarding, sends, sessions, templates, webhooks
+from api.v1 import (
+    accounts,
+    api_users,
+    certifications,
+    domains,
+    ledger,
+    members,
+    onboarding,
+    recharges,
+    sends,
+    sessions,
+    templates,
+    webhooks,
+)
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
@@ -92,7 +105,10 @@ def test_every_route_is_described(described: dict[str, Any]) -> None:
 
 def test_every_summary_is_written_by_us() -> None:
     """FastAPI makes a summary of the function's name where there is none."""
-    modules = (accounts, api_users, domains, onboarding, sends, sessions, templates, webhooks)
+    modules = (
+        accounts, api_users, certifications, domains, ledger, members, onboarding, recharges, sends, sessions,
+        templates, webhooks,
+    )  # fmt: skip
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     assert len(routes) == len(list(operations(application().openapi())))
     assert [route.path for route in routes if not route.summary] == []

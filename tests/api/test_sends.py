@@ -185,7 +185,9 @@ async def test_a_hundred_thousand_lines_over_quota_are_refused_whole(api: Door, 
 
 
 async def test_ten_thousand_lines_within_quota_are_accepted(api: Door, db: Database) -> None:
-    await db.pool.execute("UPDATE account SET daily_quota = 100000 WHERE id = $1", api.customer.account)
+    await db.pool.execute(
+        "UPDATE account SET daily_quota = 100000, free_quota = 100000 WHERE id = $1", api.customer.account
+    )
     data = "email,name\n" + "".join(f"u{n}@example{n % 50}.com,n{n}\n" for n in range(10_000))
     made = (await api.upload(data.encode())).json()
     assert made["accepted"] == 10_000

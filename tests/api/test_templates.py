@@ -1,5 +1,6 @@
 """`/v1/templates` over HTTP, on a real database."""
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,12 @@ from api.callers import any_caller
 from api.v1 import templates
 from domain.accounts import Caller
 from domain.ids import new_id
-from domain.reviews import Decision
+from domain.reviews import Decision, Ruling
+from domain.working_time import Due
 from services.catalog import build_services
 from store import templates as rows
 from store.columns import now
 from store.db import Database
-from store.templates import Ruling
 from tests.template_world import BAD, GOOD, Author, author
 
 BODY = {"invoke_name": "order", "name": "Order", "kind": "trigger", "subject": GOOD.subject, "html": GOOD.html}
@@ -64,6 +65,10 @@ async def test_from_draft_to_approval(door: Door) -> None:
     submitted = await door.post("/order/submit", status=202)
     assert submitted["workflow_id"].startswith("template-review/")
     version = (await door.alice.templates.get(door.alice.caller, "order")).version
+    async with door.alice.base.db.begin() as session:
+        await rows.set_due(session, version.id, Due(dt.datetime(2027, 1, 4, tzinfo=dt.UTC), provisional=True))
+    waiting = (await door.get("/order"))["version"]
+    assert (waiting["due_at"], waiting["due_provisional"]) == ("2027-01-04T00:00:00Z", True)
     async with door.alice.base.db.begin() as session:
         await rows.decide(session, version.id, Ruling(Decision.APPROVE, "operator/o", "nice"), now())
     shown = await door.get(f"/{template['id']}")

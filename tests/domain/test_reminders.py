@@ -37,6 +37,12 @@ def test_a_person_looks_after_three_weeks_whoever_is_to_blame() -> None:
     assert not needs_human(replace(STAY, open_step=False), START + 99 * DAY, POLICY)
 
 
+def test_nobody_looks_after_a_customer_who_is_content_with_the_free_quota() -> None:
+    free = replace(STAY, optional=True)
+    assert not needs_human(free, START + 99 * DAY, POLICY)
+    assert due_reminder(free, START + 3 * DAY, POLICY) == 1
+
+
 @pytest.mark.parametrize(
     ("days", "sent", "wait"),
     [(0, 0, 1.0), (2.5, 0, 0.5), (6.25, 1, 0.75), (13.5, 2, 0.5), (20.5, 3, 0.5), (40, 3, 1.0)],

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.refusals import explain
-from domain.reviews import Decision, ReviewState
+from domain.reviews import Decision, ReviewState, Ruling
 from domain.senders import SendKind
 from domain.templates import Content, text_from_html
 from services.templates import TemplateDraft, TemplateView
@@ -17,7 +17,7 @@ from store import templates as rows
 from store.clockwork import Clockwork
 from store.columns import now
 from store.db import Database
-from store.templates import Ruling, Template, Wanted
+from store.templates import Template, Wanted
 from tests.template_world import BAD, GOOD, Author, author
 
 

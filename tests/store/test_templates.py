@@ -8,14 +8,14 @@ from sqlmodel import col, select
 
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
-from domain.reviews import Decision, DecisionResult, ReviewState
+from domain.reviews import Decision, DecisionResult, ReviewState, Ruling
 from store import clockwork
 from store import templates as rows
 from store.audit_log import AuditEntry
 from store.clockwork import Clockwork
 from store.columns import now
 from store.db import Database
-from store.templates import Ruling, TemplateVersion
+from store.templates import TemplateVersion
 from tests.template_world import author
 
 

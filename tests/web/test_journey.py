@@ -3,91 +3,22 @@
 The customer knows only what our pages show; DNS and mailbox are the sandbox's pages; the operator is Temporal's update.
 """
 
-import contextlib
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Locator, Page, Request, async_playwright, expect
-from rich.console import Console
+from playwright.async_api import Locator, expect
 from temporalio.client import Client
 
 from domain.reviews import Decision, DecisionResult, ReviewDecision
-from stack import Addresses, Options, Stack, temporary_folder
-from supervision.ports import free_base
+from tests.travel import SOON, Journey, ours, travelling
 
 EMAIL, PASSWORD = "founder@company.example", "several unrelated words"
 DOMAIN = "mail.journey.example"
-SOON = 20_000
-"""Milliseconds that a page may take to show what happened elsewhere."""
-NARROW = {"width": 390, "height": 800}
 CONTENT = {
     "name": "November", "invoke_name": "november", "kind": "batch", "subject": "%name%，十一月上新",
     "html": "<h1>%name%，您好</h1>",
 }  # fmt: skip
-
-
-@dataclass
-class Journey:
-    """A browser window on a stack, and what it complained of."""
-
-    page: Page
-    where: Addresses
-    complaints: list[str] = field(default_factory=list)
-    hosts: set[str] = field(default_factory=set)
-
-    async def go(self, path: str) -> None:
-        await self.page.goto(self.where.public_url + path)
-
-    async def sandbox(self, path: str) -> None:
-        await self.page.goto(f"{self.where.sandbox_url}{path}")
-
-    def step(self, name: str) -> Locator:
-        """A step of the stepper on the onboarding page."""
-        return self.page.locator(f"[data-step={name}]")
-
-    async def press(self, name: str) -> None:
-        await self.page.get_by_role("button", name=name, exact=True).first.click()
-
-    async def fill(self, **fields: str) -> None:
-        for name, value in fields.items():
-            control = self.page.locator(f"main [name={name}]")
-            if await control.evaluate("e => e.tagName") == "SELECT":
-                await control.select_option(value)
-            else:
-                await control.fill(value)
-
-    async def fits(self) -> None:
-        """Nothing sticks out at the side of a phone."""
-        wide = self.page.viewport_size
-        await self.page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-        assert await self.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], self.page.url
-        await self.page.set_viewport_size(wide)  # type: ignore[arg-type]
-
-
-@contextlib.asynccontextmanager
-async def travelling(chromium: str) -> AsyncIterator[Journey]:
-    screen = Console(file=StringIO())
-    async with (
-        temporary_folder() as folder,
-        Stack(Options(folder, free_base()), screen.print) as stack,
-        async_playwright() as playwright,
-    ):
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = await browser.new_page(locale="zh-CN", viewport={"width": 1300, "height": 900})
-        journey = Journey(page, stack.addresses)
-        page.on("pageerror", lambda error: journey.complaints.append(str(error)))
-        page.on("request", lambda request: note(journey, request))
-        yield journey
-        await browser.close()
-
-
-def note(journey: Journey, request: Request) -> None:
-    if request.url.startswith("http"):
-        journey.hosts.add(urlsplit(request.url).netloc)
 
 
 async def register(journey: Journey) -> None:
@@ -108,11 +39,7 @@ async def register(journey: Journey) -> None:
 
 async def mail_of(journey: Journey, subject: str) -> str:
     """Where the sandbox's mailbox shows a mail to the customer."""
-    await journey.sandbox("/")
-    mail = journey.page.get_by_role("link").filter(has_text=EMAIL).filter(has_text=subject)
-    await expect(mail.first).to_be_visible(timeout=SOON)
-    await expect(mail.first).to_contain_text("DKIM pass")
-    return str(await mail.first.get_attribute("href"))
+    return await journey.mail_to(EMAIL, subject)
 
 
 async def send_test(journey: Journey) -> None:
@@ -201,7 +128,7 @@ async def have_template_approved(journey: Journey) -> None:
         "decide", ReviewDecision(Decision.APPROVE), result_type=DecisionResult
     )
     assert decided.accepted
-    await journey.go("/portal/")
+    await journey.go("/portal/onboarding")
     await expect(journey.step("send")).to_contain_text("进行中", timeout=SOON)
 
 
@@ -233,7 +160,7 @@ async def lose_and_heal(journey: Journey, domain: str, record: dict[str, str]) -
     await submit(journey, form)
     await check_now(journey, domain)
     await expect(journey.page.get_by_text("“DKIM”记录缺失或不正确")).to_be_visible(timeout=SOON)
-    await journey.go("/portal/")
+    await journey.go("/portal/onboarding")
     await expect(journey.step("domain")).to_contain_text("进行中", timeout=SOON)
     await journey.go("/portal/sends/new")
     await write_send(journey, "email,name\nli.lei@qq.com,李雷\n")
@@ -242,7 +169,7 @@ async def lose_and_heal(journey: Journey, domain: str, record: dict[str, str]) -
     await publish(journey, record)
     await check_now(journey, domain)
     await expect(journey.page.get_by_text("所需的解析记录均已生效")).to_be_visible(timeout=SOON)
-    await journey.go("/portal/")
+    await journey.go("/portal/onboarding")
     await expect(journey.step("domain")).to_contain_text("已完成", timeout=SOON)
 
 
@@ -258,6 +185,5 @@ async def test_a_customer_goes_the_whole_path_in_a_browser(chromium: str) -> Non
         await have_template_approved(journey)
         await send_list(journey)
         await lose_and_heal(journey, domain, dkim)
-        ours = {urlsplit(str(url)).netloc for url in (journey.where.public_url, journey.where.sandbox_url)}
     assert journey.complaints == []
-    assert journey.hosts == ours
+    assert journey.hosts == ours(journey)

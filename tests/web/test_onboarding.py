@@ -10,7 +10,9 @@ import httpx2
 import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
 
-from domain.domains import DomainState
+from domain.billing import RechargeState
+from domain.certification import CertificationState
+from domain.domains import DomainState, Purpose
 from domain.onboarding import OPEN
 from domain.reviews import ReviewState
 from domain.sending import MessageState
@@ -35,23 +37,36 @@ def browser(alice: Traveller, language: str = "zh") -> httpx2.AsyncClient:
 
 
 async def test_the_page_says_everything_without_script(alice: Traveller) -> None:
-    await alice.adds_domain(DomainState.BROKEN)
+    domain = await alice.adds_domain()
+    await alice.domain_becomes(domain, DomainState.BROKEN, Purpose.DKIM)
     async with browser(alice) as http:
-        page = (await http.get("/portal/")).text
+        page = (await http.get("/portal/onboarding")).text
     states = re.findall(r'data-step="(\w+)" data-state="(\w+)"', page)
-    assert states[:4] == [("register", "done"), ("domain", "current"), ("api_user", "locked"), ("template", "locked")]
-    assert states[7:] == [(f"sms_{step}", "not_open") for step in ("certify", "pay", "user", "template", "send")]
-    for words in ("配置发信域名", "域名的必需解析记录缺失或有误", "API_USER 只能绑定可使用的域名", "短信模板需要审核"):
+    assert states[:4] == [
+        ("register", "done"),
+        ("domain", "current"),
+        ("api_user", "locked"),
+        ("template", "available"),
+    ]
+    assert states[7:9] == [("sms_certify", "current"), ("sms_pay", "locked")]
+    assert states[9:] == [(f"sms_{step}", "not_open") for step in ("user", "template", "send")]
+    for words in (
+        "配置发信域名",
+        "的 DKIM 记录缺失或有误",
+        "从“创建 SMS_USER”起的短信步骤尚未开放",
+        "API_USER 只能绑定可使用的域名",
+        "短信模板需要审核",
+    ):
         assert words in page
-    assert 'href="/portal/domains"' in page
+    assert f'href="/portal/domains/{domain}"' in page
     assert f"onboarding/{alice.account}" in page
-    assert re.search(r'<a [^>]*href="/portal/">刷新</a>', page)
-    assert re.search(r'id="path-opening"[^>]* hidden>', page)
+    assert re.search(r'<a [^>]*href="/portal/onboarding">刷新</a>', page)
+    assert re.search(r'id="path-finished"[^>]* hidden>', page)
 
 
 async def test_english_is_complete(alice: Traveller) -> None:
     async with browser(alice, "en") as http:
-        page = (await http.get("/portal/")).text
+        page = (await http.get("/portal/onboarding")).text
     main = page[page.index("<main") : page.index("</main>")]
     assert "There is no sender domain yet." in main
     assert not re.search(r"[\u4e00-\u9fff]", main)
@@ -60,9 +75,10 @@ async def test_english_is_complete(alice: Traveller) -> None:
 async def test_what_is_done_and_closed_is_said(alice: Traveller) -> None:
     await alice.finishes_everything()
     async with browser(alice) as http:
-        page = (await http.get("/portal/")).text
-    assert re.search(r'id="path-opening" data-step="opening">', page)
+        page = (await http.get("/portal/onboarding")).text
+    assert re.search(r'id="path-finished" data-step="finished">', page)
     assert 'data-state="current"' not in page
+    assert "您已完成目前可以办理的短信步骤" in page
 
 
 async def test_places_exist(alice: Traveller) -> None:
@@ -74,7 +90,7 @@ async def test_places_exist(alice: Traveller) -> None:
 
 async def test_strangers_sign_in_first(alice: Traveller) -> None:
     async with httpx2.AsyncClient(base_url=alice.base) as http:
-        for route in ("/portal/", "/portal/onboarding/steps", "/portal/onboarding/events"):
+        for route in ("/portal/onboarding", "/portal/onboarding/steps", "/portal/onboarding/events"):
             answer = await http.get(route)
             assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login")
 
@@ -90,7 +106,7 @@ async def opened(alice: Traveller, chromium: str, width: int = 1300) -> AsyncIte
         page = await context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        await page.goto(f"{alice.base}/portal/")
+        await page.goto(f"{alice.base}/portal/onboarding")
         await expect(page.locator("[data-live]")).to_be_visible()
         yield page, complaints
         await running.close()
@@ -132,10 +148,22 @@ async def test_the_stepper_follows_the_rows(alice: Traveller, chromium: str) -> 
         await expect(page.locator("[data-step=send] [data-missing]")).to_contain_text("正在投递")
         await alice.message_ends(sent, MessageState.DELIVERED)
         await expect(step(page, "send", "done")).to_be_visible()
-        await expect(page.locator("#path-opening")).to_be_visible()
-        await alice.domain_becomes(domain, DomainState.BROKEN)
+        await expect(step(page, "certify", "current")).to_be_visible()
+        application = await alice.applies(CertificationState.REJECTED)
+        await alice.application_becomes(application, CertificationState.REJECTED, reason="执照照片模糊")
+        await expect(page.locator("[data-step=certify] [data-missing]")).to_contain_text("认证未通过：执照照片模糊。")
+        await shoot(page, "rejected-1300")
+        await alice.certifies(number=2)
+        await expect(step(page, "pay", "current")).to_be_visible()
+        await expect(step(page, "sms_pay", "current")).to_be_visible()
+        await alice.orders(RechargeState.CREDITED)
+        await expect(page.locator("#path-finished")).to_be_visible()
+        await expect(page.locator("#sms-closed")).to_contain_text("您已完成目前可以办理的短信步骤")
+        await shoot(page, "finished-1300")
+        await alice.domain_becomes(domain, DomainState.BROKEN, Purpose.SPF)
         await expect(step(page, "domain", "current")).to_be_visible()
-        await expect(page.locator("#path-opening")).to_be_hidden()
+        await expect(page.locator("[data-step=domain] [data-missing]")).to_contain_text("的 SPF 记录缺失或有误")
+        await expect(page.locator("#path-finished")).to_be_hidden()
         await shoot(page, "back-1300")
         assert await page.evaluate("window.stayed"), "the page was never loaded again"
         assert complaints == []
@@ -148,9 +176,9 @@ async def test_one_column_on_a_phone(alice: Traveller, chromium: str) -> None:
         boxes = [await locator.bounding_box() for locator in await page.locator(".songda-step").all()]
         assert len({round(box["x"]) for box in boxes if box}) == 1, "steps stand below each other"
         await alice.finishes_everything()
-        await expect(page.locator("#path-opening")).to_be_visible()
+        await expect(page.locator("#path-finished")).to_be_visible()
         await shoot(page, "done-390")
-        await page.goto(f"{alice.base}/portal/?lang=en")
+        await page.goto(f"{alice.base}/portal/onboarding?lang=en")
         await expect(page.locator("h1")).to_have_text("Onboarding")
         await shoot(page, "english-390")
         assert complaints == []

@@ -8,17 +8,13 @@ from html import unescape
 import pytest
 
 from domain.accounts import Caller
-from domain.ids import Kind
-from domain.reviews import PREVIEW_VALID, Decision, preview_token
-from domain.senders import SendKind
-from domain.templates import Content
+from domain.reviews import Decision, Ruling
 from services.catalog import Services
-from services.templates import TemplateDraft, TemplateView
+from services.templates import TemplateView
 from store import templates as rows
 from store.columns import now
 from store.db import Database
-from store.templates import Ruling
-from tests.sending_world import VAULT
+from store.templates import TemplateVersion
 from tests.sends_doors import Browser, browser
 
 FORM = {"invoke_name": "order", "name": "Order", "kind": "trigger", "subject": "Order %order%", "text": "",
@@ -71,6 +67,20 @@ async def test_write_submit_and_follow_the_review(portal: Browser) -> None:
     assert "链接须指向 &lt;您的&gt; 网站" in page
     page = (await portal.http.get(answer.headers["location"] + "/edit")).text
     assert "未通过审核" in page and "Order %order%" in page, "the next version begins with the rejected one"
+
+
+async def test_the_promised_time_is_shown_and_a_provisional_one_is_called_so(portal: Browser) -> None:
+    await portal.post("/portal/templates", FORM | {"step": "submit"})
+    view = await latest(portal)
+    promised = dt.datetime(2027, 1, 4, 6, 29, tzinfo=dt.UTC)
+    for provisional in (True, False):
+        async with served(portal).foundation.db.begin() as session:
+            version = await session.get_one(TemplateVersion, view.version.id)
+            version.due_at, version.due_provisional = promised, provisional
+        page = (await portal.http.get(f"/portal/templates/{view.row.id}")).text
+        assert "最晚在这个时间给出结果：" in page and "14:29" in page
+        assert ("暂定：当年的放假安排尚未公布" in page) is provisional
+        assert ("（暂定）" in (await portal.http.get("/portal/templates")).text) is provisional
 
 
 async def test_a_draft_with_errors_is_saved_and_says_why_it_cannot_be_submitted(portal: Browser) -> None:
@@ -154,39 +164,3 @@ async def test_another_accounts_template_is_not_there(portal: Browser, db: Datab
             assert (await mallory.http.get(f"/portal/templates/{view.row.id}{path}")).status_code == 404
         for act in ("edit", "submit", "withdraw", "delete"):
             assert (await mallory.post(f"/portal/templates/{view.row.id}/{act}", FORM)).status_code == 404
-
-
-async def under_review(portal: Browser, valid: dt.timedelta = PREVIEW_VALID) -> tuple[TemplateView, str]:
-    """A submitted version and the path of its reviewer's page."""
-    caller = Caller(portal.customer.account)
-    content = Content(FORM["subject"], FORM["html"] + "<p>%unclosed</p>")
-    await served(portal).templates.create(caller, TemplateDraft("order", content, "Order", SendKind.TRIGGER))
-    view = await served(portal).templates.submit(caller, "order")
-    return view, f"/review-preview/{preview_token(VAULT, Kind.TEMPLATE_REVIEW, view.version.id, now() + valid)}"
-
-
-async def test_a_reviewer_sees_everything_without_signing_in(portal: Browser) -> None:
-    view, path = await under_review(portal)
-    portal.http.cookies.clear()
-    page = await portal.http.get(path)
-    assert page.status_code == 200
-    for shown in ("Order %order%", "%unclosed", "Dear [name]", "%name%", "Customer", view.workflow_id or "-"):
-        assert shown in unescape(page.text)
-    assert (page.headers["referrer-policy"], page.headers["x-robots-tag"]) == ("no-referrer", "noindex")
-    body = await portal.http.get(f"{path}/body")
-    assert "Dear [name]" in body.text and body.headers["content-security-policy"].startswith("sandbox;")
-
-
-async def test_a_reviewers_link_is_signed_and_ends(portal: Browser) -> None:
-    _, path = await under_review(portal)
-    other = await served(portal).templates.get(Caller(portal.customer.account), "hello")
-    kind, _, until, mark = path.rpartition("/")[2].split(".")
-    for token in (
-        f"{kind}.{other.version.id.hex}.{until}.{mark}", f"{kind}.{other.version.id.hex}.{int(until) + 1}.{mark}",
-        f"{kind}.x.{until}.{mark}", "x", "....", f"{kind}.{'0' * 32}.99999999999999.{mark}", "é.é.1.é",
-    ):  # fmt: skip
-        for end in ("", "/body"):
-            assert (await portal.http.get(f"/review-preview/{token}{end}")).status_code == 404, token
-    late = preview_token(VAULT, Kind.TEMPLATE_REVIEW, other.version.id, now() - dt.timedelta(seconds=2))
-    answer = await portal.http.get(f"/review-preview/{late}")
-    assert answer.status_code == 404 and "审核链接无效或已过期" in answer.text

@@ -6,13 +6,10 @@ import pytest
 from playwright.async_api import expect
 
 from domain.accounts import Caller
-from domain.ids import Kind
-from domain.reviews import PREVIEW_VALID, Decision, preview_token
+from domain.reviews import Decision, Ruling
 from store import templates as rows
 from store.columns import now
 from store.db import Database
-from store.templates import Ruling
-from tests.sending_world import VAULT
 from tests.sends_doors import Browser, browser
 from tests.web.test_sends_live import opened, shoot
 
@@ -92,20 +89,3 @@ async def test_what_is_active_does_not_run_in_previews(portal: Browser, chromium
         await page.click("button[value=save]")
         await expect(page.frame_locator("iframe").locator("#shown")).to_be_visible()
         assert "ran" not in [await each.title() for each in page.frames]
-
-
-@pytest.mark.parametrize("width", [1300, 390])
-async def test_the_reviewers_page(portal: Browser, chromium: str, width: int) -> None:
-    await portal.post(
-        "/portal/templates",
-        {"invoke_name": "order-shipped", "name": "发货通知", "kind": "trigger", "subject": "您的订单 %order% 已发货",
-         "html": HTML, "text": "", "step": "submit"},
-    )  # fmt: skip
-    view = await portal.app.state.services.templates.get(Caller(portal.customer.account), "order-shipped")
-    token = preview_token(VAULT, Kind.TEMPLATE_REVIEW, view.version.id, now() + PREVIEW_VALID)
-    async with opened(portal, chromium, width) as (page, base, complaints):
-        await page.goto(f"{base}/review-preview/{token}")
-        await expect(page.frame_locator("iframe").locator("h1")).to_have_text("订单 [order] 已发货")
-        await expect(page.get_by_text("%coupon").first).to_be_visible()
-        await shoot(page, f"template-review-{width}")
-        assert complaints == []

@@ -69,7 +69,6 @@ async def test_a_changed_course_is_noticed() -> None:
     [
         "mail to alice@customer.example bounced",
         "sk_0123456789abcdef",
-        "http://a.example/review-preview/template-review.0",
         "https://hooks.example/x?token=1",
         "<p>Dear",
         "/home/someone/songda/store/db.py",

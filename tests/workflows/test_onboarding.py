@@ -1,86 +1,28 @@
 """The onboarding process on the time-skipping server, with a real database under it."""
 
 import asyncio
-import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from sqlmodel import col, select
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from activities.onboarding import OnboardingActivities, ReminderRequest
-from domain.accounts import SYSTEM_ACCOUNT
+from domain.certification import CertificationState
 from domain.domains import DomainState
 from domain.onboarding import Stage
-from domain.policy import Policy
 from domain.reviews import ReviewState
 from domain.secrets import Vault
 from domain.sending import MessageState
 from services.platform import ensure_platform
 from store.clockwork import Clockwork, DatabaseEpoch
 from store.db import Database
-from store.sending import Message, Submission
-from tests.endings import at_rest
 from tests.kept_histories import keep, replay
+from tests.onboarding_process import DAY, POLICY, current_details, mails, nudged, running, stage_becomes
 from tests.path_rows import Customer
-from worker import sandbox_runner
 from workflows import onboarding as process
-from workflows.onboarding import Onboarding, OnboardingProgress
-
-POLICY = Policy(
-    "https://songda.example", "Songda", "mail.songda.example", "bounce.songda.example", "spf.songda.example",
-    "track.songda.example", "support@songda.example", "http://127.0.0.1:8233",
-)  # fmt: skip
-DAY = dt.timedelta(days=1)
-
-
-@asynccontextmanager
-async def running(
-    env: WorkflowEnvironment, db: Database, alice: Customer
-) -> AsyncIterator[WorkflowHandle[Onboarding, None]]:
-    """The process of one customer under a worker of its own. It ends with the customer leaving.
-
-    Never by terminating it: with a task in flight that keeps the server's clock locked for every later test.
-    """
-    queue = f"onboarding-{alice.account}"
-    activities = OnboardingActivities(db, POLICY)
-    async with Worker(
-        env.client, task_queue=queue, workflows=[Onboarding], workflow_runner=sandbox_runner(),
-        activities=[activities.look, activities.remind, activities.close],
-    ):  # fmt: skip
-        handle = await env.client.start_workflow(
-            Onboarding.run, alice.process, id=alice.process.workflow_id, task_queue=queue
-        )
-        try:
-            yield handle
-        finally:
-            if (await handle.describe()).close_time is None:
-                await alice.leaves()
-                await handle.signal(Onboarding.nudge)
-                await asyncio.wait_for(handle.result(), 10)
-
-
-async def stage_becomes(alice: Customer, stage: Stage) -> None:
-    """Wait, in real time, for the row."""
-    async with asyncio.timeout(10):
-        while (await alice.row()).stage != stage.value:
-            await asyncio.sleep(0.02)
-
-
-async def nudged(handle: WorkflowHandle[Onboarding, None]) -> OnboardingProgress:
-    """Nudge, and the progress after the look that follows."""
-    await at_rest(handle._client, handle)  # else the look that counts may be one that began before the change
-    before = (await handle.query(Onboarding.progress)).rounds
-    await handle.signal(Onboarding.nudge)
-    async with asyncio.timeout(10):
-        while (progress := await handle.query(Onboarding.progress)).rounds <= before:
-            await asyncio.sleep(0.02)
-    return progress
+from workflows.onboarding import Onboarding
 
 
 async def test_it_advances_with_each_fact_and_goes_back_when_one_is_withdrawn(
@@ -105,7 +47,11 @@ async def test_it_advances_with_each_fact_and_goes_back_when_one_is_withdrawn(
         assert (await nudged(handle)).missing == "nothing_delivered_yet"
         await alice.message_ends(sent, MessageState.DELIVERED)
         progress = await nudged(handle)
-        assert (progress.stage, progress.missing, progress.needs_human) == (Stage.CERTIFY, None, False)
+        assert (progress.stage, progress.missing, progress.needs_human) == (
+            Stage.CERTIFY,
+            "certification_not_begun",
+            False,
+        )
 
         await alice.domain_becomes(domain, DomainState.BROKEN)
         progress = await nudged(handle)
@@ -136,28 +82,8 @@ async def test_operators_see_where_it_is(temporal_env: WorkflowEnvironment, db: 
     attributes = {pair.key.name: pair.value for pair in described.typed_search_attributes}
     assert (attributes["Stage"], attributes["Channel"], attributes["NeedsHuman"]) == ("domain", "email", False)
     assert "✅ **register**\n- ▶️ **domain**: no_domain\n- ⬜ **api_user**" in details
-    assert "**pay** (not open yet)" in details
+    assert "- ▶️ **sms_certify**: certification_not_begun\n- ⬜ **sms_pay**\n- ⬜ **sms_user** (not open yet)" in details
     assert "example" not in details, "no address of the customer"
-
-
-async def current_details(client: Client, handle: WorkflowHandle[Onboarding, None]) -> str:
-    """As the Temporal UI asks for them."""
-    from temporalio.api.sdk.v1 import WorkflowMetadata
-
-    answer: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return answer.current_details
-
-
-async def mails(db: Database) -> list[tuple[str, str, dict[str, str]]]:
-    """(address, idempotency key, variables) of the platform's reminders, oldest first."""
-    async with db.read() as session:
-        rows = await session.exec(
-            select(Message.address, Submission.idempotency_key, Message.variables)
-            .join(Submission, col(Submission.id) == col(Message.submission_id))
-            .where(Submission.account_id == SYSTEM_ACCOUNT)
-            .order_by(col(Message.id))
-        )
-        return [(address, key or "", dict(variables)) for address, key, variables in rows]
 
 
 async def test_a_stuck_customer_is_reminded_three_times_and_then_a_person_is_asked(
@@ -211,8 +137,12 @@ async def test_who_waits_for_us_or_has_no_confirmed_address_is_not_reminded(
     await alice.confirms()
     await alice.adds_api_user(await alice.adds_domain())
     await alice.writes_template(ReviewState.SUBMITTED)
-    async with running(temporal_env, db, alice), running(temporal_env, db, bob):
+    carol = await Customer(db).registers()
+    await carol.sends_first()
+    await carol.applies(CertificationState.SUBMITTED)
+    async with running(temporal_env, db, alice), running(temporal_env, db, bob), running(temporal_env, db, carol):
         await stage_becomes(alice, Stage.TEMPLATE)
+        await stage_becomes(carol, Stage.CERTIFY)
         await temporal_env.sleep(16 * DAY)
     assert await mails(db) == []
 
@@ -261,7 +191,7 @@ async def test_it_continues_as_new_and_replays(
         progress = await handle.query(Onboarding.progress)
         assert (progress.stage, progress.needs_human) == (Stage.DOMAIN, True)
         await alice.finishes_everything()
-        assert (await nudged(handle)).stage is Stage.CERTIFY
+        assert (await nudged(handle)).stage is Stage.DONE
         old = await temporal_env.client.get_workflow_handle(handle.id, run_id=first).fetch_history()
         await keep(handle, "continued-as-new")
     assert len(old.events) < 4096

@@ -99,7 +99,7 @@ async def show_key(request: Request, caller: Signed, api_user_id: UUID, reset: b
         said = translator(request)(_("API_KEY 只显示一次，已不能再查看；如果没有保存，请重置。"))
         return see(f"/portal/api-users/{api_user_id}", request, said, "info")
     page = render(request, "portal/api_users_key.html", view=view, key=key, reset=reset)
-    return shown_once(page, request.url.path)
+    return shown_once(request, page, request.url.path)
 
 
 def _to_key(request: Request, issued: IssuedKey, query: str = "") -> Response:

@@ -1,4 +1,4 @@
-"""/portal/: the path of a customer as a stepper that follows the rows, in the order of the user guide."""
+"""/portal/onboarding: the path of a customer as a stepper that follows the rows, in the order of the user guide."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse
 
-from domain.onboarding import StepState
-from domain.step_texts import HINTS, MISSING, NAMES, in_language
+from domain.onboarding import OPEN, Stage, StepState
+from domain.step_texts import HINTS, NAMES, in_language, missing_text
 from services.onboarding import PathView, StepView
 from web.i18n import mark as _
 from web.pages import Signed, language_of, render, served
@@ -31,6 +31,7 @@ class Look:
 LOOKS = {
     StepState.DONE: Look(_("已完成"), "success", "check"),
     StepState.CURRENT: Look(_("进行中"), "info", "arrow-right"),
+    StepState.AVAILABLE: Look(_("可提前进行"), "azure", "play"),
     StepState.LOCKED: Look(_("待前面的步骤"), "secondary", "lock"),
     StepState.NOT_OPEN: Look(_("尚未开放"), "secondary", "clock"),
 }
@@ -49,7 +50,7 @@ class Step:
     hints: tuple[str, ...]
 
 
-@router.get("/")
+@router.get("/onboarding")
 async def path(request: Request, caller: Signed) -> HTMLResponse:
     """The whole page."""
     shown = await served(request).onboarding.show(caller)
@@ -75,7 +76,8 @@ def _context(shown: PathView, language: str) -> dict[str, Any]:
         "path": shown,
         "email": _steps(shown.email, language),
         "sms": _steps(shown.sms, language),
-        "waiting_for_opening": all(step.state in (StepState.DONE, StepState.NOT_OPEN) for step in shown.email),
+        "finished": shown.stage is Stage.DONE,
+        "sms_waits": shown.sms_stage not in OPEN,
     }
 
 
@@ -86,7 +88,7 @@ def _steps(views: Sequence[StepView], language: str) -> list[Step]:
             name=in_language(NAMES[view.step], language),
             state=view.state.value,
             look=LOOKS[view.state],
-            missing=in_language(MISSING[view.missing], language) if view.missing else "",
+            missing=missing_text(view.lack, language) if view.lack else "",
             place=view.place,
             hints=tuple(in_language(hint, language) for hint in HINTS[view.step]),
         )

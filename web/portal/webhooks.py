@@ -78,7 +78,7 @@ async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: in
     context = await _log(request, caller, webhook_id, before)
     secret = carried(request, request.url.path)
     response = render(request, "portal/webhooks_one.html", secret=secret, **_one(request, status), **context)
-    return shown(response, request.url.path) if secret else response
+    return shown(request, response, request.url.path) if secret else response
 
 
 @router.get("/{webhook_id}/live")

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from domain.errors import Refusal
 from services.sessions import Unconfirmed
+from web import cookies
 from web.csrf import VISIT_COOKIE
 from web.pages import again, render, see, served, translator
 from web.public.register import CHECK_MAIL, keep_handle
@@ -39,7 +40,7 @@ async def sign_in(
         return keep_handle(request, RedirectResponse(CHECK_MAIL, 303), made.handle)
     response = RedirectResponse(local_path(next), 303)
     keep_session(request, response, made.token)
-    response.delete_cookie(VISIT_COOKIE, path="/", httponly=True, samesite="lax")
+    cookies.drop(request, response, VISIT_COOKIE)
     return response
 
 

@@ -5,14 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from domain.accounts import LINK_VALID_HOURS
 from domain.errors import Refusal
 from services.registrations import Form as Application
+from web import cookies
 from web.pages import again, language_of, refused, render, see, served, translator
 from web.sessions import SIGNED_IN_HOME
 from web.visitors import Visiting
 
 router = APIRouter()
-HANDLE_COOKIE = "songda_registration"
+HANDLE_COOKIE, HANDLE_PATH = "songda_registration", "/register"
 CHECK_MAIL = "/register/check-mail"
 Text = Annotated[str, Form()]
 
@@ -37,16 +39,12 @@ async def register(
 
 def keep_handle(request: Request, response: Response, handle: str) -> Response:
     """The browser keeps what lets it resend and correct, until the link would have expired."""
-    response.set_cookie(
-        HANDLE_COOKIE,
-        handle,
-        max_age=48 * 3600,
-        path="/register",
-        httponly=True,
-        samesite="lax",
-        secure=served(request).foundation.policy.secure_cookies,
-    )
+    cookies.keep(request, response, HANDLE_COOKIE, handle, LINK_VALID_HOURS * 3600, HANDLE_PATH)
     return response
+
+
+def _handle(request: Request) -> str:
+    return cookies.given(request, HANDLE_COOKIE, HANDLE_PATH)
 
 
 @router.get(CHECK_MAIL)
@@ -57,7 +55,7 @@ async def check_mail(request: Request) -> Response:
 async def _check_mail(request: Request, refusal: Refusal | None = None, typed: str = "") -> Response:
     """Where the mail went, what to do when it does not arrive, and what was wrong with the last try."""
     try:
-        waiting = await served(request).registrations.waiting(request.cookies.get(HANDLE_COOKIE, ""))
+        waiting = await served(request).registrations.waiting(_handle(request))
     except Refusal as over:
         return see("/login", request, next(iter(refused(over, language_of(request)).values())), "info")
     if refusal is None:
@@ -69,7 +67,7 @@ async def _check_mail(request: Request, refusal: Refusal | None = None, typed: s
 async def resend(request: Request) -> Response:
     _ = translator(request)
     try:
-        await served(request).registrations.resend(request.cookies.get(HANDLE_COOKIE, ""))
+        await served(request).registrations.resend(_handle(request))
     except Refusal as refusal:
         return await _check_mail(request, refusal)
     return see(CHECK_MAIL, request, _("确认邮件已重新发送。"))
@@ -79,7 +77,7 @@ async def resend(request: Request) -> Response:
 async def correct(request: Request, email: Text = "") -> Response:
     _ = translator(request)
     try:
-        await served(request).registrations.correct(request.cookies.get(HANDLE_COOKIE, ""), email)
+        await served(request).registrations.correct(_handle(request), email)
     except Refusal as refusal:
         return await _check_mail(request, refusal, email)
     return see(CHECK_MAIL, request, _("邮箱地址已更正，确认邮件已发送到新地址。"))
@@ -99,5 +97,5 @@ async def confirm(request: Request, token: Text = "") -> Response:
     except Refusal as refusal:
         return again(request, "public/confirm.html", refusal, {}, token="")
     response = see(f"/login?next={SIGNED_IN_HOME}", request, _("邮箱已确认，账户已开通。请登录。"))
-    response.delete_cookie(HANDLE_COOKIE, path="/register", httponly=True, samesite="lax")
+    cookies.drop(request, response, HANDLE_COOKIE, HANDLE_PATH)
     return response

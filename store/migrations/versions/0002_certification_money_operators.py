@@ -21,6 +21,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("day"),
     )
     op.create_table(
+        "calendar_year",
+        sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("confirmed_by", sa.String(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("year"),
+    )
+    op.create_table(
         "operator",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -47,14 +54,17 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("refused_notice_at", "refused_notice", ["at"], unique=False)
     op.create_table(
         "tally",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("submission_id", sa.Uuid(), nullable=False),
         sa.Column("sent", sa.Integer(), nullable=False),
         sa.Column("unsent", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("tally_account", "tally", ["account_id", "id"], unique=False)
     op.create_table(
         "certification",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -116,6 +126,7 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("sent >= 0 AND unsent >= 0 AND sent + unsent <= messages", name="settled"),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["account.id"],
@@ -213,6 +224,7 @@ def upgrade() -> None:
         sa.Column("credited_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("close_reason", sa.String(), nullable=False),
+        sa.Column("close_wanted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["account.id"],
@@ -291,8 +303,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_payment_recharge_id"), "payment", ["recharge_id"], unique=False)
     op.add_column("account", sa.Column("free_quota", sa.Integer(), server_default="0", nullable=False))
     op.add_column("account", sa.Column("granted_quota", sa.Integer(), nullable=True))
+    op.create_index("audit_entry_account", "audit_entry", ["account_id", "at"], unique=False)
     op.add_column("member", sa.Column("invited_by", sa.Uuid(), nullable=True))
     op.add_column("member", sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("onboarding", sa.Column("sms_stage", sa.String(), server_default="sms_certify", nullable=False))
     op.add_column("submission", sa.Column("charged_from", sa.Integer(), nullable=True))
     op.add_column(
         "template_version", sa.Column("due_provisional", sa.Boolean(), server_default="false", nullable=False)
@@ -327,8 +341,10 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION {table}_is_append_only()")
     op.drop_column("template_version", "due_provisional")
     op.drop_column("submission", "charged_from")
+    op.drop_column("onboarding", "sms_stage")
     op.drop_column("member", "removed_at")
     op.drop_column("member", "invited_by")
+    op.drop_index("audit_entry_account", table_name="audit_entry")
     op.drop_column("account", "granted_quota")
     op.drop_column("account", "free_quota")
     op.drop_index(op.f("ix_payment_recharge_id"), table_name="payment")
@@ -358,7 +374,10 @@ def downgrade() -> None:
     op.drop_index("certification_one_draft", table_name="certification", postgresql_where=sa.text("state = 'draft'"))
     op.drop_index("certification_account", table_name="certification")
     op.drop_table("certification")
+    op.drop_index("tally_account", table_name="tally")
     op.drop_table("tally")
+    op.drop_index("refused_notice_at", table_name="refused_notice")
     op.drop_table("refused_notice")
     op.drop_table("operator")
+    op.drop_table("calendar_year")
     op.drop_table("calendar_day")

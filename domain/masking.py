@@ -1,0 +1,13 @@
+"""Personal details as they are shown: one function per kind (PIPL art. 51: what is not needed is not shown)."""
+
+
+def mask_person(name: str) -> str:
+    """`张三丰` as `张**`: the first character, and at most three stars, so that long names are not measured."""
+    return name[:1] + "*" * min(len(name) - 1, 3) if name else ""
+
+
+def mask_number(number: str) -> str:
+    """`420602199001010071` as `4206**********0071`: what is short is hidden altogether."""
+    if len(number) < 12:
+        return "*" * len(number)
+    return number[:4] + "*" * (len(number) - 8) + number[-4:]

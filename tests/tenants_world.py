@@ -1,0 +1,202 @@
+"""Two accounts, the first with one of everything that a path can name."""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import httpx2
+
+from domain.accounts import SignedIn
+from domain.operators import OperatorRole
+from store.db import Database
+from tests.accounts_world import PAGE, House, csrf_of, house
+from tests.operators_world import signed
+from tests.paper_samples import picture
+from tests.path_rows import Customer
+from tests.records_world import recorded
+from tests.route_table import Call, Door, calls
+from web.console.sessions import COOKIE as OPERATOR
+from web.sessions import COOKIE as SESSION
+
+ALICE, BOB = "alice@first.example", "bob@second.example"
+HERS = {"subject": "Secret of Alice %name%", "html": "<p>Dear %name%</p>"}
+
+
+@dataclass
+class Two:
+    """The first account's objects by the name that paths call them, the second's own, and both browsers."""
+
+    home: House
+    alice: SignedIn
+    bob: SignedIn
+    http: httpx2.AsyncClient
+    operator: str = ""
+    """The token of an operator who may do everything."""
+    hers: dict[str, list[str]] = field(default_factory=dict)
+    desk: dict[str, list[str]] = field(default_factory=dict)
+    """Likewise for operators' paths; these may be anybody's."""
+    his: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+
+    def cookies(self, door: Door) -> dict[str, str]:
+        """What the browser of the first account's member sends, or a visitor's, or an operator's."""
+        signed = {Door.MEMBER: {SESSION: self.alice.token}, Door.OPERATOR: {OPERATOR: self.operator}}
+        return signed.get(door, {})
+
+    async def look(self, call: Call, path: str) -> httpx2.Response:
+        """The page, as the one it is for sees it."""
+        self.http.cookies.clear()
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies(call.door).items())}
+        return await self.http.get(path, headers=headers, follow_redirects=True)
+
+    async def as_(self, who: SignedIn, method: str, path: str, **options: Any) -> httpx2.Response:
+        self.http.cookies.clear()
+        headers = {"authorization": f"Bearer {who.token}"}
+        return await self.http.request(method, path, headers=headers, **options)
+
+    async def made(self, who: SignedIn, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.as_(who, "POST", path, json=body)
+        assert answer.status_code < 300, answer.text
+        return dict(answer.json())
+
+    async def page(self, who: SignedIn | None, call: Call, path: str, **options: Any) -> httpx2.Response:
+        """As a browser does: cookie, and for changes the token of a page of ours."""
+        self.http.cookies.clear()
+        if who is not None:
+            self.http.cookies.set(SESSION, who.token)
+        if call.method != "GET":
+            page = await self.http.get("/portal/account" if who else "/login")
+            options["data"] = options.get("data", {}) | {"csrf_token": csrf_of(page)}
+        return await self.http.request(call.method, path, **options)
+
+    async def ask(self, who: SignedIn, call: Call, path: str, **options: Any) -> httpx2.Response:
+        if call.is_page:
+            return await self.page(who, call, path, **options)
+        return await self.as_(who, call.method, path, **options)
+
+    async def knock(self, call: Call, path: str, cookies: dict[str, str]) -> httpx2.Response:
+        """As a browser with these cookies, and for a change with the token of a page that everybody may see."""
+        self.http.cookies.clear()
+        self.http.cookies.update(cookies)
+        if call.method == "GET":
+            return await self.http.get(path)
+        token = csrf_of(await self.http.get("/console/login" if call.door is Door.OPERATOR else "/login"))
+        return await self.http.request(call.method, path, data={"csrf_token": token})
+
+    def filled(self, value: Any) -> Any:
+        """With the first account's names where a value says `{…}`."""
+        if isinstance(value, str):
+            first = {name: ids[0] for name, ids in self.hers.items()}
+            return re.sub(r"{(\w+)}", lambda hit: (self.words | first)[hit[1]], value)
+        if isinstance(value, dict):
+            return {name: self.filled(each) for name, each in value.items()}
+        return [self.filled(each) for each in value] if isinstance(value, list) else value
+
+    def paths(self, call: Call) -> Iterator[str]:
+        """The path with her ids, and, where it names several objects, with each of them his in turn."""
+        ids = [self.hers[name] for name in call.names]
+        if len([name for name in call.names if name in self.his]) > 1:
+            ids = [[*each, self.his[name]] for name, each in zip(call.names, ids, strict=True)]
+        for chosen in product(*ids):
+            if list(chosen) != [self.his.get(name) for name in call.names]:
+                parts = iter(chosen)
+                yield re.sub(r"{\w+}", lambda _: next(parts), call.path)  # noqa: B023 - used at once
+
+    def leaks(self, text: str) -> list[str]:
+        """What of hers an answer shows."""
+        return [value for value in (*self.secrets, ALICE) if value in text]
+
+    @property
+    def secrets(self) -> list[str]:
+        own = {value for ids in self.hers.values() for value in ids if len(value) > 9}
+        return [*own, "Secret of Alice", str(self.alice.caller.account_id), self.words["api_user"]]
+
+    async def stand(self) -> dict[str, list[str]]:
+        """All rows that are hers, and of the tables without an account all rows."""
+        pool, found = self.home.db.pool, {}
+        for table, column in await pool.fetch(_TABLES):
+            where = f"WHERE {column} = $1" if column else ""
+            values = [self.alice.caller.account_id] if column else []
+            rows = await pool.fetch(f"SELECT t::text AS row FROM {table} t {where}", *values)
+            found[table] = sorted(row["row"] for row in rows)
+        return found
+
+
+_TABLES = """
+SELECT quote_ident(t.tablename), (SELECT c.column_name FROM information_schema.columns c
+       WHERE c.table_name = t.tablename AND c.column_name = 'account_id')
+FROM pg_tables t WHERE t.schemaname = 'public' AND t.tablename NOT IN ('alembic_version', 'throttle')
+  AND (EXISTS (SELECT FROM information_schema.columns c WHERE c.table_name = t.tablename
+               AND c.column_name = 'account_id')
+       OR t.tablename IN ('attempt', 'slot', 'page', 'contact_message'))
+"""
+
+
+@contextlib.asynccontextmanager
+async def two_accounts(db: Database) -> AsyncIterator[Two]:
+    """Both with their kits, furnished."""
+    home = await house(db)
+    alice, bob = await home.member(ALICE), await home.member(BOB)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(home.app), base_url="http://songda.test", headers=PAGE
+    ) as http:
+        made = Two(home, alice, bob, http, (await signed(home, "root", OperatorRole.ADMIN)).token)
+        await furnish(made)
+        yield made
+
+
+async def furnish(made: Two) -> None:
+    alice, bob = made.alice, made.bob
+    user = (await made.as_(alice, "GET", "/v1/api-users")).json()["items"][0]
+    his_test = (await made.as_(bob, "GET", "/v1/api-users")).json()["items"][0]
+    his = await made.made(bob, "/v1/api-users", {"name": "bobs_first", "kind": "batch"})
+    domain = await made.made(alice, "/v1/domains", {"name": "mail.first.example"})
+    template = await made.made(
+        alice, "/v1/templates", HERS | {"invoke_name": "hers", "name": "Hers", "kind": "trigger"}
+    )
+    hook = await made.made(alice, "/v1/webhooks", {"url": "https://a.example/hook", "events": ["deliver"]})
+    sender = {"api_user": user["name"], "template": "sample", "from": f"x@{user['domains'][0]['name']}"}
+    recipients = [{"address": ALICE, "variables": {"name": "A"}}]
+    send = await made.made(alice, "/v1/sends", sender | {"recipients": recipients})
+    messages = (await made.as_(alice, "GET", f"/v1/sends/{send['id']}/messages")).json()["items"]
+    sessions = (await made.as_(alice, "GET", "/v1/sessions")).json()["items"]
+    invited = await made.made(alice, "/v1/members", {"email": "guest@first.example", "role": "viewer"})
+    made.hers = {
+        "domain_id": [domain["id"], user["domains"][0]["id"]],
+        "api_user_id": [user["id"]],
+        "send_id": [send["id"]],
+        "message_id": [str(messages[0]["id"])],
+        "webhook_id": [hook["id"]],
+        "ref": [template["id"], "hers"],
+        "session_id": [sessions[0]["id"]],
+        "member_id": [invited["id"], str(alice.caller.member_id)],
+        "recharge_id": [str(await Customer(made.home.db, alice.caller.account_id).orders())],
+        "number": ["1"],
+        **await certified(made),
+    }
+    made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
+    made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}
+    await recorded(made.home, alice.caller.account_id, "Secret of Alice")
+    await harvest(made)
+
+
+async def certified(made: Two) -> dict[str, list[str]]:
+    """A draft of hers with a paper."""
+    draft = await made.made(made.alice, "/v1/certifications", {"kind": "individual", "website": "alices.example.com"})
+    path, files = f"/v1/certifications/{draft['id']}/documents", {"file": ("x.png", picture("PNG"), "image/png")}
+    paper = await made.as_(made.alice, "POST", path, data={"part": "id_front"}, files=files)
+    return {"certification_id": [draft["id"]], "document_id": [paper.json()["id"]]}
+
+
+async def harvest(made: Two) -> None:
+    """The records of starlette-admin's lists: whatever their pages link to."""
+    for call in calls():
+        if call.admin and call.path.endswith("/list"):
+            known = made.desk if call.door is Door.OPERATOR else made.hers
+            found = re.findall(r"/detail\?pk=([^\"&]+)", (await made.look(call, call.path)).text)
+            site, key = call.path.split("/")[-3:-1]
+            if found:
+                known[f"{site}_{key}".replace("-", "_")] = list(dict.fromkeys(found))[:2]

@@ -1,0 +1,112 @@
+"""Every page of the route table in a real browser: no grave finding of axe, nothing wider than a phone, no complaint.
+
+A new page is here by itself. It needs a line in `tests/tenants_world.py` when its path names a new kind of object, and
+one in `queries` when it shows nothing without a query.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright
+
+from store.db import Database
+from tests.accounts_world import HERE
+from tests.browsing import on_a_port
+from tests.route_cases import STREAMS
+from tests.route_table import Call, Door, calls
+from tests.tenants_world import ALICE, Two, two_accounts
+
+WIDE, PHONE = (1300, "zh"), (390, "en")
+"""(width in pixels, language) of the two looks at each page."""
+GRAVE = {"serious", "critical"}
+RULES = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "iframes": False,  # customers' own HTML
+}
+ASTRAY = (Call("GET", "/nothing/here"), Call("GET", "/portal/domains/00000000-0000-7000-8000-000000000000"))
+"""What an address that leads nowhere shows."""
+PAGES = [call for call in calls() if call.method == "GET" and call.is_page and call.key not in STREAMS]
+
+
+@dataclass
+class Walker:
+    """Windows on the application, wide and narrow for each kind of visitor, and what their consoles complained of."""
+
+    base: str
+    two: Two
+    queries: dict[str, str]
+    windows: dict[Door, list[Page]] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def path(self, call: Call) -> str:
+        unknown = set(call.names) - self.two.hers.keys()
+        assert not unknown, f"say in `furnish` what {unknown} of the first account is"
+        return call.filled(*(self.two.hers[name][0] for name in call.names)) + self.queries.get(call.path, "")
+
+    async def is_page(self, call: Call, path: str) -> bool:
+        """Not a fragment, a file or JSON; and it can be seen."""
+        answer = await self.two.look(call, path)
+        lost = call in ASTRAY
+        assert answer.status_code == (404 if lost else 200), f"{path}: {answer.status_code} {answer.text[:300]}"
+        return "<html" in answer.text
+
+    async def open(self, browser: Browser, door: Door) -> None:
+        """Both windows of that door's visitor."""
+        for width, language in (WIDE, PHONE):
+            context = await browser.new_context(viewport={"width": width, "height": 900})
+            cookies = self.two.cookies(door) | {"lang": language}
+            await context.add_cookies([{"name": n, "value": v, "url": self.base} for n, v in cookies.items()])
+            page = await context.new_page()
+            page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: self.complaints.append(str(error)))
+            self.windows.setdefault(door, []).append(page)
+
+
+@pytest.fixture(scope="module")
+async def walker(postgres_url: str, chromium: str) -> AsyncIterator[Walker]:
+    db = await Database.open(postgres_url, connections=5)
+    async with two_accounts(db) as two, on_a_port(two.home.app) as base, async_playwright() as playwright:
+        await two.home.services.passwords.ask_reset(ALICE, HERE)
+        reset = (await two.home.mails(ALICE))[-1].token
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        made = Walker(base, two, {"/reset": f"?token={reset}"})
+        for door in Door:
+            await made.open(browser, door)
+        yield made
+        await browser.close()
+    await db.close()
+
+
+async def overflow(page: Page) -> int:
+    """How many pixels the page is wider than its window."""
+    return int(await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+async def findings(page: Page) -> list[str]:
+    """What axe finds grave, with the elements and what to do about them."""
+    found = await Axe().run(page, options=RULES)
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:200]}: {node['failureSummary']}"
+        for each in found.response["violations"]
+        for node in each["nodes"][:3]
+        if each["impact"] in GRAVE
+    ]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("call", [*PAGES, *ASTRAY], ids=str)
+async def test_a_page_can_be_used_by_everybody(walker: Walker, call: Call) -> None:
+    path = walker.path(call)
+    if not await walker.is_page(call, path):
+        return
+    wide, phone = walker.windows[call.door]
+    walker.complaints.clear()
+    await wide.goto(walker.base + path)
+    assert await findings(wide) == []
+    assert await overflow(wide) <= 0
+    await phone.goto(walker.base + path)
+    assert await overflow(phone) <= 0
+    assert [text for text in walker.complaints if call not in ASTRAY or "404" not in text] == []

@@ -1,0 +1,71 @@
+"""/console/customers/{account}: one customer, and the quota of a paying one; /console/letters/{id}: what they write."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from domain.errors import Refusal
+from domain.operators import Duty, Operator
+from web.console.lists import ACCOUNT_STATES
+from web.console.pages import again, render, see, served, translator
+from web.console.sessions import SignedOperator
+from web.temporal_links import process_url
+
+router = APIRouter(prefix="/console")
+CUSTOMER = "console/customer.html"
+Text = Annotated[str, Form()]
+
+
+@router.get("/customers/{account_id}")
+async def customer(request: Request, operator: SignedOperator, account_id: UUID) -> Response:
+    """Who they are, where they stand, what they may send."""
+    return render(request, CUSTOMER, **await _customer(request, operator, account_id))
+
+
+@router.post("/customers/{account_id}/quota")
+async def grant(
+    request: Request, operator: SignedOperator, account_id: UUID, quota: Text = "", reason: Text = ""
+) -> Response:
+    """Messages a day of a paying customer."""
+    _ = translator(request)
+    try:
+        number = int(quota) if quota.strip().isascii() and quota.strip().isdecimal() and len(quota) < 12 else 0
+        await served(request).account_desk.grant_quota(operator, account_id, number, reason)
+    except Refusal as refusal:
+        if refusal.code in ("not_found", "duty_forbidden"):
+            raise
+        shown = await _customer(request, operator, account_id)
+        return again(request, CUSTOMER, refusal, {"quota": quota, "reason": reason}, **shown)
+    return see(f"/console/customers/{account_id}", request, _("额度已调整，几秒后生效。"))
+
+
+@router.get("/letters/{letter_id}")
+async def letter(request: Request, operator: SignedOperator, letter_id: UUID) -> Response:
+    """What somebody wrote on the public form."""
+    return render(request, "console/letter.html", letter=await served(request).account_desk.letter(operator, letter_id))
+
+
+@router.post("/letters/{letter_id}/handled")
+async def settle(request: Request, operator: SignedOperator, letter_id: UUID) -> Response:
+    """Answered."""
+    _ = translator(request)
+    await served(request).account_desk.settle_letter(operator, letter_id)
+    return see(f"/console/letters/{letter_id}", request, _("已标记为处理完毕。"))
+
+
+@router.get("/processes/{kind}/{subject}")
+async def process(request: Request, operator: SignedOperator, kind: str, subject: str) -> Response:
+    """On to the Temporal UI, where a process is seen and steered."""
+    operator.require(Duty.ACCOUNTS)
+    return RedirectResponse(process_url(served(request).foundation.policy, f"{kind}/{subject}"), 303)
+
+
+async def _customer(request: Request, operator: Operator, account_id: UUID) -> dict[str, Any]:
+    desk = served(request).account_desk
+    return {
+        "customer": await desk.customer(operator, account_id),
+        "paying": await desk.is_paying(operator, account_id),
+        "ACCOUNT_STATES": ACCOUNT_STATES,
+    }

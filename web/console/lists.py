@@ -1,0 +1,152 @@
+"""The lists of the console."""
+
+from starlette_admin.fields import StringField
+
+from domain.operators import Duty
+from store import console_lists as rows
+from web.console.fields import coded, fen, linked, micro, moment, number, text, yes_no
+from web.console.views import ReadList
+from web.i18n import mark as _
+
+STANDING = {
+    "overdue": _("已超时"),
+    "urgent": _("即将到期"),
+    "provisional": _("暂定"),
+    "in_time": _("按时"),
+}
+STANDING_TONES = {"overdue": "danger", "urgent": "warning", "provisional": "info", "in_time": "success"}
+KINDS = {"trigger": _("触发"), "batch": _("批量"), "individual": _("个人"), "enterprise": _("企业")}
+ACCOUNT_STATES = {
+    "pending": _("待确认"),
+    "active": _("正常"),
+    "expired": _("已过期"),
+    "closed": _("已关闭"),
+}
+ORDER_STATES = {"open": _("待付款"), "credited": _("已入账"), "closed": _("已关闭")}
+PAYMENT_STATES = {"credited": _("已入账"), "refund_wanted": _("待退款"), "refunded": _("已退款")}
+MONEY_TONES = {"credited": "success", "refund_wanted": "warning"}
+NUMBER = StringField("id", label="ID", exclude_from_list=True)
+
+
+class TemplateQueue(ReadList):
+    shows, duty, key, name = rows.TemplateQueueRow, Duty.REVIEW, "template-queue", _("模板审核")
+    intro = _("先到期的在前。点击名称查看全部内容并作出决定。")
+    fields_default_sort = ("due_at",)
+    fields = (
+        linked("about", _("模板"), "/console/cases/template-review/{}"),
+        coded("standing", _("时限"), STANDING, STANDING_TONES), moment("due_at", _("截止时间")),
+        text("account", _("客户")), coded("kind", _("类型"), KINDS), number("number", _("版本")),
+        moment("submitted_at", _("提交时间")), NUMBER,
+    )  # fmt: skip
+
+
+class ApplicationQueue(ReadList):
+    fields_default_sort = ("due_at",)
+    fields = (
+        linked("account", _("客户"), "/console/cases/certification-review/{}"),
+        coded("standing", _("时限"), STANDING, STANDING_TONES), moment("due_at", _("截止时间")),
+        coded("kind", _("类型"), KINDS), number("number", _("第几次申请")),
+        moment("submitted_at", _("提交时间")), NUMBER,
+    )  # fmt: skip
+
+
+class CertificationQueue(ApplicationQueue):
+    shows, duty, key, name = rows.CertificationQueueRow, Duty.REVIEW, "certification-queue", _("认证审核")
+    intro = _("先到期的在前。点击名称查看全部内容并作出决定。")
+
+
+class ExceptionQueue(ApplicationQueue):
+    shows, duty, key, name = rows.ExceptionQueueRow, Duty.EXCEPTIONS, "exception-queue", _("无网站认证")
+    intro = _("没有网站的客户说明了原因，由客服决定。")
+
+
+class Accounts(ReadList):
+    shows, duty, key, name = rows.AccountRow, Duty.ACCOUNTS, "accounts", _("客户账户")
+    intro = _("点击名称查看客户，并可调整付费客户的额度。")
+    fields_default_sort = (("created_at", True),)
+    fields = (
+        linked("name", _("名称"), "/console/customers/{}"),
+        coded("state", _("状态"), ACCOUNT_STATES, {"active": "success", "pending": "info"}),
+        text("stage", _("接入阶段")), number("daily_quota", _("每日额度")), number("granted_quota", _("调整后的额度")),
+        fen("balance_fen", _("余额")), moment("created_at", _("注册时间")), NUMBER,
+    )  # fmt: skip
+
+
+class ContactRequests(ReadList):
+    shows, duty, key, name = rows.ContactRow, Duty.ACCOUNTS, "contact-requests", _("客户来信")
+    intro = _("点击主题阅读全文，处理后标记。")
+    fields_default_sort = (("created_at", True),)
+    fields = (
+        linked("subject", _("主题"), "/console/letters/{}"), text("email", _("邮箱地址")),
+        moment("created_at", _("收到时间")), moment("handled_at", _("处理时间")), NUMBER,
+    )  # fmt: skip
+
+
+class Processes(ReadList):
+    shows, duty, key, name = rows.ProcessRow, Duty.ACCOUNTS, "processes", _("需要处理的流程")
+    intro = _("这些流程被外部终止或失败，不会自动重启。请在 Temporal 中查看原因。")
+    fields_default_sort = (("created_at", True),)
+    fields = (
+        linked("id", _("流程"), "/console/processes/{}"), text("kind", _("类型")), text("account", _("客户")),
+        text("why", _("原因")), moment("created_at", _("开始时间")),
+    )  # fmt: skip
+
+
+class Recharges(ReadList):
+    shows, duty, key, name = rows.RechargeRow, Duty.MONEY, "recharges", _("充值订单")
+    fields_default_sort = (("created_at", True),)
+    fields = (
+        StringField("id", label="ID"), text("account", _("客户")), fen("amount_fen", _("金额")),
+        coded("state", _("状态"), ORDER_STATES, MONEY_TONES), text("channel", _("支付渠道")),
+        moment("created_at", _("创建时间")), moment("credited_at", _("入账时间")), moment("closed_at", _("关闭时间")),
+        text("close_reason", _("关闭原因")),
+    )  # fmt: skip
+
+
+class Payments(ReadList):
+    shows, duty, key, name = rows.PaymentRow, Duty.MONEY, "payments", _("到账付款")
+    fields_default_sort = (("seen_at", True),)
+    fields = (
+        text("transaction", _("支付渠道流水号")), text("account", _("客户")), fen("amount_fen", _("金额")),
+        coded("state", _("状态"), PAYMENT_STATES, MONEY_TONES), yes_no("late", _("订单关闭后到账")),
+        text("channel", _("支付渠道")), moment("seen_at", _("得知时间")), moment("refunded_at", _("退款时间")),
+        text("why", _("原因")), text("recharge", _("充值订单")), NUMBER,
+    )  # fmt: skip
+
+
+class RefusedNotices(ReadList):
+    shows, duty, key, name = rows.RefusedNoticeRow, Duty.MONEY, "refused-notices", _("被拒付款通知")
+    intro = _("这些通知没有通过验证，没有入账。多次出现时请检查支付渠道的配置，或是否有人伪造。")
+    fields_default_sort = (("at", True),)
+    fields = (
+        moment("at", _("时间")), text("channel", _("支付渠道")), text("reason", _("原因")),
+        text("recharge", _("充值订单")), NUMBER,
+    )  # fmt: skip
+
+
+class Prices(ReadList):
+    shows, duty, key, name = rows.PriceRow, Duty.MONEY, "prices", _("价格")
+    intro = _("价格只增不改：新价格从生效时间起适用，客户自己的价格优先。")
+    link = ("/console/prices/new", _("设置价格"))
+    fields_default_sort = (("effective_from", True),)
+    fields = (
+        moment("effective_from", _("生效时间")), text("item", _("项目")), text("account", _("客户")),
+        micro("unit_micro", _("单价")), text("set_by", _("设置人")), moment("set_at", _("设置时间")), NUMBER,
+    )  # fmt: skip
+
+
+class Audit(ReadList):
+    shows, duty, key, name = rows.AuditRow, Duty.AUDIT, "audit", _("审计记录")
+    intro = _("只增不改。可按操作者、动作和客户筛选。")
+    fields_default_sort = (("number", True),)
+    fields = (
+        number("number", _("编号")), moment("at", _("时间")), text("actor", _("操作者")), text("action", _("动作")),
+        text("subject", _("对象")), text("account", _("客户")),
+        StringField("account_id", label="Account ID", exclude_from_list=True), NUMBER,
+    )  # fmt: skip
+
+
+LISTS: tuple[type[ReadList], ...] = (
+    TemplateQueue, CertificationQueue, ExceptionQueue, Accounts, ContactRequests, Processes, Recharges, Payments,
+    RefusedNotices, Prices, Audit,
+)  # fmt: skip

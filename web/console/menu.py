@@ -1,0 +1,74 @@
+"""The console's menu: what each operator's duties show."""
+
+from domain.operators import Duty, Operator, OperatorRole
+from web.i18n import mark as _
+
+
+class Item:
+    """One page. `duty` None: for everybody who is signed in."""
+
+    def __init__(self, path: str, label: str, icon: str, duty: Duty | None = None) -> None:
+        self.path, self.label, self.icon, self.duty = path, label, icon, duty
+
+
+SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
+    ("", (Item("/console/", _("工作台"), "gauge-high"),)),
+    (
+        _("审核"),
+        (
+            Item("/console/template-queue/list", _("模板审核"), "file-lines", Duty.REVIEW),
+            Item("/console/certification-queue/list", _("认证审核"), "id-card", Duty.REVIEW),
+            Item("/console/exception-queue/list", _("无网站认证"), "hand", Duty.EXCEPTIONS),
+        ),
+    ),
+    (
+        _("客户服务"),
+        (
+            Item("/console/accounts/list", _("客户账户"), "building", Duty.ACCOUNTS),
+            Item("/console/contact-requests/list", _("客户来信"), "envelope", Duty.ACCOUNTS),
+            Item("/console/processes/list", _("需要处理的流程"), "triangle-exclamation", Duty.ACCOUNTS),
+        ),
+    ),
+    (
+        _("资金"),
+        (
+            Item("/console/recharges/list", _("充值订单"), "wallet", Duty.MONEY),
+            Item("/console/payments/list", _("到账付款"), "receipt", Duty.MONEY),
+            Item("/console/refused-notices/list", _("被拒付款通知"), "ban", Duty.MONEY),
+            Item("/console/prices/list", _("价格"), "tags", Duty.MONEY),
+        ),
+    ),
+    (
+        _("平台"),
+        (
+            Item("/console/calendar", _("工作日历"), "calendar-days", Duty.CALENDAR),
+            Item("/console/staff", _("操作员"), "users-gear", Duty.OPERATORS),
+            Item("/console/audit/list", _("审计记录"), "clock-rotate-left", Duty.AUDIT),
+        ),
+    ),
+)
+ROLES = {
+    OperatorRole.REVIEWER: _("审核员"),
+    OperatorRole.FINANCE: _("平台财务"),
+    OperatorRole.SUPPORT: _("客服"),
+    OperatorRole.ADMIN: _("平台管理员"),
+}
+
+
+def menu_of(operator: Operator | None) -> list[tuple[str, list[Item]]]:
+    """(heading, pages) that this operator may see; headings without a page are left out."""
+    if operator is None:
+        return []
+    seen = [(label, [i for i in items if i.duty is None or operator.may(i.duty)]) for label, items in SECTIONS]
+    return [(label, items) for label, items in seen if items]
+
+
+def current(path: str) -> str:
+    """The path of the entry that `path` belongs to."""
+    items = [item.path for _label, entries in SECTIONS for item in entries]
+    key = path.split("/")[2] if path.count("/") >= 2 else ""
+    stems = {item.split("/")[2]: item for item in items if item != "/console/"}
+    belongs = {"template-review": "template-queue", "certification-review": "certification-queue"}
+    if key == "cases":
+        key = belongs.get(path.split("/")[3] if path.count("/") >= 3 else "", "")
+    return stems.get({"customers": "accounts"}.get(key, key), "/console/" if path == "/console/" else "")

@@ -1,0 +1,73 @@
+"""The words for codes in the records."""
+
+from web.i18n import mark as _
+
+OUTCOMES = {
+    "delivered": _("已送达"),
+    "deferred": _("延迟，将重试"),
+    "queued": _("排队中"),
+    "bounced": _("被退回"),
+    "dropped": _("未发出"),
+    "unknown": _("结果未知"),
+}
+OUTCOME_TONES = {
+    "delivered": "success", "deferred": "warning", "queued": "secondary", "bounced": "danger", "dropped": "danger",
+    "unknown": "secondary",
+}  # fmt: skip
+KINDS = {"trigger": _("触发"), "batch": _("批量")}
+REVIEWS = {
+    "draft": _("草稿"),
+    "submitted": _("审核中"),
+    "approved": _("已通过"),
+    "rejected": _("未通过"),
+    "withdrawn": _("已撤回"),
+    "replaced": _("已被新版替换"),
+}
+REVIEW_TONES = {"submitted": "info", "approved": "success", "rejected": "danger"}
+DOMAINS = {"pending": _("待验证"), "usable": _("可使用"), "broken": _("解析失效"), "lost": _("已归属其他账户")}
+DOMAIN_TONES = {"usable": "success", "broken": "danger", "lost": "danger"}
+ENDPOINTS = {"enabled": _("已启用"), "disabled": _("已停用")}
+JOURNALS = {
+    "recharge": _("充值"),
+    "charge": _("扣费"),
+    "refund_due": _("待退款"),
+    "refund": _("已退款"),
+}
+PLATFORM = {"platform": _("平台")}
+ACTIONS = {
+    "registration.confirmed": _("确认注册"),
+    "password.changed": _("修改密码"),
+    "password.reset": _("重置密码"),
+    "member.invited": _("邀请成员"),
+    "member.invited_again": _("重新发送邀请"),
+    "member.invitation_withdrawn": _("撤回邀请"),
+    "member.joined": _("成员加入"),
+    "member.removed": _("移除成员"),
+    "member.role.admin": _("角色改为管理员"),
+    "member.role.developer": _("角色改为开发者"),
+    "member.role.finance": _("角色改为财务"),
+    "member.role.viewer": _("角色改为查看者"),
+    "member.ownership_received": _("转让所有权"),
+    "dkim_key.created": _("添加域名并生成 DKIM 密钥"),
+    "domain.deleted": _("删除域名"),
+    "api_key.created": _("创建 API_USER 和 API_KEY"),
+    "api_key.reset": _("重置 API_KEY"),
+    "api_user.enabled": _("启用 API_USER"),
+    "api_user.disabled": _("停用 API_USER"),
+    "webhook.created": _("添加 WebHook"),
+    "webhook.changed": _("修改 WebHook"),
+    "webhook.secret_rotated": _("更换 WebHook 密钥"),
+    "webhook.deleted": _("删除 WebHook"),
+    "template.approve": _("模板审核通过"),
+    "template.reject": _("模板审核未通过"),
+    "certification.approve": _("认证审核通过"),
+    "certification.reject": _("认证审核未通过"),
+    "certification.revoke": _("撤销认证"),
+    "certification.details_viewed": _("查看认证资料"),
+    "certification.paper_viewed": _("查看认证文件"),
+    "account.quota_granted": _("调整额度"),
+    "payment.credited": _("充值到账"),
+    "payment.refund_wanted": _("登记退款"),
+    "payment.refunded": _("完成退款"),
+}
+"""What the audit log calls what was done; codes that are not here are shown as they are."""
