@@ -23,7 +23,7 @@ from activities.onboarding import OnboardingActivities
 from activities.payment import RechargeActivities, RefundActivities
 from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
-from activities.reviews import ReviewActivities
+from activities.reviews import Desk, ReviewActivities
 from activities.sender_process import SenderProcess
 from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
@@ -121,7 +121,7 @@ def payment_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
 
 def review_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of every kind of review; each kind has its desk."""
-    desks = {Kind.TEMPLATE_REVIEW: TemplateDesk(), Kind.CERTIFICATION_REVIEW: CertificationDesk()}
+    desks: dict[Kind, Desk] = {Kind.TEMPLATE_REVIEW: TemplateDesk(), Kind.CERTIFICATION_REVIEW: CertificationDesk()}
     reviews = ReviewActivities(tools.db, tools.settings.policy(), desks)
     return [reviews.look, reviews.decide, reviews.alert, reviews.announce, reviews.close]
 

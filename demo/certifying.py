@@ -3,7 +3,7 @@
 from typing import Any
 
 from demo.papers import IDENTITY, company_code, filing, licence
-from demo.parties import DemoFailure, eventually
+from demo.parties import DemoFailure, eventually, words_of
 from demo.scene import Evidence, Scene, Step, require
 from demo.sending import at_stage
 
@@ -40,7 +40,10 @@ class Certifying:
         row = await self._newest("draft", "submitted")
         if row is None:
             parts = {"kind": "enterprise", **self._parts()}
-            row = await self._scene.api.json("POST", "/v1/certifications", json=parts)
+            answer = await self._scene.api.send("POST", "/v1/certifications", json=parts)
+            row = await self._newest("draft")  # also when the answer to an earlier try was lost
+            if row is None:
+                raise DemoFailure(f"POST /v1/certifications: {words_of(answer)}")
         if row["state"] == "draft":
             code = company_code(self.customer.tag)
             await self._upload(row["id"], "licence", "licence.png", licence(code, legible=False))
@@ -93,7 +96,10 @@ class Certifying:
             first = await self._newest("rejected")
             if first is None:
                 raise DemoFailure("there is no rejected certification to correct")
-            row = await self._scene.api.json("POST", f"/v1/certifications/{first['id']}/correct")
+            answer = await self._scene.api.send("POST", f"/v1/certifications/{first['id']}/correct")
+            row = await self._newest("draft")  # also when the answer to an earlier try was lost
+            if row is None:
+                raise DemoFailure(f"the correction: {words_of(answer)}")
         if row["state"] == "draft":
             kept = sorted(row["parts"]) + [paper["part"] for paper in row["documents"] if paper["part"] != "licence"]
             require(len(kept) == len(self._parts()) + 1, f"the correction kept {', '.join(kept)}")

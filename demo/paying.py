@@ -30,7 +30,8 @@ class Paying:
     def steps(self) -> list[Step]:
         return [
             Step("Recharge: the browser's return credits nothing 充值下单", self.order),
-            Step("Recharge: paid, notified twice, credited once 到账", self.pay),
+            Step("Recharge: paid twice by mistake, credited once 到账", self.pay),
+            Step("Recharge: the second payment goes back 退款", self.refund, looks=True),
             Step("Onboarding: done; a larger quota 接入完成", self.onboarding, looks=True),
             Step("Paid send: accepted 付费发送", self.send),
             Step("Paid send: every recipient has an outcome 投递结果", self._outcomes.deliveries),
@@ -81,7 +82,7 @@ class Paying:
 
     async def pay(self) -> Evidence:
         """The pay desk's signed notification, not the browser, is what credits."""
-        await self._scene.pay_desk.pay(self._number, "notify_twice")
+        await self._scene.pay_desk.pay(self._number, "pay_twice")
 
         async def credited() -> dict[str, Any] | None:
             now = await self._look()
@@ -92,7 +93,23 @@ class Paying:
         require(len(lines) == 1, f"the statement has {len(lines)} recharges")
         balance = (await self._balance())["balance_fen"]
         require(balance == now["amount_fen"], f"the balance is {balance} fen, not {now['amount_fen']}")
-        return f"{show_yuan(balance)} once, transaction …{now['payments'][0]['transaction'][-6:]}; one journal"
+        credited_one = next(each for each in now["payments"] if each["state"] == "credited")
+        return f"{show_yuan(balance)} once, transaction …{credited_one['transaction'][-6:]}; one line of the statement"
+
+    async def refund(self) -> Evidence:
+        """Money that is not owed is not kept: the pay desk has it back, and the balance never saw it."""
+
+        async def returned() -> dict[str, Any] | None:
+            payments = (await self._look())["payments"]
+            return next((each for each in payments if each["state"] == "refunded"), None)
+
+        back = await eventually(returned, "the second payment to be refunded")
+        trades = (await self._scene.internet.http.json("GET", f"/alipay/orders/{self._number}"))["trades"]
+        desk = sum(trade["refunded"] for trade in trades)
+        require(desk == back["amount_fen"], f"the pay desk got {desk} fen back, not {back['amount_fen']}")
+        balance = (await self._balance())["balance_fen"]
+        require(balance == back["amount_fen"], f"the balance is {balance} fen, not {back['amount_fen']}")
+        return f"{show_yuan(desk)} back ({back['why']}), transaction …{back['transaction'][-6:]}"
 
     async def onboarding(self) -> Evidence:
         """The e-mail track is done; the SMS track waits where SMS is not open yet."""

@@ -31,6 +31,7 @@ class Sending:
 
     async def send(self) -> Evidence:
         """The file as it is; when the free quota is too small for it, as many of its recipients as fit."""
+        await at_stage(self._scene, "send")  # with the approved template the free quota has grown to its whole
         parsed = await self._open_mailboxes()
         self.customer.mails_before = self.customer.mails_before or await self._scene.internet.newest()
         answer = await self._upload()

@@ -1,30 +1,39 @@
-"""The pictures of the README, made anew: `python docs/screenshots.py --data DIR` against a running `songda up`.
+"""The pictures of `docs/`, made anew: `python -m docs.screenshots --data DIR` against a running `songda up`.
 
-Plays the demo once, so that there is something to see, then looks at it with Chromium. Needs `make setup chromium`.
+Plays the demo once, so that there is something to see, then looks at every page with Chromium and writes `pages.md`.
+Needs `make setup chromium`.
 """
 
 import argparse
 import asyncio
+import io
+import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from playwright.async_api import Page, ViewportSize, async_playwright
+import pyotp
+from PIL import Image
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from temporalio.client import Client
 
 from demo.material import load
 from demo.parties import Places
-from demo.scene import Customer
-from demo.story import Story
-from stack import Addresses, default_data, running_stack
+from demo.story import Customer, Story
+from docs.pictures import CONSOLE, NARROW_ONES, PATH, PORTAL, PROCESSES, PUBLIC, SANDBOX, Picture, written
+from stack import Addresses, default_data, first_operator_file, running_stack
 
-IMAGES = Path(__file__).resolve().parent / "images"
+DOCS = Path(__file__).resolve().parent
+IMAGES = DOCS / "images"
 WIDE: ViewportSize = {"width": 1300, "height": 860}
-SHORT: ViewportSize = {"width": 1300, "height": 640}
 TALL: ViewportSize = {"width": 1300, "height": 1120}
 NARROW: ViewportSize = {"width": 390, "height": 844}
+COLOURS = 96
+"""Enough for pages that are no photographs, and a third of the size."""
 REGISTERED = 4
 """Steps of the demo before the customer has a sender domain: the path is then most telling."""
 
@@ -49,7 +58,7 @@ async def play(story: Story, first: int, last: int | None = None) -> None:
 
 
 class Portal:
-    """A signed-in client of the API, for the one state that the demo does not leave behind: a review that waits."""
+    """A signed-in client of the API: what the pictures are of, and a review that waits."""
 
     def __init__(self, base: str) -> None:
         self._http = httpx2.AsyncClient(base_url=base, timeout=20, trust_env=False)
@@ -68,64 +77,106 @@ class Portal:
         self._http.headers["Authorization"] = f"Bearer {session['token']}"
 
     async def submit(self) -> str:
-        """A corrected letter, submitted; the id of its review."""
+        """A corrected letter, submitted; the id of its version."""
         now = await self.ask("GET", "/v1/templates/demo-letter")
         letter = {"subject": now["version"]["subject"], "html": f"{now['version']['html']}<p>PS: 谢谢！</p>"}
         await self.ask("PUT", "/v1/templates/demo-letter", letter)
-        return str((await self.ask("POST", "/v1/templates/demo-letter/submit"))["workflow_id"])
+        return str((await self.ask("POST", "/v1/templates/demo-letter/submit"))["workflow_id"]).partition("/")[2]
 
     async def withdraw(self) -> None:
         await self.ask("POST", "/v1/templates/demo-letter/withdraw")
 
+    async def names(self, who: Customer) -> dict[str, str]:
+        """What stands for `{name}` in the addresses of pictures."""
+        first = {one: (await self.ask("GET", f"/v1/{one}"))["items"][0]["id"] for one in LISTS}
+        account = (await self.ask("GET", "/v1/account"))["account_id"]
+        known = {name: str(first[one]) for one, name in LISTS.items()}
+        return known | {"send": str(who.send["id"]), "domain": who.domain_id, "account": str(account)}
 
-async def sign_in(page: Page, base: str, who: Customer) -> None:
-    await page.goto(f"{base}/login?lang=en")
-    await page.fill("input[name=email]", who.email)
-    await page.fill("input[name=password]", who.password)
-    await page.click("form button[type=submit]")
-    await page.wait_for_url(lambda url: "/login" not in url)
+
+LISTS = {"api-users": "api_user", "webhooks": "webhook", "certifications": "certification", "recharges": "recharge"}
+
+
+async def fill_in(page: Page, address: str, **fields: str) -> None:
+    """A form of the page: type, and press its button."""
+    if address:
+        await page.goto(address)
+    for name, value in fields.items():
+        await page.fill(f"input[name={name}]", value)
+    async with page.expect_navigation():
+        await page.click("main form button[type=submit]")
+
+
+async def customer_window(browser: Browser, base: str, who: Customer) -> Page:
+    page = await browser.new_page(viewport=WIDE)
+    await fill_in(page, f"{base}/login?lang=en", email=who.email, password=who.password)
+    return page
+
+
+async def operator_window(browser: Browser, where: Addresses) -> Page:
+    """Signed in as the operator that a stack with the sandbox makes."""
+    page, given = await browser.new_page(viewport=WIDE), json.loads(first_operator_file(Path(where.data)).read_text())
+    address = f"{where.public_url}/console/login?lang=en"
+    await fill_in(page, address, name=given["name"], password=given["password"])
+    await fill_in(page, "", code=pyotp.TOTP(given["secret"]).now())
+    return page
 
 
 async def keep(page: Page, name: str) -> None:
     """Write one picture, and say how large it is."""
     await page.wait_for_timeout(700)  # live parts, fonts
+    seen = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
     path = IMAGES / f"{name}.png"
-    await page.screenshot(path=path)
-    say(f"{path.relative_to(IMAGES.parent)}  {path.stat().st_size / 1000:.0f} kB")
+    seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    say(f"{path.relative_to(DOCS)}  {path.stat().st_size / 1000:.0f} kB")
 
 
-async def onboarding_pictures(page: Page, base: str) -> None:
-    await page.goto(f"{base}/portal/?lang=en")
-    await keep(page, "onboarding")
-    await page.goto(f"{base}/portal/?lang=zh")
-    await keep(page, "onboarding-zh")
+async def keep_all(page: Page, base: str, pictures: Sequence[Picture], names: dict[str, str]) -> None:
+    for picture in pictures:
+        answer = await page.goto(base + picture.path.format(**names))
+        if answer is None or answer.status >= 400:
+            sys.exit(f"{page.url} answers {answer.status if answer else 'nothing'}.")
+        await keep(page, picture.name)
+
+
+async def narrow_pictures(page: Page, base: str, names: dict[str, str]) -> None:
     await page.set_viewport_size(NARROW)
-    await page.reload()
-    await keep(page, "onboarding-narrow")
+    await keep_all(page, base, NARROW_ONES, names)
     await page.set_viewport_size(WIDE)
 
 
-async def send_picture(page: Page, base: str, who: Customer) -> None:
-    await page.goto(f"{base}/portal/sends/{who.send['id']}?lang=en")
-    await keep(page, "send")
-
-
-async def mailbox_picture(page: Page, where: Addresses) -> None:
-    await page.goto(str(where.sandbox_url))
-    await page.set_viewport_size(SHORT)
-    await keep(page, "mailbox")
-
-
-async def review_picture(page: Page, where: Addresses, who: Customer) -> None:
-    portal = Portal(where.public_url)
-    await portal.sign_in(who)
-    review = await portal.submit()
-    try:
-        await page.set_viewport_size(TALL)
-        await page.goto(f"{where.temporal_ui_url}/namespaces/default/workflows/{quote(review, safe='')}")
+async def process_pictures(page: Page, where: Addresses, account: str) -> None:
+    """The newest process of each kind, this customer's where it is somebody's, as an operator finds it in Temporal."""
+    client = await Client.connect(where.temporal_address)
+    await page.set_viewport_size(TALL)
+    for picture in PROCESSES:
+        kind = f"WorkflowType = '{picture.path}'"
+        owned = [run async for run in client.list_workflows(f"{kind} AND AccountId = '{account}'")]
+        runs = owned or [run async for run in client.list_workflows(kind, limit=1)]
+        place = f"{where.temporal_ui_url}/namespaces/default/workflows/{quote(runs[0].id, safe='')}/{runs[0].run_id}"
+        await page.goto(place)
         await page.get_by_text("User Metadata").click()
-        await page.wait_for_timeout(3000)  # a worker answers the query whose text is shown
-        await keep(page, "temporal-review")
+        await page.wait_for_timeout(2500)  # a worker answers the query whose text is shown
+        await keep(page, picture.name)
+
+
+async def pictures(browser: Browser, story: Story, where: Addresses) -> None:
+    """All of them: before the demo's customer has a domain, then after its last step."""
+    base, who = where.public_url, story.customer
+    await play(story, 0, REGISTERED)
+    page = await customer_window(browser, base, who)
+    await keep_all(page, base, PATH, {})
+    await play(story, REGISTERED)
+    portal = Portal(base)
+    await portal.sign_in(who)
+    names = await portal.names(who) | {"version": await portal.submit()}
+    try:
+        await keep_all(await browser.new_page(viewport=WIDE), base, PUBLIC, names)
+        await keep_all(page, base, PORTAL, names)
+        await narrow_pictures(page, base, names)
+        await keep_all(await operator_window(browser, where), base, CONSOLE, names)
+        await keep_all(page, str(where.sandbox_url), SANDBOX, names)
+        await process_pictures(page, where, names["account"])
     finally:
         await portal.withdraw()
         await portal.close()
@@ -140,16 +191,11 @@ async def main(data: Path) -> None:
     story = Story(places, load(None, None))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = await browser.new_page(viewport=WIDE)
-        await play(story, 0, REGISTERED)
-        await sign_in(page, where.public_url, story.customer)
-        await onboarding_pictures(page, where.public_url)
-        await play(story, REGISTERED)
-        await send_picture(page, where.public_url, story.customer)
-        await mailbox_picture(page, where)
-        await review_picture(page, where, story.customer)
+        await pictures(browser, story, where)
         await browser.close()
     await story.close()
+    (DOCS / "pages.md").write_text(written())
+    say(f"{sum(path.stat().st_size for path in IMAGES.glob('*.png')) / 1e6:.2f} MB in all")
 
 
 if __name__ == "__main__":

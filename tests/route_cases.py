@@ -36,7 +36,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"json": {"state": "disabled"}},
     ("PATCH", "/v1/certifications/{certification_id}"): {"json": {"website": "bobs.example.com"}},
     ("POST", "/v1/certifications/{certification_id}/documents"): {
-        "data": {"part": "id_front"}, "files": {"file": ("x.png", b"x", "image/png")},
+        "data": {"part": "id_front"},
+        "files": {"file": ("x.png", b"x", "image/png")},
     },
     ("POST", "/portal/certification/{certification_id}"): {"data": {"website": "bobs.example.com"}},
     ("PATCH", "/v1/members/{member_id}"): {"json": {"role": "viewer"}},

@@ -189,7 +189,7 @@ def download(paper: ShownPaper) -> Response:
         media_type=paper.media_type.value,
         headers={
             "Content-Disposition": f'attachment; filename="{paper.name}"',
-            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
         },

@@ -24,7 +24,7 @@ for _code, _status, _zh_texts, _en_texts in (
     ("icp_malformed", 422,
      ("ICP 备案号格式不正确。", "请按备案查询结果填写，例如 鄂ICP备12012345号-1 或 京ICP证030173号。"),
      ("This is no ICP filing number.",
-      "Copy it from the filing, like 鄂ICP备12012345号-1 or 京ICP证030173号.")),
+      "Copy it whole from the result of the filing query, with its Chinese characters.")),
     ("website_malformed", 422,
      ("网站地址无效。", "请填写可公开访问的 http(s) 网址或域名，例如 https://www.example.com 。"),
      ("This is no address of a website.", "Give a public http(s) address or host name, like https://www.example.com.")),

@@ -4,6 +4,7 @@ A new page is here by itself. It needs a line in `tests/tenants_world.py` when i
 one in `queries` when it shows nothing without a query.
 """
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -28,7 +29,16 @@ RULES = {
 }
 ASTRAY = (Call("GET", "/nothing/here"), Call("GET", "/portal/domains/00000000-0000-7000-8000-000000000000"))
 """What an address that leads nowhere shows."""
-PAGES = [call for call in calls() if call.method == "GET" and call.is_page and call.key not in STREAMS]
+UNFINISHED = {"/console/enrol": 401}
+"""Pages in the middle of something, which send whoever comes from nowhere back to its beginning."""
+ELSEWHERE = {"/console/processes/{kind}/{subject}"}
+"""They lead to the Temporal UI."""
+PAGES = [
+    call
+    for call in calls()
+    if call.method == "GET" and call.is_page and call.key not in STREAMS and call.path not in ELSEWHERE
+    and not (call.admin and call.names and call.door is Door.OPERATOR)  # the console's lists lead to pages of our own
+]  # fmt: skip
 
 
 @dataclass
@@ -38,19 +48,23 @@ class Walker:
     base: str
     two: Two
     queries: dict[str, str]
+    cases: dict[str, str]
+    """What is under review, by kind of case."""
     windows: dict[Door, list[Page]] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
 
     def path(self, call: Call) -> str:
-        unknown = set(call.names) - self.two.hers.keys()
+        case = self.cases.get("".join(call.path.split("/")[3:4]), "")
+        known = {name: ids[0] for name, ids in (self.two.hers | self.two.desk).items()} | {"subject": case}
+        unknown = set(call.names) - known.keys()
         assert not unknown, f"say in `furnish` what {unknown} of the first account is"
-        return call.filled(*(self.two.hers[name][0] for name in call.names)) + self.queries.get(call.path, "")
+        return call.filled(*(known[name] for name in call.names)) + self.queries.get(call.path, "")
 
     async def is_page(self, call: Call, path: str) -> bool:
         """Not a fragment, a file or JSON; and it can be seen."""
         answer = await self.two.look(call, path)
-        lost = call in ASTRAY
-        assert answer.status_code == (404 if lost else 200), f"{path}: {answer.status_code} {answer.text[:300]}"
+        wanted = 404 if call in ASTRAY else UNFINISHED.get(call.path, 200)
+        assert answer.status_code == wanted, f"{path}: {answer.status_code} {answer.text[:300]}"
         return "<html" in answer.text
 
     async def open(self, browser: Browser, door: Door) -> None:
@@ -65,14 +79,35 @@ class Walker:
             self.windows.setdefault(door, []).append(page)
 
 
+async def links(two: Two) -> dict[str, str]:
+    """Queries of pages that are reached by a link in a mail."""
+    await two.home.services.passwords.ask_reset(ALICE, HERE)
+    mails = {"/reset": ALICE, "/invitation": "guest@first.example"}
+    return {path: f"?token={(await two.home.mails(to))[-1].token}" for path, to in mails.items()}
+
+
+async def under_review(two: Two) -> dict[str, str]:
+    """One of each kind waits for the operator, and a letter; by kind of case."""
+    version = await two.made(two.alice, "/v1/templates/hers/submit", {})
+    letter = await two.home.services.contact.ask(ALICE, "No mail", "Where is it?", HERE)
+    certification = two.hers["certification_id"][0]
+    await two.home.db.pool.execute(
+        "UPDATE certification SET state = 'submitted', submitted_at = now() WHERE id::text = $1", certification
+    )
+    two.desk |= {"letter_id": [str(letter)], "account_id": [str(two.alice.caller.account_id)]}
+    return {
+        "template-review": str(version["workflow_id"]).partition("/")[2],
+        "certification-review": certification,
+    }
+
+
 @pytest.fixture(scope="module")
 async def walker(postgres_url: str, chromium: str) -> AsyncIterator[Walker]:
     db = await Database.open(postgres_url, connections=5)
     async with two_accounts(db) as two, on_a_port(two.home.app) as base, async_playwright() as playwright:
-        await two.home.services.passwords.ask_reset(ALICE, HERE)
-        reset = (await two.home.mails(ALICE))[-1].token
+        queries, cases = await links(two), await under_review(two)
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        made = Walker(base, two, {"/reset": f"?token={reset}"})
+        made = Walker(base, two, queries, cases)
         for door in Door:
             await made.open(browser, door)
         yield made
@@ -109,4 +144,4 @@ async def test_a_page_can_be_used_by_everybody(walker: Walker, call: Call) -> No
     assert await overflow(wide) <= 0
     await phone.goto(walker.base + path)
     assert await overflow(phone) <= 0
-    assert [text for text in walker.complaints if call not in ASTRAY or "404" not in text] == []
+    assert [text for text in walker.complaints if not re.search("404|401", text)] == []

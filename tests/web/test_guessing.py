@@ -68,6 +68,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("services.hashing.Hashing.matches", matches)
     monkeypatch.setattr("services.hashing.Hashing.make", make)
+    monkeypatch.setattr("services.passwords.LEAST_SECONDS", 0)
 
 
 async def knocked(client: httpx2.AsyncClient, guess: Guess, number: int, token: str) -> httpx2.Response:

@@ -33,6 +33,7 @@ async def register(journey: Journey) -> None:
     await journey.press("确认并开通账户")
     await journey.fill(email=EMAIL, password=PASSWORD)
     await journey.press("登录")
+    await journey.go("/portal/onboarding")
     await expect(journey.step("domain")).to_contain_text("还没有发信域名", timeout=SOON)
     await journey.fits()
 

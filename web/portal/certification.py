@@ -121,7 +121,7 @@ def attachment(shown: ShownPaper) -> Response:
         media_type=shown.media_type.value,
         headers={
             "content-disposition": f'attachment; filename="{shown.name}"',
-            "content-security-policy": "sandbox; default-src 'none'",
+            "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
             "x-content-type-options": "nosniff",
             "cache-control": "no-store",
         },

@@ -1,0 +1,91 @@
+"""What the pictures of `pages.md` show: `screenshots.py` makes them, and this list."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Picture(NamedTuple):
+    """`path` is the page's, with `{names}` of the demo's objects; of a process it is the workflow's type."""
+
+    name: str
+    path: str
+    line: str
+
+
+PATH = (
+    Picture("onboarding", "/portal/onboarding?lang=en", "The path of a new customer: both tracks, live."),
+    Picture("onboarding-zh", "/portal/onboarding?lang=zh", "The same in Chinese."),
+)
+PUBLIC = (
+    Picture("home", "/?lang=en", "The front door."),
+    Picture("register", "/register", "Registration."),
+    Picture("login", "/login", "Sign-in."),
+    Picture("contact", "/contact", "A letter to support, open to everybody."),
+    Picture("console-login", "/console/login", "The console's own door: password, then an authenticator's code."),
+)
+PORTAL = (
+    Picture("dashboard", "/portal/?lang=en", "What needs attention, today's sends, quota, balance."),
+    Picture("domains", "/portal/domains", "Sender domains."),
+    Picture("domain", "/portal/domains/{domain}", "The records to publish, and what was found of each."),
+    Picture("api-user", "/portal/api-users/{api_user}", "An API user, its domains and its key."),
+    Picture("templates", "/portal/templates", "Templates and their reviews."),
+    Picture("template", "/portal/templates/demo-letter", "A template under review, rendered."),
+    Picture("send-new", "/portal/sends/new", "A new send: paste or upload, check, send."),
+    Picture("send", "/portal/sends/{send}", "A send with its recipients, live."),
+    Picture("records", "/portal/records/messages/list", "Messages and outcomes: search, filter, export."),
+    Picture("webhook", "/portal/webhooks/{webhook}", "A webhook and its delivery log."),
+    Picture("certification", "/portal/certification", "Certification, and the applications so far."),
+    Picture("recharge", "/portal/recharges/{recharge}", "A recharge: the provider's signed word is what credits it."),
+    Picture("statement", "/portal/statement", "The statement, to the fen."),
+    Picture("members", "/portal/members", "Members of the account and their roles."),
+    Picture("account", "/portal/account", "Password and sessions."),
+)
+NARROW_ONES = (
+    Picture("onboarding-narrow", "/portal/onboarding?lang=zh", "The path on a phone."),
+    Picture("dashboard-narrow", "/portal/?lang=en", "The dashboard on a phone."),
+)
+CONSOLE = (
+    Picture("console", "/console/?lang=en", "Queues, due times, what is late."),
+    Picture("console-templates", "/console/template-queue/list", "Templates that wait for a reviewer."),
+    Picture("console-template", "/console/cases/template-review/{version}", "Everything needed to decide on one."),
+    Picture("console-certification", "/console/cases/certification-review/{certification}", "A certification."),
+    Picture("console-customer", "/console/customers/{account}", "One customer."),
+    Picture("console-calendar", "/console/calendar", "Working days: the published calendar and exceptions."),
+    Picture("console-staff", "/console/staff", "Operators and their roles."),
+    Picture("console-audit", "/console/audit/list", "The audit log."),
+)
+SANDBOX = (
+    Picture("mailbox", "/", "The sandbox's mailboxes."),
+    Picture("sandbox-pay", "/ui/pay", "The sandbox's pay desk, in Alipay's formats."),
+)
+PROCESSES = (
+    Picture("temporal-registration", "Registration", "Registration."),
+    Picture("temporal-onboarding", "Onboarding", "Onboarding."),
+    Picture("temporal-domain", "DomainVerification", "A sender domain, watched."),
+    Picture("temporal-review", "TemplateReview", "The review of a template."),
+    Picture("temporal-certification", "CertificationReview", "The review of a certification."),
+    Picture("temporal-recharge", "Recharge", "A recharge."),
+    Picture("temporal-webhook", "WebhookDelivery", "A webhook endpoint, drained."),
+    Picture("temporal-delivery", "Delivery", "One batch of mails."),
+)
+SECTIONS: tuple[tuple[str, Sequence[Picture]], ...] = (
+    ("On the way", PATH),
+    ("For everybody", PUBLIC),
+    ("The portal", PORTAL),
+    ("At 390 pixels", NARROW_ONES),
+    ("The console", CONSOLE),
+    ("The sandbox", SANDBOX),
+    ("Processes in the Temporal UI", PROCESSES),
+)
+
+
+def written() -> str:
+    """The text of `pages.md`."""
+    parts = ["# Pages", "", "Made by `docs/screenshots.py` from a running stack, after the demo.", ""]
+    for title, shown in SECTIONS:
+        parts += [f"## {title}", ""]
+        for each in shown:
+            width = ' width="260"' if each in NARROW_ONES else ""
+            picture = f'<img src="images/{each.name}.png"{width} alt="{each.line}">' if width else ""
+            parts += [each.line, "", picture or f"![{each.line}](images/{each.name}.png)", ""]
+    return "\n".join(parts)
