@@ -44,7 +44,7 @@ def test_complete_applications() -> None:
     require_complete(INDIVIDUAL, without_site(PERSON), CARD - {Part.ICP_SCREENSHOT})
 
 
-@pytest.mark.parametrize("part", [*PERSON, *CARD])
+@pytest.mark.parametrize("part", [*sorted(PERSON), *sorted(CARD)])
 def test_each_missing_part_of_a_person_is_named(part: Part) -> None:
     typed = {each: text for each, text in PERSON.items() if each is not part}
     assert missing(INDIVIDUAL, typed, CARD - {part}) == [part]
