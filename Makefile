@@ -10,8 +10,9 @@ STAMP := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Two processes: one test file runs in one of them, with a PostgreSQL of its own.
-TEST_ARGS ?= -n 2 --dist loadfile
+# Two processes: one test file runs in one of them, with a PostgreSQL of its own; in the order of their names, since
+# the slowest files have the fewest tests and would come last, one by one.
+TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run test check fix lock clean chromium
 
