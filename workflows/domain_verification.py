@@ -10,23 +10,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.domains import DomainActivities
 from domain.domains import NEEDED, DomainProgress, DomainState, LookRequest, RecordState
 from domain.ids import Process
 from workflows import visibility
+from workflows.outages import OUTAGES
 
 Look = Callable[[DomainActivities, LookRequest], Awaitable[DomainProgress]]
 Act = Callable[[DomainActivities, Process], Awaitable[None]]
 
 LOOKS_PER_RUN = 300
 """Some ten events each: far below the limits of a history."""
-OUTAGES = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    maximum_interval=timedelta(minutes=1),
-    non_retryable_error_types=["StaleEpoch"],
-)
 _MARKS = {
     RecordState.OK: "✅",
     RecordState.MISSING: "❌ missing",

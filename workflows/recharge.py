@@ -7,7 +7,6 @@ transaction. This holds the timers, and tells the customer.
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.payment import RechargeActivities
 from domain.billing import (
@@ -23,12 +22,8 @@ from domain.billing import (
 from domain.ids import Process
 from domain.money import plain_yuan
 from workflows import visibility
+from workflows.outages import OUTAGES
 
-OUTAGES = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    maximum_interval=timedelta(minutes=1),
-    non_retryable_error_types=["StaleEpoch"],
-)
 SOON = timedelta(seconds=30)
 
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.reviews import ReviewActivities
@@ -32,14 +31,10 @@ from domain.reviews import (
 )
 from domain.times import SHANGHAI
 from workflows import visibility
+from workflows.outages import OUTAGES
 
 ACTOR = "temporal-ui"
 """The Temporal UI knows no person, so whatever name an update claims, this is what the audit says."""
-OUTAGES = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    maximum_interval=timedelta(minutes=1),
-    non_retryable_error_types=["StaleEpoch"],
-)
 LINK_MARGIN = timedelta(days=1)
 """The first version's link ended, and was renewed when it had less than this left."""
 LOOKS_PER_RUN = 300
