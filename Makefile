@@ -10,9 +10,12 @@ STAMP := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Two processes: one test file runs in one of them, with a PostgreSQL of its own; in the order of their names, since
-# the slowest files have the fewest tests and would come last, one by one.
-TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes, since most of the time is spent waiting: one test file runs in one of them, with a PostgreSQL of its own;
+# in the order of their names, since the slowest files have the fewest tests and would come last, one by one.
+TEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+
+# Dozens of processes are started by the tests: each would compile our sources anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup run test check fix lock clean chromium
 

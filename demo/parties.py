@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from domain.reviews import DecisionResult, ReviewDecision
 
-PATIENCE = 90.0
+PATIENCE = 120.0
 """Longest wait for anything, in seconds: long enough for a killed part to come back."""
 
 

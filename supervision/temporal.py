@@ -15,6 +15,7 @@ DYNAMIC_CONFIG = [
     "matching.enableFairness=true",  # off by default, and keys are then ignored silently
     "matching.numTaskqueueReadPartitions=1",  # order by priority and fairness holds within one partition only
     "matching.numTaskqueueWritePartitions=1",
+    'matching.longPollExpirationInterval="10s"',  # a worker that hangs is handed tasks for so long, instead of 60 s
 ]
 PRAGMAS = ["journal_mode=wal", "synchronous=normal"]
 """Five times the rate of the defaults, measured."""

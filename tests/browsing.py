@@ -11,6 +11,9 @@ from fastapi import FastAPI
 from playwright.async_api import Page, async_playwright
 
 SHOTS = os.environ.get("SONGDA_SHOTS")
+PHONE, WIDE = (390, "en"), (1300, "zh")
+LOOKS = [PHONE, WIDE] if SHOTS else [PHONE]
+"""(width in pixels, language) of what a journey is seen in. `test_every_page` sees every page in both."""
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from playwright.async_api import expect
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
@@ -164,4 +165,5 @@ def chromium() -> str:
         pytest.fail("Chromium is missing: `make chromium` installs it as root on Debian.")
     if not found:
         pytest.skip("Chromium is missing: `make chromium` installs it as root on Debian.")
+    expect.set_options(timeout=20_000)  # milliseconds, instead of 5 s: several suites may share a machine
     return found[0]

@@ -33,4 +33,4 @@ async def travelling(db: Database) -> AsyncIterator[tuple[Traveller, House]]:
 
 
 def client(traveller: Traveller, **headers: str) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=traveller.base, headers=traveller.bearer | headers, timeout=10)
+    return httpx2.AsyncClient(base_url=traveller.base, headers=traveller.bearer | headers, timeout=30)

@@ -105,7 +105,7 @@ async def desk(folder: Path, time_scale: float = 1.0) -> AsyncIterator[Desk]:
     async with (
         on_a_port(create_app(parts)) as url,
         on_a_port(door) as door_url,
-        httpx2.AsyncClient(base_url=url, trust_env=False) as http,
+        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
     ):
         yield Desk(url, keys, inner, http, door, door_url)
     running.cancel()

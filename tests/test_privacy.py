@@ -54,7 +54,7 @@ async def test_a_whole_run_leaves_nothing_private_behind() -> None:
 async def strangers(api: str, result: DemoResult) -> None:
     """Requests that fail, with something private in each: where a careless log would write it down."""
     who = result.customer
-    async with httpx2.AsyncClient(base_url=api, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=api, trust_env=False, timeout=30) as http:
         asked: list[Callable[[], Awaitable[httpx2.Response]]] = [
             lambda: http.get("/confirm", params={"token": "ce_0123456789abcdefghij"}),
             lambda: http.get("/reset", params={"token": "pr_0123456789abcdefghij"}),

@@ -15,7 +15,7 @@ from activities.domains import DomainActivities
 from domain.domains import NEEDED, DomainProgress, DomainState, LookRequest, RecordState
 from domain.ids import Process
 from workflows import visibility
-from workflows.outages import OUTAGES
+from workflows.outages import BRIEF, OUTAGES, OUTWARD
 
 Look = Callable[[DomainActivities, LookRequest], Awaitable[DomainProgress]]
 Act = Callable[[DomainActivities, Process], Awaitable[None]]
@@ -80,12 +80,12 @@ class DomainVerification:
 
     async def _ask(self, method: Look, request: LookRequest, summary: str) -> None:
         self._progress = await workflow.execute_activity_method(
-            method, request, start_to_close_timeout=timedelta(seconds=60), retry_policy=OUTAGES, summary=summary
+            method, request, start_to_close_timeout=OUTWARD, retry_policy=OUTAGES, summary=summary
         )
 
     async def _act(self, method: Act, process: Process, summary: str) -> None:
         await workflow.execute_activity_method(
-            method, process, start_to_close_timeout=timedelta(seconds=30), retry_policy=OUTAGES, summary=summary
+            method, process, start_to_close_timeout=BRIEF, retry_policy=OUTAGES, summary=summary
         )
 
 

@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.onboarding import Look, LookRequest, OnboardingActivities, ReminderRequest
 from domain.ids import Process
 from domain.onboarding import EMAIL_TRACK, OPEN, SMS_TRACK, SmsStage, Stage, Step
 from domain.onboarding_findings import Missing
 from workflows import visibility
+from workflows.outages import BRIEF, OUTAGES
 
 ROUNDS_PER_RUN = 150
 """A round writes at most some 20 events, so a run stays far below the 10,240 at which the server warns."""
-DATABASE = RetryPolicy(maximum_interval=dt.timedelta(seconds=30), non_retryable_error_types=["StaleEpoch"])
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ class Onboarding:
         seen = await workflow.execute_activity_method(
             OnboardingActivities.look,
             LookRequest(process, workflow.now()),
-            start_to_close_timeout=dt.timedelta(seconds=30),
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary="Read the facts, move the row along the path",
         )
         self._rounds += 1
@@ -101,8 +100,8 @@ class Onboarding:
         return await workflow.execute_activity_method(
             OnboardingActivities.remind,
             ReminderRequest(process, seen.changed, number, workflow.now()),
-            start_to_close_timeout=dt.timedelta(seconds=30),
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary=f"Reminder {number} of 3 for the step {seen.stage.value}",
         )
 
@@ -118,8 +117,8 @@ class Onboarding:
         await workflow.execute_activity_method(
             OnboardingActivities.close,
             process,
-            start_to_close_timeout=dt.timedelta(seconds=30),
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary="The account is gone: close the process",
         )
 

@@ -22,9 +22,7 @@ from domain.billing import (
 from domain.ids import Process
 from domain.money import plain_yuan
 from workflows import visibility
-from workflows.outages import OUTAGES
-
-SOON = timedelta(seconds=30)
+from workflows.outages import BRIEF, OUTAGES, OUTWARD
 
 
 @workflow.defn(name="Recharge")
@@ -62,7 +60,7 @@ class Recharge:
         await workflow.execute_activity_method(
             RechargeActivities.close,
             process,
-            start_to_close_timeout=SOON,
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="note the end",
         )
@@ -78,7 +76,7 @@ class Recharge:
         seen = await workflow.execute_activity_method(
             RechargeActivities.look,
             request,
-            start_to_close_timeout=SOON,
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="read the order's row",
         )
@@ -107,7 +105,7 @@ class Recharge:
         self._answer = await workflow.execute_activity_method(
             method,
             PaymentStep(process, workflow.now()),
-            start_to_close_timeout=timedelta(seconds=60),
+            start_to_close_timeout=OUTWARD,
             retry_policy=OUTAGES,
             summary="close the order, at the provider first" if seen.shut_due else "ask the provider for the order",
         )
@@ -122,7 +120,7 @@ class Recharge:
         await workflow.execute_activity_method(
             RechargeActivities.announce,
             process,
-            start_to_close_timeout=SOON,
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="mail the customer: credited",
         )

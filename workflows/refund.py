@@ -18,9 +18,7 @@ from domain.billing import (
 from domain.ids import Process
 from domain.money import plain_yuan
 from workflows import visibility
-from workflows.outages import OUTAGES
-
-SOON = timedelta(seconds=30)
+from workflows.outages import BRIEF, OUTAGES, OUTWARD
 
 
 @workflow.defn(name="Refund")
@@ -56,7 +54,7 @@ class Refund:
         await workflow.execute_activity_method(
             RefundActivities.close,
             process,
-            start_to_close_timeout=SOON,
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="note the end",
         )
@@ -70,7 +68,7 @@ class Refund:
         self._seen = await workflow.execute_activity_method(
             RefundActivities.look,
             RefundLookRequest(process, self._tries),
-            start_to_close_timeout=SOON,
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="read the payment's row",
         )
@@ -87,7 +85,7 @@ class Refund:
         answer = await workflow.execute_activity_method(
             RefundActivities.refund,
             PaymentStep(process, workflow.now()),
-            start_to_close_timeout=timedelta(seconds=60),
+            start_to_close_timeout=OUTWARD,
             retry_policy=OUTAGES,
             summary="give the money back at the provider, then post it",
         )
@@ -98,7 +96,7 @@ class Refund:
         await workflow.execute_activity_method(
             RefundActivities.announce,
             process,
-            start_to_close_timeout=SOON,
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="mail the customer: refunded",
         )

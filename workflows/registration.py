@@ -3,7 +3,6 @@
 import datetime as dt
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.registration import (
@@ -22,9 +21,7 @@ from domain.registration import (
     confirmation_fault,
 )
 from workflows import visibility
-
-DATABASE = RetryPolicy(maximum_interval=dt.timedelta(seconds=30), non_retryable_error_types=["StaleEpoch"])
-SOON = dt.timedelta(seconds=30)
+from workflows.outages import BRIEF, OUTAGES
 
 
 @workflow.defn(name="Registration")
@@ -65,8 +62,8 @@ class Registration:
         result = await workflow.execute_activity_method(
             RegistrationActivities.confirm,
             OperatorOrder(self._process, wish, workflow.now(), current.id if current else ""),
-            start_to_close_timeout=SOON,
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary="Quick registration by an operator",
         )
         self._nudged = True
@@ -85,8 +82,8 @@ class Registration:
         seen = await workflow.execute_activity_method(
             RegistrationActivities.look,
             RegistrationLookRequest(self._process, workflow.now()),
-            start_to_close_timeout=SOON,
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary="Read the registration",
         )
         self._seen = seen
@@ -98,8 +95,8 @@ class Registration:
         await workflow.execute_activity_method(
             RegistrationActivities.send_mail,
             MailOrder(self._process, number, workflow.now()),
-            start_to_close_timeout=SOON,
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary=f"Confirmation mail {number}",
         )
 
@@ -121,8 +118,8 @@ class Registration:
         await workflow.execute_activity_method(
             RegistrationActivities.close,
             self._process,
-            start_to_close_timeout=SOON,
-            retry_policy=DATABASE,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary="Close the process",
         )
 

@@ -31,7 +31,7 @@ from domain.reviews import (
 )
 from domain.times import SHANGHAI
 from workflows import visibility
-from workflows.outages import OUTAGES
+from workflows.outages import BRIEF, OUTAGES
 
 ACTOR = "temporal-ui"
 """The Temporal UI knows no person, so whatever name an update claims, this is what the audit says."""
@@ -163,7 +163,7 @@ class ReviewProcess:
 
     async def _act(self, method: Callable[[Any, Any], Awaitable[Any]], argument: object, summary: str) -> Any:
         return await workflow.execute_activity_method(
-            method, argument, start_to_close_timeout=timedelta(seconds=30), retry_policy=OUTAGES, summary=summary
+            method, argument, start_to_close_timeout=BRIEF, retry_policy=OUTAGES, summary=summary
         )
 
 

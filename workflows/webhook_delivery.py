@@ -4,23 +4,17 @@ import datetime as dt
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.webhooks import WebhookActivities
 from domain.ids import Process, iso
 from domain.webhooks import DeliveryProgress, Drained, DrainOrder, Stage
 from workflows import visibility
+from workflows.outages import BRIEF, OUTAGES
 
 LOOK_AFTER = timedelta(days=1)
 """An idle endpoint is looked at so often even when nobody nudges, which also prunes its log."""
 PASSES = 500
 """Passes of one run; then it continues as new, far before the limits of a history."""
-RETRY = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    maximum_interval=timedelta(minutes=1),
-    non_retryable_error_types=["StaleEpoch"],
-)
-QUICK = timedelta(seconds=30)
 
 
 @workflow.defn(name="WebhookDelivery")
@@ -64,8 +58,8 @@ class WebhookDeliveryWorkflow:
             WebhookActivities.drain,
             DrainOrder(process, workflow.now()),
             start_to_close_timeout=timedelta(seconds=90),
-            heartbeat_timeout=timedelta(seconds=40),
-            retry_policy=RETRY,
+            heartbeat_timeout=timedelta(seconds=20),
+            retry_policy=OUTAGES,
             summary="deliver pending events",
         )
         self._delivered += self._last.delivered
@@ -76,8 +70,8 @@ class WebhookDeliveryWorkflow:
             await workflow.execute_activity_method(
                 WebhookActivities.tell_owner,
                 DrainOrder(process, workflow.now()),
-                start_to_close_timeout=QUICK,
-                retry_policy=RETRY,
+                start_to_close_timeout=BRIEF,
+                retry_policy=OUTAGES,
                 summary="mail the owner that the endpoint is disabled",
             )
 
@@ -95,8 +89,8 @@ class WebhookDeliveryWorkflow:
         await workflow.execute_activity_method(
             WebhookActivities.close,
             process,
-            start_to_close_timeout=QUICK,
-            retry_policy=RETRY,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
             summary="forget what the deleted endpoint was owed",
         )
 

@@ -114,7 +114,7 @@ async def test_both_tracks_to_their_ends(alice: Traveller) -> None:
 
 
 async def test_strangers_are_refused(alice: Traveller) -> None:
-    async with httpx2.AsyncClient(base_url=alice.base) as http:
+    async with httpx2.AsyncClient(base_url=alice.base, timeout=30) as http:
         for route in ("/v1/onboarding", "/v1/onboarding/events"):
             answer = await http.get(route)
             assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")

@@ -110,7 +110,9 @@ async def test_leading_dots_arrive_unharmed(world: Parts) -> None:
     outcome = await connection.deliver(Mail("b@x.test", "dots@company.example", raw))
     await connection.close()
     assert outcome.kind is OutcomeKind.DELIVERED
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{world.config.web_port}", trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{world.config.web_port}", trust_env=False, timeout=30
+    ) as client:
         found = (await client.get("/mailbox/messages", params={"to": "dots@company.example"})).json()
         number = (found["messages"] if isinstance(found, dict) else found)[0]["id"]
         kept = (await client.get(f"/mailbox/messages/{number}/raw")).content

@@ -54,7 +54,7 @@ async def parts(config: SandboxConfig, endings: list[asyncio.Task[None]]) -> Asy
 @pytest.fixture
 async def api(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     base = f"http://127.0.0.1:{parts.config.web_port}"
-    async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
         yield client
 
 

@@ -107,7 +107,7 @@ async def test_what_is_owed_and_the_keys_outlive_a_kill(tmp_path: Path) -> None:
 
 async def test_the_whole_sandbox_has_it(config: SandboxConfig) -> None:
     base = f"http://127.0.0.1:{config.web_port}"
-    async with running(config) as parts, httpx2.AsyncClient(base_url=base, trust_env=False) as http:
+    async with running(config) as parts, httpx2.AsyncClient(base_url=base, trust_env=False, timeout=30) as http:
         said = (await http.get("/alipay/settings")).json()
         assert said["public_key"] == parts.pay_desk.keys.desk_public
         assert said["gateway_url"] == f"http://127.0.0.1:{config.web_port}/alipay/gateway.do"

@@ -28,7 +28,7 @@ async def test_ready_line_then_a_clean_end(tmp_path: Path, unused_base: int, sig
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
     assert line.startswith(f"sandbox ready: pages http://127.0.0.1:{unused_base + 1}/")
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
         assert (await client.get(f"http://127.0.0.1:{unused_base + 1}/healthz")).json() == {"ready": True}
     process.send_signal(signal_)
     out, err = await asyncio.wait_for(process.communicate(), 10)

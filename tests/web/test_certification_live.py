@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from domain.reviews import Decision
 from store.db import Database
 from tests.accounts_world import House, house
-from tests.browsing import opened, shoot
+from tests.browsing import LOOKS, opened, shoot
 from tests.certification_world import COMPANY, ENTERPRISE, PERSON, WHY, Applicant, at_the_door
 from tests.paper_samples import noise, pdf, picture
 
@@ -32,7 +32,7 @@ async def look(page: Page, name: str) -> None:
     assert await serious(page) == []
 
 
-@pytest.mark.parametrize(("language", "width"), [("zh", 1300), ("en", 390)])
+@pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_from_choosing_a_kind_to_a_corrected_draft(
     home: House, chromium: str, tmp_path: Path, language: str, width: int
 ) -> None:

@@ -19,7 +19,7 @@ from store.accounts import ContactRequest
 from store.columns import now
 from store.db import Database
 from tests.accounts_world import House, house
-from tests.browsing import SHOTS, on_a_port, shoot
+from tests.browsing import LOOKS, SHOTS, on_a_port, shoot
 from tests.operators_world import code_of, enrolled, signed
 from tests.template_world import GOOD, Author, author
 from tests.web.test_console_acts import with_papers
@@ -83,7 +83,7 @@ async def there(db: Database) -> House:
     return await house(db)
 
 
-@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("width", [width for width, _ in LOOKS])
 async def test_a_reviewer_signs_in_and_decides(db: Database, there: House, chromium: str, width: int) -> None:
     given, (alice, _) = await enrolled(there, "rita"), await two_versions(db)
     async with visiting(there.app, chromium, width) as (page, base, seen):
@@ -114,7 +114,7 @@ PAGES = ("", "staff", "calendar", "accounts/list", "audit/list")
 """With `SONGDA_SHOTS`, the others as well: they differ in columns and words."""
 
 
-@pytest.mark.parametrize(("width", "language"), [(1300, "zh"), (390, "en")])
+@pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_pages_of_an_administrator(db: Database, there: House, chromium: str, width: int, language: str) -> None:
     given, (alice, _) = await enrolled(there, "root", OperatorRole.ADMIN), await two_versions(db)
     lists = [path for view in LISTS if (path := f"{view.key}/list") not in PAGES]
@@ -141,7 +141,7 @@ async def grave(page: Page) -> list[str]:
     return [f"{e['id']}: {e['nodes'][0]['html'][:200]}" for e in found if e["impact"] in ("serious", "critical")]
 
 
-@pytest.mark.parametrize(("width", "language"), [(390, "en"), *([(1300, "zh")] if SHOTS else [])])
+@pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_an_application_is_rejected_part_by_part(
     db: Database, there: House, chromium: str, width: int, language: str
 ) -> None:

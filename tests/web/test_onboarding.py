@@ -21,6 +21,8 @@ from store.db import Database
 from tests.onboarding_world import Traveller, travelling
 
 SHOTS = os.environ.get("SONGDA_SHOTS")
+PATIENCE = 30.0
+"""Seconds that a page may take on a machine with something else to do."""
 
 
 @pytest.fixture
@@ -32,7 +34,10 @@ async def alice(db: Database) -> AsyncIterator[Traveller]:
 def browser(alice: Traveller, language: str = "zh") -> httpx2.AsyncClient:
     """A browser without script."""
     return httpx2.AsyncClient(
-        base_url=alice.base, cookies={"songda_session": alice.token}, headers={"accept-language": language}
+        base_url=alice.base,
+        cookies={"songda_session": alice.token},
+        headers={"accept-language": language},
+        timeout=PATIENCE,
     )
 
 
@@ -89,7 +94,7 @@ async def test_places_exist(alice: Traveller) -> None:
 
 
 async def test_strangers_sign_in_first(alice: Traveller) -> None:
-    async with httpx2.AsyncClient(base_url=alice.base) as http:
+    async with httpx2.AsyncClient(base_url=alice.base, timeout=PATIENCE) as http:
         for route in ("/portal/onboarding", "/portal/onboarding/steps", "/portal/onboarding/events"):
             answer = await http.get(route)
             assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login")

@@ -14,6 +14,7 @@ from playwright.async_api import Page, expect
 
 from demo.browser import added
 from demo.papers import IDENTITY, filing
+from tests.browsing import SHOTS
 from tests.paper_samples import noise
 from tests.travel import SOON, Journey, ours, travelling
 
@@ -162,7 +163,7 @@ async def writes_a_template(journey: Journey) -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("tongue", TONGUES, ids=lambda tongue: tongue.code)
+@pytest.mark.parametrize("tongue", TONGUES if SHOTS else TONGUES[:1], ids=lambda tongue: tongue.code)
 async def test_a_customer_is_certified_and_pays(stack: Journey, tongue: Tongue) -> None:
     customer, operator = await stack.other_window(tongue.locale), await stack.other_window(tongue.locale)
     await joins(customer, tongue, f"founder-{tongue.code}@company.example")

@@ -11,7 +11,7 @@ from domain.accounts import Role
 from store.columns import now
 from store.db import Database
 from tests.accounts_world import HERE, PASSWORD
-from tests.browsing import opened, shoot
+from tests.browsing import LOOKS, opened, shoot
 from tests.tenants_world import Two, two_accounts
 
 GUEST = "new.colleague@first.example"
@@ -66,7 +66,7 @@ async def _copied(two: Two, at: dt.datetime, state: str, count: int) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "language"), [(1300, "zh"), (390, "en")])
+@pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_pages_in_both_widths_and_languages(
     db: Database, chromium: str, width: int, language: str, tmp_path: Path
 ) -> None:

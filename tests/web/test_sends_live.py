@@ -10,7 +10,7 @@ from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from store.db import Database
 from tests import browsing
-from tests.browsing import shoot
+from tests.browsing import LOOKS, shoot
 from tests.sending_world import DELIVERED, FakeServers
 from tests.sends_doors import Browser, browser, deliver_once
 
@@ -71,7 +71,7 @@ async def test_progress_appears_by_itself(portal: Browser, db: Database, chromiu
         assert complaints == []
 
 
-@pytest.mark.parametrize("width", [390, 1300])
+@pytest.mark.parametrize("width", [width for width, _ in LOOKS])
 async def test_pages_fit_the_screen(portal: Browser, db: Database, chromium: str, width: int) -> None:
     sent = await portal.post("/portal/sends/new", portal.fields(recipients=LIST))
     await deliver_once(db, FakeServers(answer))

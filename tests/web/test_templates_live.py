@@ -10,6 +10,7 @@ from domain.reviews import Decision, Ruling
 from store import templates as rows
 from store.columns import now
 from store.db import Database
+from tests.browsing import LOOKS
 from tests.sends_doors import Browser, browser
 from tests.web.test_sends_live import opened, shoot
 
@@ -39,7 +40,7 @@ async def decide(portal: Browser, decision: Decision, reason: str) -> None:
         await rows.decide(session, view.version.id, Ruling(decision, "operator/o", reason), now())
 
 
-@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("width", [width for width, _ in LOOKS])
 async def test_a_template_from_the_form_to_its_approval(portal: Browser, chromium: str, width: int) -> None:
     async with opened(portal, chromium, width) as (page, base, complaints):
         await page.goto(f"{base}/portal/templates/new")
