@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.delivery import DeliveryActivities, PageResult
 from domain.ids import Process
+from workflows.outages import OUTAGES
 
 
 @workflow.defn(name="Delivery")
@@ -25,6 +25,6 @@ class DeliveryWorkflow:
             process,
             start_to_close_timeout=timedelta(seconds=60),
             heartbeat_timeout=timedelta(seconds=10),
-            retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20)),
+            retry_policy=OUTAGES,
             summary="speak to the recipients' mail servers",
         )

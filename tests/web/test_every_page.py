@@ -14,13 +14,11 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from store.db import Database
 from tests.accounts_world import HERE
-from tests.browsing import on_a_port
+from tests.browsing import PHONE, WIDE, on_a_port
 from tests.route_cases import STREAMS
 from tests.route_table import Call, Door, calls
 from tests.tenants_world import ALICE, Two, two_accounts
 
-WIDE, PHONE = (1300, "zh"), (390, "en")
-"""(width in pixels, language) of the two looks at each page."""
 GRAVE = {"serious", "critical"}
 RULES = {
     "resultTypes": ["violations"],
