@@ -24,7 +24,7 @@ async def has_ended(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
 async def at_rest(client: Client, handle: WorkflowHandle[Any, Any]) -> None:
     """Wait, in real time, until it does nothing and has nothing left to do."""
     quiet = 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while quiet < 2:
             await handle.query("progress")  # is answered after whatever the workflow was told before
             quiet = 0 if (await _described(client, handle)).pending_activities else quiet + 1

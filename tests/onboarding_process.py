@@ -56,7 +56,7 @@ async def running(
 
 async def stage_becomes(alice: Customer, stage: Stage) -> None:
     """Wait, in real time, for the row."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await alice.row()).stage != stage.value:
             await asyncio.sleep(0.02)
 
@@ -66,7 +66,7 @@ async def nudged(handle: WorkflowHandle[Onboarding, None]) -> OnboardingProgress
     await at_rest(handle._client, handle)  # else the look that counts may be one that began before the change
     before = (await handle.query(Onboarding.progress)).rounds
     await handle.signal(Onboarding.nudge)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (progress := await handle.query(Onboarding.progress)).rounds <= before:
             await asyncio.sleep(0.02)
     return progress

@@ -128,7 +128,7 @@ async def test_killed_between_answer_and_acknowledgement_an_event_is_sent_again_
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.01)
 

@@ -364,7 +364,7 @@ async def test_the_loop_does_all_of_it_and_outlives_faults(world: World) -> None
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await holds():
             await asyncio.sleep(0.02)
 

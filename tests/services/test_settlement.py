@@ -100,7 +100,7 @@ async def test_a_settler_waits_for_the_one_before_it(db: Database) -> None:
     async with db.raw() as connection:
         assert await settle_account(connection, customer.account, limit=1) == 1
         waiting = asyncio.create_task(second())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await db.pool.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
                 await asyncio.sleep(0.01)
     assert await waiting > 0
@@ -136,7 +136,7 @@ async def test_the_task_settles_by_itself(db: Database) -> None:
     await finish(db, ["delivered"])
     task = asyncio.create_task(Settlement(db).run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await standing(db, customer.account))[2]:
                 await asyncio.sleep(0.02)
     finally:

@@ -211,18 +211,18 @@ async def test_from_creation_to_the_log_over_reconcile_and_a_real_server(
 
 
 async def arrive(count: int, requests: Sequence[object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while len(requests) < count:
             await asyncio.sleep(0.02)
 
 
 async def logged(count: int, world: Hooks, name: Process) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(await world.attempts(name)) < count:
             await asyncio.sleep(0.02)
 
 
 async def until_idle(handle: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await handle.query("progress"))["stage"] != "idle":  # type: ignore[attr-defined]
             await asyncio.sleep(0.05)

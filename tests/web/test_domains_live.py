@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from temporalio.testing import ActivityEnvironment
 
 from activities.domains import DomainActivities
@@ -83,6 +83,23 @@ async def test_records_turn_up_while_the_page_is_open(house: Doors, dns: DnsWorl
         assert focused == "record-mx"
         await page.get_by_role("link", name="下一步：创建 API_USER").click()
         await expect(page.locator("input[name=domains]")).to_be_checked()
+        assert complaints == []
+
+
+async def test_a_look_between_the_page_and_its_first_question_is_seen(
+    house: Doors, dns: DnsWorld, chromium: str
+) -> None:
+    view = await watched(house, dns, house.owner)
+    await publish(dns, view, Purpose.SPF, Purpose.DKIM)
+
+    async def late(route: Route) -> None:
+        await look(house, dns, view)
+        await route.continue_()
+
+    async with opened(house, chromium) as (page, base, complaints):
+        await page.route("**/live", late, times=1)
+        await page.goto(f"{base}/portal/domains/{view.row.id}")
+        await expect(page.get_by_text("所需的解析记录均已生效", exact=False)).to_be_visible()
         assert complaints == []
 
 

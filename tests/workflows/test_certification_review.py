@@ -45,7 +45,7 @@ class Case:
         return await self.handle.execute_update("decide", decision, result_type=DecisionResult)
 
     async def waits(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await self.handle.query(CertificationReview.progress)).stage != "waiting":
                 await asyncio.sleep(0.02)
 

@@ -104,7 +104,7 @@ async def test_a_fault_inside_a_page_is_tried_again_and_says_nothing_of_the_data
 
 async def last_failure(handle: WorkflowHandle[DeliveryWorkflow, PageResult]) -> str:
     """What the Temporal UI shows of an activity that is being tried again."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             pending = (await handle.describe()).raw_description.pending_activities
             if pending and pending[0].HasField("last_failure"):

@@ -317,7 +317,7 @@ async def test_a_refund_that_fails_needs_a_person_and_a_nudge_tries_again(clock:
     assert await clock.shop.books() == {"clearing:alipay": -20_000, "prepaid": 10_000, "refunds": 10_000}
     await clock.shop.desk.fails(None)
     await handle.signal(Refund.nudge)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await handle.result() is PaymentState.REFUNDED
     assert await clock.shop.books() == PAID
     await keep(handle, "failed-then-refunded")

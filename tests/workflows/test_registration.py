@@ -67,7 +67,7 @@ async def running(env: WorkflowEnvironment, home: House, made: Registered) -> As
 
 async def mails_sent(handle: Handle, number: int) -> RegistrationProgress:
     """Wait, in real time, until so many mails were sent."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while (progress := await handle.query(Process_.progress)).mails_sent < number:
             await asyncio.sleep(0.02)
     return progress

@@ -91,7 +91,7 @@ class Case:
         return await self.handle.query(TemplateReview.progress)
 
     async def stage_becomes(self, stage: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await self.progress()).stage != stage:
                 await asyncio.sleep(0.02)
 

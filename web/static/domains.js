@@ -3,14 +3,14 @@
 
 const live = document.getElementById("live");
 const EVERY = 2000;
-let last = null;
+let last = null; // what the page came with may be older than the first answer, so that one always counts
 
 async function refresh() {
   if (document.hidden) return;
   const answer = await fetch(live.dataset.live, { headers: { accept: "text/html" }, redirect: "error" });
   if (!answer.ok) return;
   const html = await answer.text();
-  if (last !== null && html !== last) swap(html);
+  if (html !== last) swap(html);
   last = html;
 }
 

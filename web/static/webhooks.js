@@ -3,14 +3,14 @@
 
 const place = document.getElementById("live");
 const LOOK_EVERY = 2000;
-let shown = null;
+let shown = null; // what the page came with may be older than the first answer, so that one always counts
 
 async function look() {
   if (document.hidden || place.contains(document.activeElement)) return;
   const answer = await fetch(place.dataset.live, { redirect: "error" });
   if (!answer.ok) return;
   const html = await answer.text();
-  if (shown !== null && html !== shown) place.innerHTML = html;
+  if (html !== shown) place.innerHTML = html;
   shown = html;
 }
 
