@@ -7,6 +7,8 @@ from domain.errors import Refusal
 SHORTEST = 10
 LONGEST = 128
 """Characters; more would only make the hash slow."""
+LONGEST_TYPED = 1000
+"""Characters as typed: more is not even brought into its normal form, which takes time with the whole process."""
 
 _PLAIN_WORDS = ("password", "passw0rd", "qwertyuiop", "asdfghjkl", "letmein", "welcome", "iloveyou", "woaini", "admin",
                 "songda", "sendcloud", "changeme", "mima", "zhongguo")  # fmt: skip
@@ -23,6 +25,8 @@ def check_password(password: str, email: str, field: str = "password") -> None:
     """Raise a `Refusal` on `field`: too short, too long, the address itself, or among the first guesses."""
     if not password:
         raise Refusal("required", field=field)
+    if len(password) > LONGEST_TYPED:
+        raise Refusal("password_too_long", field=field, longest=LONGEST)
     known = normal_form(password).casefold()
     if len(known) < SHORTEST:
         raise Refusal("password_too_short", field=field, shortest=SHORTEST)

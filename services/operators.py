@@ -112,9 +112,9 @@ class Operators:
         """An own password, and the authenticator's first code: then they are in, with recovery codes to keep."""
         row = await self._holder(ticket)
         check_password(first.password, row.name)
+        await self._count_code(row, visitor)
         if await self._hashing.matches(first.password, row.password_hash):
             raise Refusal("password_common", field="password")
-        await self._count_code(row, visitor)
         hashed = await self._hashing.make(first.password)
         codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))
         async with self._base.db.begin() as session:

@@ -27,6 +27,8 @@ LEAST_SECONDS = 0.3
 """An answer to “forgot the password” takes at least this long, with an account or without."""
 RESETS_PER_ADDRESS = Limit("reset", 5, dt.timedelta(days=1))
 RESETS_PER_IP = Limit("reset-ip", 30, dt.timedelta(hours=1))
+LINKS_PER_IP = Limit("reset-link-ip", 60, dt.timedelta(hours=1))
+"""Links that are followed with a password, right or not: each may cost a hash."""
 CHANGES = Limit("change-password", 10, dt.timedelta(minutes=15))
 
 
@@ -88,14 +90,14 @@ class Passwords:
     async def reset_possible(self, token: str) -> bool:
         """Whether the link still works; it is not used up."""
         async with self._base.db.read() as session:
-            link = await rows.link(session, self._base.vault.digest(token), RESET)
-        return link is not None and link.used_at is None and link.expires_at > now()
+            return _works(await rows.link(session, self._base.vault.digest(token), RESET))
 
-    async def reset(self, token: str, wanted: str) -> None:
-        """Set a new password by link, once; every session of the member ends."""
+    async def reset(self, token: str, wanted: str, visitor: Visitor) -> None:
+        """Set a new password by link, once; every session of the member ends. Raises `link_invalid` before any work."""
+        await self._limits.take((LINKS_PER_IP, visitor.ip))
         async with self._base.db.read() as session:
-            known = await rows.link(session, self._base.vault.digest(token), RESET)
-        check_password(wanted, known.email if known else "")
+            link = _working(await rows.link(session, self._base.vault.digest(token), RESET))
+        check_password(wanted, link.email)
         made = await self._hashing.make(wanted)
         async with self._base.db.begin() as session:
             member = await self._use(session, token)
@@ -106,11 +108,8 @@ class Passwords:
 
     async def _use(self, session: Session, token: str) -> rows.Member:
         """The member of an unused link, which is used now."""
-        at = now()
-        link = await rows.link(session, self._base.vault.digest(token), RESET, lock=True)
-        if link is None or link.used_at is not None or link.expires_at <= at:
-            raise Refusal("link_invalid", field="token")
-        link.used_at = at
+        link = _working(await rows.link(session, self._base.vault.digest(token), RESET, lock=True))
+        link.used_at = now()
         member = await session.get(rows.Member, link.member_id, with_for_update=True)
         if member is None or member.email != link.email:
             raise Refusal("link_invalid", field="token")
@@ -128,6 +127,16 @@ class Passwords:
         key = f"password-changed/{member.id}/{self._base.vault.digest(member.password_hash).hex()[:16]}"
         language = account.language if account else "zh"
         await send_notice(self._base.db, Notice.PASSWORD_CHANGED, member.email, language, variables, key)
+
+
+def _works(link: rows.LinkToken | None) -> bool:
+    return link is not None and link.used_at is None and link.expires_at > now()
+
+
+def _working(link: rows.LinkToken | None) -> rows.LinkToken:
+    if link is None or not _works(link):
+        raise Refusal("link_invalid", field="token")
+    return link
 
 
 async def _noted(session: Session, action: str, member: rows.Member) -> None:

@@ -159,9 +159,9 @@ async def ask_reset(body: ResetRequest, served: Served, visitor: Visiting) -> No
 
 
 @router.post("/password-resets/complete", status_code=204, summary="Set a new password by the link of the mail")
-async def reset(body: Reset, served: Served) -> None:
-    """Every session of the member ends."""
-    await served.passwords.reset(body.token, body.password)
+async def reset(body: Reset, served: Served, visitor: Visiting) -> None:
+    """Every session of the member ends. A link works once; sixty tries an hour."""
+    await served.passwords.reset(body.token, body.password, visitor)
 
 
 @router.post("/contact", status_code=201, summary="Write to support")

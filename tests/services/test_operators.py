@@ -116,6 +116,17 @@ async def test_a_first_sign_in_sets_password_and_authenticator(there: Bureau) ->
     assert not any(code in str(row.recovery_digests) for code in made.recovery_codes)
 
 
+async def test_a_first_sign_in_hashes_only_what_is_counted(there: Bureau) -> None:
+    root, desk = await signed(there, "root", OperatorRole.ADMIN), there.services.operators
+    given = await there.services.staff.add(root.operator, "sam", ["support"])
+    ticket = (await desk.present("sam", given.password, DESK)).token
+    await desk.enrolment(ticket)
+    same = FirstSignIn(given.password, "000000")
+    for _ in range(CODES_HERE.count):
+        assert await refusal_of(desk.enrol(ticket, same, DESK)) == "password_common"
+    assert await refusal_of(desk.enrol(ticket, same, DESK)) == "too_many_requests"
+
+
 async def test_a_sign_in_makes_a_new_session_and_ends_the_one_the_browser_had(there: Bureau) -> None:
     first = await signed(there)
     desk = there.services.operators

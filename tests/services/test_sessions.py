@@ -65,6 +65,23 @@ async def test_an_unknown_address_costs_a_hash_too(db: Database, monkeypatch: py
     assert all(stored.startswith("$argon2id$") for stored in asked)
 
 
+async def test_a_password_of_megabytes_is_not_looked_at(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its normal form alone would keep the process busy, for strangers and before anything is counted."""
+    home = await house(db)
+    await home.member()
+    lengths: list[int] = []
+
+    def watched(form: str, text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    monkeypatch.setattr("domain.passwords.unicodedata.normalize", watched)
+    huge = PASSWORD + "\u0301" * 2**20
+    assert (await refused(home.services.sessions.sign_in(ALICE, huge, HERE))).code == "sign_in_failed"
+    assert (await refused(home.register(BOB, huge))).code == "password_too_long"
+    assert max(lengths) <= 1000
+
+
 async def test_guessing_is_stopped_even_in_parallel_and_the_owner_elsewhere_is_not(db: Database) -> None:
     home = await house(db)
     await home.member()
@@ -213,12 +230,12 @@ async def test_a_reset_link_works_once_and_ends_every_session(db: Database) -> N
     await home.services.passwords.ask_reset(ALICE.upper(), HERE)
     mail = (await home.mails())[-1]
     assert (mail.label, mail.to) == ("reset-password", ALICE)
-    weak = await refused(home.services.passwords.reset(mail.token, ALICE))
+    weak = await refused(home.services.passwords.reset(mail.token, ALICE, HERE))
     assert weak.code == "password_is_address"
-    await home.services.passwords.reset(mail.token, NEW_PASSWORD)
+    await home.services.passwords.reset(mail.token, NEW_PASSWORD, HERE)
     assert (await refused(home.services.accounts.caller(signed.token))).code == "unauthenticated"
     assert await signed_in(home, NEW_PASSWORD)
-    again = await refused(home.services.passwords.reset(mail.token, "yet another few words"))
+    again = await refused(home.services.passwords.reset(mail.token, "yet another few words", HERE))
     assert again.code == "link_invalid"
     assert not await home.services.passwords.reset_possible(mail.token)
 
@@ -228,7 +245,7 @@ async def test_reset_links_at_once_count_once(db: Database) -> None:
     await home.member()
     await home.services.passwords.ask_reset(ALICE, HERE)
     token = (await home.mails(ALICE))[-1].token
-    tries = [home.services.passwords.reset(token, f"{NEW_PASSWORD} {n}") for n in range(3)]
+    tries = [home.services.passwords.reset(token, f"{NEW_PASSWORD} {n}", HERE) for n in range(3)]
     answers = await asyncio.gather(*tries, return_exceptions=True)
     assert [type(answer) for answer in answers].count(type(None)) == 1
 
@@ -239,20 +256,20 @@ async def test_a_newer_reset_link_kills_the_older(db: Database) -> None:
     for _ in range(2):
         await home.services.passwords.ask_reset(ALICE, HERE)
     older, newer = [mail.token for mail in await home.mails(ALICE) if mail.label == "reset-password"]
-    assert (await refused(home.services.passwords.reset(older, NEW_PASSWORD))).code == "link_invalid"
-    await home.services.passwords.reset(newer, NEW_PASSWORD)
+    assert (await refused(home.services.passwords.reset(older, NEW_PASSWORD, HERE))).code == "link_invalid"
+    await home.services.passwords.reset(newer, NEW_PASSWORD, HERE)
 
 
 async def test_an_expired_reset_link_and_a_confirmation_link_reset_nothing(db: Database) -> None:
     home = await house(db)
     await home.member()
     confirmation = (await home.mails(ALICE))[0].token
-    assert (await refused(home.services.passwords.reset(confirmation, NEW_PASSWORD))).code == "link_invalid"
+    assert (await refused(home.services.passwords.reset(confirmation, NEW_PASSWORD, HERE))).code == "link_invalid"
     await home.services.passwords.ask_reset(ALICE, HERE)
     async with db.begin() as session:
         await session.exec(update(LinkToken).values(expires_at=now() - dt.timedelta(seconds=1)))
     token = (await home.mails(ALICE))[-1].token
-    assert (await refused(home.services.passwords.reset(token, NEW_PASSWORD))).code == "link_invalid"
+    assert (await refused(home.services.passwords.reset(token, NEW_PASSWORD, HERE))).code == "link_invalid"
 
 
 async def test_asking_for_a_reset_tells_nothing_about_the_address(db: Database) -> None:

@@ -44,6 +44,7 @@ PAGES = [
     Guess("/register", 60, REGISTER, "email"),
     Guess("/contact", 5, LETTER),
     Guess("/invitation", 60, {"token": "in_guess", "password": WORDS, "repeated": WORDS}),
+    Guess("/reset", 60, {"token": "pr_guess", "password": WORDS, "repeated": WORDS}),
     Guess("/console/login", 5, {"name": "rita", "password": WRONG}),
     Guess("/console/login", 60, {"password": WRONG}, "name"),
 ]
@@ -53,6 +54,7 @@ API = [
     Guess("/v1/registrations", 10, REGISTER | {"email": "new@customer.example"}),
     Guess("/v1/contact", 5, LETTER),
     Guess("/v1/invitations/accept", 60, {"token": "in_guess", "password": WORDS}),
+    Guess("/v1/password-resets/complete", 60, {"token": "pr_guess", "password": WORDS}),
 ]
 
 
@@ -100,6 +102,25 @@ async def test_guessing_is_stopped(db: Database, guess: Guess, request: pytest.F
         assert int(stopped.headers["retry-after"]) > 0
     else:
         assert "操作过于频繁" in stopped.text
+
+
+LINKS = [guess for guess in (*PAGES, *API) if "token" in guess.fields]
+
+
+@pytest.mark.parametrize("guess", LINKS, ids=str)
+async def test_a_link_that_nobody_sent_costs_no_hash(
+    db: Database, guess: Guess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, made_for = await made(db), []
+
+    async def make(_: object, password: str) -> str:
+        made_for.append(password)
+        return "-"
+
+    monkeypatch.setattr("services.hashing.Hashing.make", make)
+    async with home.browser() as client:
+        answer = await knocked(client, guess, 0, csrf_of(await client.get("/login")))
+    assert (answer.status_code, made_for) == (410, [])
 
 
 async def test_a_forwarded_address_that_the_client_made_up_does_not_help(db: Database) -> None:

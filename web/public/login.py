@@ -75,12 +75,14 @@ async def reset_page(request: Request, token: str = "") -> Response:
 
 
 @router.post("/reset")
-async def reset(request: Request, token: Text = "", password: Text = "", repeated: Text = "") -> Response:
+async def reset(
+    request: Request, visitor: Visiting, token: Text = "", password: Text = "", repeated: Text = ""
+) -> Response:
     _ = translator(request)
     try:
         if password != repeated:
             raise Refusal("passwords_differ", field="repeated")
-        await served(request).passwords.reset(token, password)
+        await served(request).passwords.reset(token, password, visitor)
     except Refusal as refusal:
         possible = refusal.code != "link_invalid"
         return again(request, "public/reset.html", refusal, {}, token=token, possible=possible)
