@@ -100,13 +100,16 @@ class Members:
         return found[0]
 
     async def invite(self, caller: Caller, email: str, role: str) -> MemberView:
-        """Mail a link that makes its reader a member. Raises `Refusal` on `email` or `role`."""
+        """Mail a link that makes its reader a member. Raises `Refusal` on `email` or `role`.
+
+        Every try is counted. Whether the address belongs to another account is for the link's reader to learn.
+        """
         require(caller, Right.MEMBERS)
         address, wanted = address_of(email), grantable(role)
+        await self._limits.take(*_mails(caller, address))
         async with self._base.db.begin() as session:
             account = await self._account(session, caller)
             await self._require_free(session, account, address)
-            await self._take(session, caller, address)
             member = Member(
                 account_id=account.id, email=address, password_hash="", role=wanted.value, invited_by=caller.member_id
             )
@@ -121,8 +124,6 @@ class Members:
         known = await rows.by_address(session, account.id, address)
         if known is not None:
             raise Refusal("member_exists" if known.email_confirmed_at else "invitation_open", field="email")
-        if await accounts.confirmed_member(session, address) is not None:
-            raise Refusal("member_address_unusable", field="email")
         if await rows.count(session, account.id) >= MAX_MEMBERS:
             raise Refusal("too_many_members", limit=MAX_MEMBERS)
 
@@ -134,7 +135,8 @@ class Members:
             member = await self._present(session, caller, member_id)
             if member.email_confirmed_at is not None:
                 raise Refusal("member_active")
-            await self._take(session, caller, member.email)
+            for limit, subject in _mails(caller, member.email):
+                await self._limits.take_in(session, limit, subject)
             letter = await self._letter(session, caller, account, member)
             await _note(session, caller, "member.invited_again", member)
         await self._mail(letter)
@@ -261,10 +263,6 @@ class Members:
             raise Refusal("not_found", what="member")
         return member
 
-    async def _take(self, session: Session, caller: Caller, address: str) -> None:
-        await self._limits.take_in(session, PER_ACCOUNT, str(caller.account_id))
-        await self._limits.take_in(session, PER_ADDRESS, address)
-
     async def _void(self, session: Session, member: Member, at: dt.datetime) -> None:
         for purpose in (rows.INVITE, "reset"):
             await accounts.void_links(session, member.id, purpose, at)
@@ -292,6 +290,11 @@ class Members:
         key = f"invitation/{letter.link.id}"
         language = letter.account.language
         await send_notice(self._base.db, Notice.INVITATION, letter.link.email, language, variables, key)
+
+
+def _mails(caller: Caller, address: str) -> tuple[tuple[Limit, str], ...]:
+    """What one more mail to this address counts against."""
+    return (PER_ACCOUNT, str(caller.account_id)), (PER_ADDRESS, address)
 
 
 def _refuse_owner(member: Member) -> None:

@@ -66,7 +66,7 @@ async def index(served: Served, caller: MemberCaller) -> MemberList:
 
 @router.post("/members", status_code=201, summary="Invite a member")
 async def invite(body: NewMember, served: Served, caller: MemberCaller) -> MemberOut:
-    """Mails a link that is valid for seven days and works once."""
+    """Mails a link that is valid for seven days and works once. Answers alike whether the address has an account."""
     return _shown(await served.members.invite(caller, body.email, body.role))
 
 

@@ -33,12 +33,6 @@ register(
     ("This address has been invited already.", "Send the invitation again, or withdraw it first."),
 )
 register(
-    "member_address_unusable",
-    409,
-    ("这个邮箱不能加入本账户。", "请对方提供另一个邮箱地址。"),
-    ("This address cannot join the account.", "Ask the person for another address."),
-)
-register(
     "too_many_members",
     409,
     ("成员（含未接受的邀请）已达上限 {limit} 个。", "请先移除不再需要的成员或邀请。"),
