@@ -37,6 +37,7 @@ from gateways.http import Guard, HttpPoster
 from gateways.smtp import SmtpOptions, SmtpTransport
 from services import discreet_logs
 from services.clockwork import Clockwork
+from services.private_process import keep_private
 from services.relay import Relay
 from services.settlement import Settlement
 from settings import Settings
@@ -177,6 +178,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    keep_private()
     discreet_logs.install()
     tools = await make_tools(settings)
     deliveries = delivery_activities(tools)

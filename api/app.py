@@ -28,6 +28,7 @@ from services import discreet_logs
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
+from services.private_process import keep_private
 from settings import Settings
 from store.db import Database
 from store.papers import PaperStore
@@ -37,6 +38,7 @@ from web.app import mount
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    keep_private()
     discreet_logs.install()
     db = await Database.open(settings.database_url)
     client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace, lazy=True)

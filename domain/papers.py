@@ -51,14 +51,23 @@ class Paper:
 
 
 def sanitise(data: bytes) -> Paper:
-    """The paper anew. Raises `Refusal` on field `file`: empty, too large, another type, two types, damaged, locked."""
+    """The paper anew. Raises `Refusal` on field `file`: empty, too large, another type, two types, damaged, locked.
+
+    What comes out is bounded like what comes in: a PDF of some kilobytes may unpack to anything.
+    """
     if not data:
         raise Refusal("paper_empty", field=FIELD)
-    if len(data) > MAX_BYTES:
-        raise Refusal("paper_too_large", field=FIELD, megabytes=MAX_BYTES // 2**20)
+    _require_size(data)
     kind = sniff(data)
     _require_one_format(data, kind)
-    return Paper(kind, _clean_pdf(data)) if kind is PaperType.PDF else _redraw(data, kind)
+    paper = Paper(kind, _clean_pdf(data)) if kind is PaperType.PDF else _redraw(data, kind)
+    _require_size(paper.data)
+    return paper
+
+
+def _require_size(data: bytes) -> None:
+    if len(data) > MAX_BYTES:
+        raise Refusal("paper_too_large", field=FIELD, megabytes=MAX_BYTES // 2**20)
 
 
 def sniff(data: bytes) -> PaperType:

@@ -10,7 +10,7 @@ import json
 import os
 import resource
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import structlog
 
@@ -24,6 +24,10 @@ MEMORY = 1_280 * 2**20
 CPU_SECONDS = 20
 PATIENCE = 40.0
 """Seconds of real time; a machine that is busy may need more than the CPU's own."""
+HEAD = 1_024
+"""Bytes that the answer's first line may have."""
+LONGEST = HEAD + MAX_BYTES
+"""Bytes of an answer."""
 _PROGRAM = "from services.paper_process import main; main()"
 
 
@@ -39,34 +43,65 @@ class PaperWorkshop:
             return sanitise(data)  # refuses, without any decoder
         async with self._room:
             answer = await _elsewhere(data)
-        head, _, body = answer.partition(b"\n")
-        if not head:
-            raise Refusal("paper_damaged", field=FIELD)
-        told = json.loads(head)
-        if "refused" in told:
-            raise Refusal(told["refused"], field=FIELD, **told["params"])
-        return Paper(PaperType(told["type"]), body)
+        try:
+            return _understood(answer)
+        except (ValueError, LookupError, TypeError) as error:  # no words of ours: it died, or is ours no longer
+            raise Refusal("paper_damaged", field=FIELD) from error
+
+
+def _understood(answer: bytes) -> Paper:
+    """The paper that the answer brings. Raises its refusal, and whatever else when it is no answer of ours."""
+    head, _, body = answer.partition(b"\n")
+    if len(head) > HEAD:
+        raise ValueError("no first line")
+    told = json.loads(head)
+    if "refused" in told:
+        raise Refusal(told["refused"], field=FIELD, **told["params"])
+    return Paper(PaperType(told["type"]), body)
 
 
 async def _elsewhere(data: bytes) -> bytes:
-    """What the process answers; nothing when it died or took too long."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _PROGRAM),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    """What the process answers; nothing when it died, took too long or would not stop."""
+    transport, talk = await asyncio.get_running_loop().subprocess_exec(
+        _Talk, sys.executable, "-c", _PROGRAM, stderr=asyncio.subprocess.DEVNULL,
         env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )  # fmt: skip
     try:
-        answer, _ = await asyncio.wait_for(process.communicate(data), PATIENCE)
-    except TimeoutError:
-        answer = b""
+        talk.give(data)
+        await asyncio.wait([talk.ended], timeout=PATIENCE)
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        log.warning("paper_process_died", returncode=process.returncode, size=len(data))
+        transport.close()  # ends the process, if it is there still
+        await talk.ended
+    if transport.get_returncode() or len(talk.answer) > LONGEST:
+        log.warning("paper_process_died", returncode=transport.get_returncode(), size=len(data), said=len(talk.answer))
         return b""
-    return answer
+    return bytes(talk.answer)
+
+
+class _Talk(asyncio.SubprocessProtocol):
+    """A file goes in, the answer comes out. A process that says more than any paper needs is ended at once: what
+    `communicate()` would collect is bounded by nothing."""
+
+    def __init__(self) -> None:
+        self.answer = bytearray()
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def give(self, data: bytes) -> None:
+        pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        pipe.write(data)
+        pipe.close()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if len(self.answer) <= LONGEST:
+            self.answer += data
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set_result(None)
 
 
 def main() -> None:

@@ -82,13 +82,23 @@ ACTING = (
 
 def object_stream_bomb(size: int) -> bytes:
     """A small PDF whose object stream unpacks to `size` bytes, inside the library, before anybody can look."""
-    packed = zlib.compress(b"1 0 " + b" " * size + b"null", 9)
+    return _packed(b" " * size + b"null", b"/Resources<<>>/Contents 1 0 R")
+
+
+def swelling(size: int) -> bytes:
+    """A small PDF with a string of `size` bytes below its page's resources: whoever writes it anew writes it whole."""
+    return _packed(b"(" + b"A" * size + b")", b"/Resources<</X 1 0 R>>")
+
+
+def _packed(content: bytes, page: bytes) -> bytes:
+    """One page, and object 1 with this content in a compressed object stream."""
+    packed = zlib.compress(b"1 0 " + content, 9)
     objects = [
         b"2 0 obj\n<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n" % len(packed)
         + packed + b"\nendstream endobj\n",
         b"3 0 obj\n<</Type/Catalog/Pages 4 0 R>>endobj\n",
         b"4 0 obj\n<</Type/Pages/Count 1/Kids[5 0 R]>>endobj\n",
-        b"5 0 obj\n<</Type/Page/Parent 4 0 R/MediaBox[0 0 9 9]/Resources<<>>/Contents 1 0 R>>endobj\n",
+        b"5 0 obj\n<</Type/Page/Parent 4 0 R/MediaBox[0 0 9 9]%s>>endobj\n" % page,
     ]  # fmt: skip
     body, rows = b"%PDF-1.5\n", b"\0" * 6 + b"\2" + (2).to_bytes(4, "big") + b"\0"
     for each in objects:

@@ -53,6 +53,7 @@ BAD = {
     "locked pdf": (pdf(encryption=pikepdf.Encryption(owner="a", user="b")), "paper_encrypted"),
     "restricted pdf": (pdf(encryption=pikepdf.Encryption(owner="a", user="")), "paper_encrypted"),
     "long pdf": (pdf(MAX_PAGES + 1), "paper_too_many_pages"),
+    "pdf that swells": (samples.swelling(MAX_BYTES), "paper_too_large"),
 }
 
 
@@ -118,6 +119,12 @@ def test_an_armed_pdf_is_disarmed_and_keeps_its_pages() -> None:
         plain = io.BytesIO()
         document.save(plain, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.all)
     assert [word for word in ACTING if word in plain.getvalue()] == []
+
+
+def test_a_pdf_that_unpacks_to_less_than_the_limit_is_kept() -> None:
+    small = samples.swelling(MAX_BYTES // 2)
+    assert len(small) < 30_000
+    assert MAX_BYTES // 2 < len(sanitise(small).data) <= MAX_BYTES
 
 
 def test_the_same_bytes_come_out_again() -> None:

@@ -1,12 +1,15 @@
 """Uploads are taken apart behind a wall: what kills the decoder kills nothing else."""
 
+import asyncio
+import tracemalloc
+
 import pytest
 
 from domain.errors import Refusal
 from domain.papers import MAX_BYTES, PaperType
 from services import paper_process
 from services.paper_process import PaperWorkshop
-from tests.paper_samples import archive, noise, object_stream_bomb, pdf, picture
+from tests.paper_samples import archive, noise, object_stream_bomb, pdf, picture, swelling
 
 
 async def code(data: bytes) -> str:
@@ -47,6 +50,38 @@ async def test_a_file_that_takes_all_memory_takes_none_of_ours(monkeypatch: pyte
     else:
         assert len(kept.data) < 10_000, "the library gave the stream up"
     assert (await PaperWorkshop().sanitise(picture())).media_type is PaperType.JPEG
+
+
+async def test_what_swells_is_refused_before_it_reaches_us() -> None:
+    """60 KB that become 60 MB when they are written anew, within all limits of the process."""
+    swollen = swelling(60_000_000)
+    assert len(swollen) < 100_000
+    assert await code(swollen) == "paper_too_large"
+
+
+@pytest.mark.parametrize(
+    "said", ["b'x' * 2**20", "b'\\n' + b'x' * 2**20", "b'{\"type\": \"image/png\"}\\n' + b'x' * 2**20"]
+)
+async def test_a_process_that_never_stops_talking_is_not_listened_to(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """What a decoder answers that somebody broke into: of more than a paper's size nothing is kept."""
+    endless = f"import sys\nwhile True: sys.stdout.buffer.write({said})"
+    monkeypatch.setattr(paper_process, "_PROGRAM", endless)
+    monkeypatch.setattr(paper_process, "PATIENCE", 600.0)
+    tracemalloc.start()
+    try:
+        assert await asyncio.wait_for(code(picture()), 30) == "paper_damaged"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * MAX_BYTES
+
+
+@pytest.mark.parametrize("said", ["hello", "[]", "{}", '{"type": "text/html"}', '{"refused": 1}', "x" * 2_000])
+async def test_what_is_no_answer_of_ours_is_a_damaged_file(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setattr(paper_process, "_PROGRAM", f"import sys; sys.stdin.buffer.read(); print({said!r})")
+    assert await code(picture()) == "paper_damaged"
 
 
 async def test_a_process_that_dies_or_hangs_is_a_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
