@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     """Of reviewers, Asia/Shanghai; days by the published calendar and the console's own."""
     template_review_minutes: int = Field(240, gt=0)
     """Working minutes within which an e-mail template is reviewed."""
-    certification_review_minutes: int = Field(450, gt=0)
-    """Working minutes within which a certification is reviewed: one working day."""
+    certification_review_minutes: int | None = Field(None, gt=0)
+    """Working minutes within which a certification is reviewed; None: one day of `working_hours`."""
 
     documents_url: str = "file:///var/lib/songda/documents"
     """Where papers are kept, sealed: `file://` folder or `s3://bucket/prefix`; never below a web root."""

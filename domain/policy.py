@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from domain.ids import Kind
+from domain.working_hours import day_length
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Policy:
     lead_email: str = "support@songda.example"
     working_hours: str = "09:00-12:00,13:30-18:00"
     template_review_minutes: int = 240
-    certification_review_minutes: int = 450
+    certification_review_minutes: int | None = None
+    """None: one working day, as long as `working_hours` make it."""
     email_price_micro: int = 4_500
     paid_daily_quota: int = 10_000
     recharge_min_fen: int = 1_000
@@ -35,8 +37,8 @@ class Policy:
         minutes = {
             Kind.TEMPLATE_REVIEW: self.template_review_minutes,
             Kind.CERTIFICATION_REVIEW: self.certification_review_minutes,
-        }
-        return dt.timedelta(minutes=minutes[kind])
+        }[kind]
+        return day_length(self.working_hours) if minutes is None else dt.timedelta(minutes=minutes)
 
     def scaled(self, interval: dt.timedelta) -> dt.timedelta:
         """An interval of production, as it is here."""

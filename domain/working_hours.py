@@ -26,6 +26,11 @@ def read_hours(text: str) -> tuple[Period, ...]:
     return periods
 
 
+def day_length(hours: str) -> dt.timedelta:
+    """How long a working day is. Raises `ValueError` as `read_hours`."""
+    return sum((each.closes - each.opens for each in read_hours(hours)), dt.timedelta())
+
+
 def _period(text: str) -> Period:
     found = _PERIOD.fullmatch(text)
     if found is None:
