@@ -9,15 +9,16 @@ from domain.errors import Refusal
 
 MICRO_PER_FEN = 10_000
 CURRENCY = "CNY"
-_AMOUNT = re.compile(r"(\d{1,9})(?:\.(\d{1,2}))?")
+_AMOUNT = re.compile(r"([0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{3}){1,2})(?:\.([0-9]{1,2}))?")
+"""A comma stands between thousands or it is a slip: `100,50` is no amount, least of all 10,050 yuan."""
 
 
 def parse_fen(text: str, field: str = "amount") -> int:
-    """`100`, `100.5` or `100.50` yuan as fen. Raises the refusal `amount_malformed`."""
-    match = _AMOUNT.fullmatch(text.strip().removeprefix("¥").replace(",", ""))
+    """`100`, `100.5`, `100.50` or `1,000.50` yuan as fen. Raises the refusal `amount_malformed`."""
+    match = _AMOUNT.fullmatch(text.strip().removeprefix("¥"))
     if match is None:
         raise Refusal("amount_malformed", field=field)
-    return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
+    return int(match[1].replace(",", "")) * 100 + int((match[2] or "0").ljust(2, "0"))
 
 
 def plain_yuan(fen: int) -> str:

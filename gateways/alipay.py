@@ -1,7 +1,8 @@
 """Alipay over its open API (RSA2, `alipay.trade.*`), through python-alipay-sdk; the sandbox's pay desk speaks it too.
 
 Sources: Alipay open documents 203/105286 (asynchronous notifications), 028r8t (trade interfaces), 200/106120 (signed
-answers). Its times are Asia/Shanghai without a zone, its amounts yuan with two decimals.
+answers), api_1/alipay.trade.fastpay.refund.query (what a refund came to). Its times are Asia/Shanghai without a zone,
+its amounts yuan with two decimals.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ _NOT_OPEN = frozenset({"ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALI
 _TRY_LATER = frozenset({"ACQ.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR", "isp.unknow-error"})
 _PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 _CLOSED = "TRADE_CLOSED"
+_REFUNDED = "REFUND_SUCCESS"
 _CURRENCIES = ("trans_currency", "settle_currency", "pay_currency")
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -112,7 +114,7 @@ class AlipayDesk:
         return ProviderAnswer.CLOSED
 
     async def refund(self, order: RefundOrder) -> None:
-        """Give money back, once per `order.request`. Raises as `query` does."""
+        """Give money back, once per `order.request`. Raises as `query` does, unless the money moved, now or before."""
         content = {
             "trade_no": order.transaction,
             "out_trade_no": order.number,
@@ -124,6 +126,24 @@ class AlipayDesk:
         _require_ok(answer)
         if answer.get("trade_no") != order.transaction:
             raise ProviderTrouble("answer-number")
+        if answer.get("fund_change") != "Y":  # nothing moved by this request: a repeat, or not refunded at all
+            await self._require_refunded(order)
+
+    async def _require_refunded(self, order: RefundOrder) -> None:
+        """Code 10000 says of this question only that it was understood. Raises as `query` does."""
+        content = {
+            "trade_no": order.transaction,
+            "out_trade_no": order.number,
+            "out_request_no": order.request,
+        }
+        answer = await self._call("alipay.trade.fastpay.refund.query", content)
+        _require_ok(answer)
+        if answer.get("refund_status") != _REFUNDED:  # left out: not received, or not made
+            raise ProviderTrouble("not-refunded")
+        if (answer.get("trade_no"), answer.get("out_request_no")) != (order.transaction, order.request):
+            raise ProviderTrouble("answer-number")
+        if not _is_amount(answer.get("refund_amount"), order.amount_fen):
+            raise ProviderTrouble("answer-amount")
 
     def _is_signed(self, form: Mapping[str, str]) -> bool:
         data = dict(form)
@@ -187,6 +207,14 @@ def _fen(amount: str) -> int:
         return parse_fen(amount)
     except Refusal:
         raise NoticeRefused("amount") from None
+
+
+def _is_amount(said: str | None, fen: int) -> bool:
+    """Whether an amount that need not be said is this one."""
+    try:
+        return said is None or _fen(said) == fen
+    except NoticeRefused:
+        return False
 
 
 def _moment(text: str) -> dt.datetime | None:

@@ -1,4 +1,4 @@
-"""The pay desk of the pretend Internet: Alipay's page payment, query, close and refund, with RSA2 both ways.
+"""The pay desk of the pretend Internet: Alipay's page payment, query, close, refund and its query, with RSA2 both ways.
 
 It checks what the merchant signed, signs what it says, and misbehaves when asked to (`Manner`, `Fault`).
 """
@@ -35,6 +35,7 @@ class Manner(StrEnum):
     NOTIFY_TWICE = "notify_twice"
     NOTIFY_100 = "notify_100"
     PAY_TWICE = "pay_twice"
+    REFUND_STUCK = "refund_stuck"
     WRONG_AMOUNT = "wrong_amount"
     WRONG_APP = "wrong_app"
     WRONG_SELLER = "wrong_seller"
@@ -49,6 +50,7 @@ MANNERS: dict[Manner, tuple[str, str]] = {
     Manner.NOTIFY_TWICE: ("支付，通知两次", "Pay, notify twice"),
     Manner.NOTIFY_100: ("支付，通知 100 次", "Pay, notify 100 times"),
     Manner.PAY_TWICE: ("重复支付（两笔）", "Pay twice"),
+    Manner.REFUND_STUCK: ("重复支付，首次退款请求不退钱", "Pay twice; the first refund request moves no money"),
     Manner.WRONG_AMOUNT: ("不支付，通知里多一分钱", "No payment: notify a fen too much"),
     Manner.WRONG_APP: ("不支付，通知用别的应用", "No payment: notify for another app"),
     Manner.WRONG_SELLER: ("不支付，通知用别的收款人", "No payment: notify for another seller"),
@@ -127,9 +129,9 @@ class PayDesk:
     async def act(self, number: str, manner: Manner) -> PayOrder:
         """Do with an order as the person or the test chose; raises Denied."""
         order = await self._database.run(rows.get_order, number)
-        if manner is Manner.PAY_TWICE:
+        if manner in (Manner.PAY_TWICE, Manner.REFUND_STUCK):
             await self._pay(order, manner, 1)
-            await self._pay(order, Manner.LATE, 1)
+            await self._pay(order, Manner.LATE, 1, stuck=manner is Manner.REFUND_STUCK)
         elif manner in _PAYMENTS:
             await self._pay(order, manner, _PAYMENTS[manner])
         else:
@@ -176,8 +178,10 @@ class PayDesk:
         """Fail for so many requests (None: until told otherwise)."""
         self._scripted = _Scripted(fault, times) if fault else None
 
-    async def _pay(self, order: PayOrder, manner: Manner, notices: int) -> None:
+    async def _pay(self, order: PayOrder, manner: Manner, notices: int, *, stuck: bool = False) -> None:
         trade = await self._database.run(rows.pay, order.out_trade_no, however=manner is Manner.LATE)
+        if stuck:
+            await self._database.run(rows.stick, trade.trade_no)
         forms = [self._notice(order, trade)] * notices
         await self._notifier.owe(order.out_trade_no, order.notify_url, manner.value, forms)
 
@@ -224,6 +228,8 @@ class PayDesk:
             return {"out_trade_no": number, "trade_no": ""}
         if method == "alipay.trade.refund":
             return await self._refund(content)
+        if method == "alipay.trade.fastpay.refund.query":
+            return await self._refund_query(content)
         raise Denied("isv.invalid-method", f"method: {method[:60]!r} is not spoken here")
 
     async def _query(self, number: str) -> dict[str, Any]:
@@ -245,6 +251,18 @@ class PayDesk:
         return {
             "trade_no": trade.trade_no, "out_trade_no": trade.out_trade_no, "fund_change": "Y" if moved else "N",
             "refund_fee": yuan(wish.amount), "buyer_logon_id": "buy***@sandbox.example",
+        }  # fmt: skip
+
+    async def _refund_query(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Of a request that moved no money Alipay says nothing, and says that with code 10000."""
+        trade = await self._database.run(rows.get_trade, _text(content, "trade_no", 64))
+        request = _text(content, "out_request_no", 64)
+        amount = await self._database.run(rows.refunded, trade.trade_no, request)
+        if amount is None:
+            return {}
+        return {
+            "trade_no": trade.trade_no, "out_trade_no": trade.out_trade_no, "out_request_no": request,
+            "total_amount": yuan(trade.amount), "refund_amount": yuan(amount), "refund_status": "REFUND_SUCCESS",
         }  # fmt: skip
 
     def _take_fault(self) -> Fault | None:

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS pay_trades (
 CREATE TABLE IF NOT EXISTS pay_refunds (
     trade_no TEXT NOT NULL, out_request_no TEXT NOT NULL, amount INTEGER NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (trade_no, out_request_no));
+CREATE TABLE IF NOT EXISTS pay_stuck (trade_no TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS pay_notices (
     id INTEGER PRIMARY KEY, out_trade_no TEXT NOT NULL, url TEXT NOT NULL, form TEXT NOT NULL, manner TEXT NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0, due_at REAL, answered TEXT NOT NULL DEFAULT '');
@@ -154,21 +155,42 @@ def close(db: sqlite3.Connection, number: str) -> None:
 
 
 def refund(db: sqlite3.Connection, wish: Refund) -> tuple[Trade, bool]:
-    """The trade afterwards, and whether money moved (a repeated request moves none); raises Denied."""
-    row = db.execute("SELECT * FROM pay_trades WHERE trade_no = ?", (wish.trade_no,)).fetchone()
-    if row is None:
-        raise Denied("ACQ.TRADE_NOT_EXIST", "交易不存在 there is no such trade")
-    trade = Trade(**dict(row))
-    query = "SELECT amount FROM pay_refunds WHERE trade_no = ? AND out_request_no = ?"
-    before = db.execute(query, (wish.trade_no, wish.request)).fetchone()
+    """The trade afterwards, and whether money moved; raises Denied.
+
+    None moves by a repeated request, nor by the first one for a trade that is stuck.
+    """
+    trade = get_trade(db, wish.trade_no)
+    before = refunded(db, wish.trade_no, wish.request)
     if before is not None:
-        if before["amount"] != wish.amount:
+        if before != wish.amount:
             raise Denied("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "out_request_no: the same number with another amount")
         return trade, False
     if trade.refunded + wish.amount > trade.amount:
         raise Denied("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "refund_amount: more than is left of the payment")
+    if db.execute("DELETE FROM pay_stuck WHERE trade_no = ?", (wish.trade_no,)).rowcount:
+        return trade, False
     _give_back(db, wish)
     return trade, True
+
+
+def get_trade(db: sqlite3.Connection, trade_no: str) -> Trade:
+    """One payment; raises Denied."""
+    row = db.execute("SELECT * FROM pay_trades WHERE trade_no = ?", (trade_no,)).fetchone()
+    if row is None:
+        raise Denied("ACQ.TRADE_NOT_EXIST", "交易不存在 there is no such trade")
+    return Trade(**dict(row))
+
+
+def refunded(db: sqlite3.Connection, trade_no: str, request: str) -> int | None:
+    """What a refund request gave back; None: nothing."""
+    query = "SELECT amount FROM pay_refunds WHERE trade_no = ? AND out_request_no = ?"
+    row = db.execute(query, (trade_no, request)).fetchone()
+    return None if row is None else int(row["amount"])
+
+
+def stick(db: sqlite3.Connection, trade_no: str) -> None:
+    """The next refund of this trade is answered well, and moves nothing."""
+    db.execute("INSERT OR IGNORE INTO pay_stuck VALUES (?)", (trade_no,))
 
 
 def _give_back(db: sqlite3.Connection, wish: Refund) -> None:

@@ -5,8 +5,15 @@ from domain.refusals.wording import register
 register(
     "amount_malformed",
     422,
-    ("金额格式不正确。", "请填写人民币金额，最多两位小数，例如 100 或 100.50。"),
-    ("This is no amount of money.", "Give yuan with at most two decimals, like 100 or 100.50."),
+    (
+        "金额格式不正确。",
+        "请用半角数字填写人民币金额，小数点后最多两位，逗号只能用作千位分隔，例如 100、100.50 或 1,000.50。",
+    ),
+    (
+        "This is no amount of money.",
+        "Give yuan in the digits 0 to 9, with a point before at most two decimals and commas between thousands only, "
+        "like 100, 100.50 or 1,000.50.",
+    ),
 )
 register(
     "balance_insufficient",

@@ -3,7 +3,7 @@
 import base64
 import datetime as dt
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -109,6 +109,71 @@ async def test_a_refund_is_made_once_per_request_number(pay: Desk) -> None:
         await pay.ours.refund(replace(wish, request=new_id().hex))
     with pytest.raises(ProviderRefused):
         await pay.ours.refund(replace(wish, transaction="1"))
+
+
+async def test_a_refund_that_moved_no_money_is_none_and_asking_again_makes_it(pay: Desk) -> None:
+    """Code 10000 and `fund_change=N`: Alipay took the request, and gave nothing back."""
+    made = await opened(pay)
+    await pay.act(made.number, Manner.REFUND_STUCK)
+    trade = (await pay.order(made.number))["trades"][1]["trade_no"]
+    wish = RefundOrder(made.number, trade, new_id().hex, 10_050)
+    with pytest.raises(ProviderTrouble) as trouble:
+        await pay.ours.refund(wish)
+    assert trouble.value.reason == "not-refunded"
+    assert (await pay.order(made.number))["refunds"] == []
+    await pay.ours.refund(wish)
+    assert [each["trade_no"] for each in (await pay.order(made.number))["refunds"]] == [trade]
+
+
+async def test_a_refund_whose_answer_was_lost_is_known_by_its_query(pay: Desk) -> None:
+    """The repeat moves nothing, and says so."""
+    made, found = await paid(pay)
+    wish = RefundOrder(made.number, found.transaction, new_id().hex, 10_050)
+    await pay.fails("silent", 1)
+    with pytest.raises(ProviderTrouble):
+        await pay.ours.refund(wish)
+    await pay.ours.refund(wish)
+    assert [each["amount"] for each in (await pay.order(made.number))["refunds"]] == [10_050]
+
+
+GIVEN_BACK = {
+    "code": "10000", "trade_no": "t", "out_trade_no": "n", "out_request_no": "r", "refund_amount": "100.50",
+    "refund_status": "REFUND_SUCCESS",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"refund_amount": None}, None),
+        ({"refund_status": None}, "not-refunded"),
+        ({"refund_status": "REFUND_PROCESSING"}, "not-refunded"),
+        ({"out_request_no": "other"}, "answer-number"),
+        ({"trade_no": "other"}, "answer-number"),
+        ({"refund_amount": "100.49"}, "answer-amount"),
+        ({"refund_amount": "all"}, "answer-amount"),
+        ({"code": "20000", "sub_code": "isp.unknow-error"}, "isp.unknow-error"),
+    ],
+)
+async def test_what_the_query_of_a_refund_must_say(
+    pay: Desk, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], reason: str | None
+) -> None:
+    """Signed answers, as the pay desk would not give them."""
+    said = {name: value for name, value in (GIVEN_BACK | changes).items() if value is not None}
+    answers = iter(({"code": "10000", "trade_no": "t", "fund_change": "N"}, said))
+
+    async def answer(params: Mapping[str, str]) -> str:
+        return pay.signer.answer(params["method"], next(answers))
+
+    monkeypatch.setattr(pay.inner, "answer", answer)
+    refund = pay.ours.refund(RefundOrder("n", "t", "r", 10_050))
+    if reason is None:
+        await refund
+        return
+    with pytest.raises(ProviderTrouble) as trouble:
+        await refund
+    assert trouble.value.reason == reason
 
 
 @pytest.mark.parametrize(
