@@ -88,9 +88,10 @@ class Operators:
         await self._count_code(row, visitor)
         typed = "".join(code.split()).lower().replace("-", "")
         async with self._base.db.begin() as session:
-            how = await self._accept(session, row, typed)
+            fresh = await _unchanged(session, row)
+            how = await self._accept(session, fresh, typed)
             if how:
-                made = await self._begin(session, row, visitor, former)
+                made = await self._begin(session, fresh, visitor, former)
                 await audit_log.note(session, made.operator.actor, f"operator.sign_in.{how}", f"operator/{row.id}")
         if not how:
             raise Refusal("operator_code_failed", field="code")
@@ -100,10 +101,10 @@ class Operators:
     async def enrolment(self, ticket: str) -> Enrolment:
         """What the authenticator is to be set up with; the same until it is confirmed."""
         row = await self._holder(ticket)
-        if _enrolled(row):
-            raise Refusal("operator_ticket_over")
         async with self._base.db.begin() as session:
-            fresh = (await rows.locked(session))[row.id]
+            fresh = await _held(session, row)
+            if _enrolled(fresh):
+                raise Refusal("operator_ticket_over")
             if fresh.totp_secret is None:
                 fresh.totp_secret = self._base.vault.seal(pyotp.random_base32().encode(), f"operator/{row.id}")
             return enrolment_of(row.name, self._secret(fresh), self._base.policy.platform_name)
@@ -118,8 +119,8 @@ class Operators:
         hashed = await self._hashing.make(first.password)
         codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))
         async with self._base.db.begin() as session:
-            fresh = (await rows.locked(session))[row.id]
-            if _enrolled(fresh) or fresh.totp_secret is None or fresh.disabled_at:
+            fresh = await _unchanged(session, row)
+            if _enrolled(fresh) or fresh.totp_secret is None:
                 raise Refusal("operator_ticket_over")
             step = self._step(fresh, "".join(first.code.split()))
             if step is None:
@@ -217,6 +218,22 @@ class Operators:
 def enrolment_of(name: str, secret: str, issuer: str) -> Enrolment:
     """The secret with its `otpauth://` URI (Google's Key Uri Format, which authenticators read)."""
     return Enrolment(name, secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer))
+
+
+async def _held(session: Session, row: OperatorRow) -> OperatorRow:
+    """The row as it is, locked, if the password is still the one that was shown: a reset may have come meanwhile."""
+    fresh = await rows.one_locked(session, row.id)
+    if fresh is None or fresh.disabled_at or fresh.password_hash != row.password_hash:
+        raise Refusal("operator_ticket_over")
+    return fresh
+
+
+async def _unchanged(session: Session, row: OperatorRow) -> OperatorRow:
+    """The same, if the authenticator is the same as well."""
+    fresh = await _held(session, row)
+    if (fresh.totp_secret, fresh.totp_confirmed_at) != (row.totp_secret, row.totp_confirmed_at):
+        raise Refusal("operator_ticket_over")
+    return fresh
 
 
 def _enrolled(row: OperatorRow) -> bool:

@@ -63,16 +63,20 @@ class Sessions:
         return member, account.state
 
     async def begin(self, member: rows.Member, visitor: Visitor, former: str = "") -> SignedIn:
-        """A session for a member who has just proved to be one; the browser's `former` one ends."""
+        """A session for a member who has just proved to be one; the browser's `former` one ends.
+
+        `member` is the row that the proof was compared with. Raises `sign_in_failed` when it is another since.
+        """
         token, at = new_token(SESSION_PREFIX), now()
         row = rows.LoginSession(
             member_id=member.id, account_id=member.account_id, digest=self._base.vault.digest(token),
             expires_at=at + dt.timedelta(days=SESSION_DAYS), client=visitor.client[:60],
         )  # fmt: skip
         async with self._base.db.begin() as session:
+            held = await _unchanged(session, member)
             await self._end(session, former, at)
             session.add(row)
-        caller = Caller(member.account_id, member.id, session_id=row.id, role=Role(member.role))
+        caller = Caller(member.account_id, member.id, session_id=row.id, role=Role(held.role))
         return SignedIn(token, row.expires_at, caller, row.id)
 
     async def sign_out(self, token: str) -> None:
@@ -107,6 +111,14 @@ def require_member(caller: Caller) -> UUID:
     if caller.member_id is None:
         raise Refusal("forbidden")
     return caller.member_id
+
+
+async def _unchanged(session: Session, member: rows.Member) -> rows.Member:
+    """The row as it is, locked: a reset or a removal that came meanwhile has ended sessions before there was this."""
+    held = await rows.member(session, member.account_id, member.id, lock=True)
+    if held is None or held.removed_at is not None or held.password_hash != member.password_hash:
+        raise Refusal("sign_in_failed")
+    return held
 
 
 def _any_case(email: str) -> str:

@@ -57,6 +57,11 @@ async def locked(session: Session) -> dict[UUID, OperatorRow]:
     return {row.id: row for row in rows}
 
 
+async def one_locked(session: Session, operator: UUID) -> OperatorRow | None:
+    """One of them, locked: whoever changes how they sign in waits."""
+    return await session.get(OperatorRow, operator, with_for_update=True, populate_existing=True)
+
+
 async def everybody(session: Session) -> list[OperatorRow]:
     """By name, the disabled last."""
     order = (col(OperatorRow.disabled_at).is_not(None), col(OperatorRow.name))

@@ -165,6 +165,71 @@ async def test_a_ticket_is_bound_to_the_password_and_to_us(there: Bureau) -> Non
     assert await refusal_of(desk.complete("forged", code_of(given), DESK)) == "operator_ticket_over"
 
 
+async def test_a_sign_in_in_flight_does_not_outlive_a_reset(there: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ticket was looked at; then came the reset, before there was a session."""
+    desk, given = there.services.operators, await enrolled(there)
+    ticket = (await desk.present("rita", given.password, DESK)).token
+    counted = desk._count_code
+
+    async def meanwhile(*arguments: object) -> None:
+        await counted(*arguments)  # type: ignore[arg-type]
+        await there.services.staff.reset_by_name("rita")
+
+    monkeypatch.setattr(desk, "_count_code", meanwhile)
+    assert await refusal_of(desk.complete(ticket, code_of(given), DESK)) == "operator_ticket_over"
+    assert await living_sessions(there) == 0
+
+
+async def test_a_sign_in_in_flight_does_not_outlive_the_authenticator(
+    there: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, given = there.services.operators, await enrolled(there)
+    ticket = (await desk.present("rita", given.password, DESK)).token
+    counted = desk._count_code
+
+    async def meanwhile(*arguments: object) -> None:
+        await counted(*arguments)  # type: ignore[arg-type]
+        async with there.db.begin() as session:
+            await session.exec(update(OperatorRow).values(totp_confirmed_at=now()))
+
+    monkeypatch.setattr(desk, "_count_code", meanwhile)
+    assert await refusal_of(desk.complete(ticket, code_of(given), DESK)) == "operator_ticket_over"
+    assert await living_sessions(there) == 0
+
+
+async def test_a_first_sign_in_does_not_outlive_a_reset(there: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the secret of an authenticator nor a session for who holds the former first password."""
+    root, desk = await signed(there, "root", OperatorRole.ADMIN), there.services.operators
+    given = await there.services.staff.add(root.operator, "sam", ["support"])
+    sam = next(row for row in await there.services.staff.everybody() if row.name == "sam")
+    ticket = (await desk.present("sam", given.password, DESK)).token
+    secret, holder = (await desk.enrolment(ticket)).secret, desk._holder
+
+    async def meanwhile(ticket: str) -> OperatorRow:
+        found = await holder(ticket)
+        await there.services.staff.reset(root.operator, sam.id)
+        async with there.db.begin() as session:  # the new holder's page, with a secret of their own
+            await session.exec(
+                update(OperatorRow).where(OperatorRow.id == sam.id).values(totp_secret=found.totp_secret)
+            )
+        return found
+
+    monkeypatch.setattr(desk, "_holder", meanwhile)
+    assert await refusal_of(desk.enrolment(ticket)) == "operator_ticket_over"
+    monkeypatch.setattr(desk, "_holder", holder)
+    given = await there.services.staff.reset(root.operator, sam.id)
+    ticket = (await desk.present("sam", given.password, DESK)).token
+    secret = (await desk.enrolment(ticket)).secret
+    monkeypatch.setattr(desk, "_holder", meanwhile)
+    first = FirstSignIn("four words of mine", code_of(type(given)("sam", "", secret)))
+    assert await refusal_of(desk.enrol(ticket, first, DESK)) == "operator_ticket_over"
+
+
+async def living_sessions(there: Bureau) -> int:
+    async with there.db.read() as session:
+        return len(list(await session.exec(select(OperatorSession).where(OperatorSession.revoked_at == None))))  # noqa: E711
+
+
 async def test_sign_ins_are_audited(there: Bureau) -> None:
     await signed(there)
     async with there.db.read() as session:

@@ -224,6 +224,26 @@ async def test_a_changed_password_ends_other_sessions_and_is_told_and_recorded(d
     assert "password.changed" in actions
 
 
+async def test_a_sign_in_in_flight_does_not_outlive_a_reset(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old password was right when it was looked at; the reset came before there was a session."""
+    home = await house(db)
+    await home.member()
+    await home.services.passwords.ask_reset(ALICE, HERE)
+    token, hashing = (await home.mails(ALICE))[-1].token, home.services.sessions._hashing
+    real = hashing.matches
+
+    async def meanwhile(password: str, stored: str | None) -> bool:
+        right = await real(password, stored)
+        await home.services.passwords.reset(token, NEW_PASSWORD, HERE)
+        return right
+
+    monkeypatch.setattr(hashing, "matches", meanwhile)
+    assert (await refused(home.services.sessions.sign_in(ALICE, PASSWORD, ELSEWHERE))).code == "sign_in_failed"
+    async with db.read() as session:
+        living = select(LoginSession).where(col(LoginSession.revoked_at).is_(None))
+        assert list(await session.exec(living)) == []
+
+
 async def test_a_reset_link_works_once_and_ends_every_session(db: Database) -> None:
     home = await house(db)
     signed = await home.member()
