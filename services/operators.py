@@ -78,12 +78,12 @@ class Operators:
         if not await self._hashing.matches(password, row.password_hash if row else None) or row is None:
             raise Refusal("operator_sign_in_failed")
         await self._limits.forget(TRIES_HERE, here)
-        return Ticket(self._ticket(row), row.name, _enrolled(row))
+        return Ticket(self._ticket(row), row.name, row.is_enrolled)
 
     async def complete(self, ticket: str, code: str, visitor: Visitor, former: str = "") -> OperatorSignIn:
         """The second step, by an authenticator's or a recovery code. The browser's `former` session ends."""
         row = await self._holder(ticket)
-        if not _enrolled(row):
+        if not row.is_enrolled:
             raise Refusal("operator_ticket_over")
         await self._count_code(row, visitor)
         typed = "".join(code.split()).lower().replace("-", "")
@@ -103,7 +103,7 @@ class Operators:
         row = await self._holder(ticket)
         async with self._base.db.begin() as session:
             fresh = await _held(session, row)
-            if _enrolled(fresh):
+            if fresh.is_enrolled:
                 raise Refusal("operator_ticket_over")
             if fresh.totp_secret is None:
                 fresh.totp_secret = self._base.vault.seal(pyotp.random_base32().encode(), f"operator/{row.id}")
@@ -120,7 +120,7 @@ class Operators:
         codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))
         async with self._base.db.begin() as session:
             fresh = await _unchanged(session, row)
-            if _enrolled(fresh) or fresh.totp_secret is None:
+            if fresh.is_enrolled or fresh.totp_secret is None:
                 raise Refusal("operator_ticket_over")
             step = self._step(fresh, "".join(first.code.split()))
             if step is None:
@@ -234,10 +234,6 @@ async def _unchanged(session: Session, row: OperatorRow) -> OperatorRow:
     if (fresh.totp_secret, fresh.totp_confirmed_at) != (row.totp_secret, row.totp_confirmed_at):
         raise Refusal("operator_ticket_over")
     return fresh
-
-
-def _enrolled(row: OperatorRow) -> bool:
-    return row.totp_confirmed_at is not None and row.password_set_at is not None
 
 
 def _operator(row: OperatorRow, session_id: UUID) -> Operator:

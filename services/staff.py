@@ -47,19 +47,19 @@ class Staff:
         operator.require(Duty.OPERATORS)
         chosen = roles_of(roles)
         async with self._base.db.begin() as session:
-            row = await _changeable(session, subject, leaves_admin=OperatorRole.ADMIN not in chosen)
+            row = await _changeable(session, subject, actor=operator, leaves_admin=OperatorRole.ADMIN not in chosen)
             row.roles = sorted(chosen)
             await audit_log.note(session, operator.actor, "operator.roles." + "+".join(row.roles), f"operator/{row.id}")
 
     async def disable(self, operator: Operator, subject: UUID) -> None:
-        """For good; their sessions end. Raises `operator_last_admin`."""
+        """For good; their sessions end. Raises `operator_last_admin`, `operator_self`."""
         operator.require(Duty.OPERATORS)
-        await self._disable(operator.actor, subject)
+        await self._disable(operator, subject)
 
     async def reset(self, operator: Operator, subject: UUID) -> GivenOut:
         """A new first password, and the authenticator is to be set up anew; their sessions end."""
         operator.require(Duty.OPERATORS)
-        return await self._reset(operator.actor, subject, enrolled=False)
+        return await self._reset(operator, subject)
 
     async def everybody(self) -> list[OperatorRow]:
         """For the command line."""
@@ -68,11 +68,11 @@ class Staff:
 
     async def disable_by_name(self, name: str) -> None:
         """For the command line."""
-        await self._disable(MACHINE, await self._id_of(name))
+        await self._disable(None, await self._id_of(name))
 
     async def reset_by_name(self, name: str) -> GivenOut:
         """For the command line: a new password and a new authenticator's secret."""
-        return await self._reset(MACHINE, await self._id_of(name), enrolled=True)
+        return await self._reset(None, await self._id_of(name))
 
     async def _id_of(self, name: str) -> UUID:
         async with self._base.db.read() as session:
@@ -108,31 +108,41 @@ class Staff:
         made = enrolment_of(row.name, secret, self._base.policy.platform_name)
         return GivenOut(row.name, password, secret, made.uri)
 
-    async def _disable(self, actor: str, subject: UUID) -> None:
+    async def _disable(self, actor: Operator | None, subject: UUID) -> None:
         async with self._base.db.begin() as session:
-            row = await _changeable(session, subject, leaves_admin=True)
+            row = await _changeable(session, subject, actor=actor, leaves_admin=True)
             row.disabled_at = now()
             await rows.revoke(session, row.id, row.disabled_at)
-            await audit_log.note(session, actor, "operator.disabled", f"operator/{row.id}")
+            await audit_log.note(session, _name(actor), "operator.disabled", f"operator/{row.id}")
 
-    async def _reset(self, actor: str, subject: UUID, *, enrolled: bool) -> GivenOut:
+    async def _reset(self, actor: Operator | None, subject: UUID) -> GivenOut:
+        """By somebody else: to be enrolled anew. On the command line: enrolled at once."""
         async with self._base.db.begin() as session:
-            row = await _changeable(session, subject, leaves_admin=False)
-            given = await self._give(row, enrolled)
+            row = await _changeable(session, subject, actor=actor, leaves_admin=actor is not None)
+            given = await self._give(row, enrolled=actor is None)
             await rows.revoke(session, row.id, now())
-            await audit_log.note(session, actor, "operator.reset", f"operator/{row.id}")
+            await audit_log.note(session, _name(actor), "operator.reset", f"operator/{row.id}")
         return given
 
 
-async def _changeable(session: Session, subject: UUID, *, leaves_admin: bool) -> OperatorRow:
-    """The row, with all operators locked: two admins who remove each other at once find that one must stay."""
+def _name(actor: Operator | None) -> str:
+    return actor.actor if actor else MACHINE
+
+
+async def _changeable(session: Session, subject: UUID, *, actor: Operator | None, leaves_admin: bool) -> OperatorRow:
+    """The row, with all operators locked: two admins who remove each other at once find that one must stay.
+
+    An admin who is not enrolled is none who could help: nobody may ever have got that first password.
+    """
     everybody = await rows.locked(session)
     row = everybody.get(subject)
     if row is None:
         raise Refusal("not_found", what="operator")
+    if actor is not None and actor.id == subject:
+        raise Refusal("operator_self")
     if row.disabled_at:
         raise Refusal("operator_disabled")
-    others = [each for each in everybody.values() if each.id != subject and each.disabled_at is None]
+    others = [each for each in everybody.values() if each.id != subject and each.is_enrolled and not each.disabled_at]
     admins_left = any(OperatorRole.ADMIN in each.roles for each in others)
     if leaves_admin and OperatorRole.ADMIN in row.roles and not admins_left:
         raise Refusal("operator_last_admin")

@@ -30,6 +30,11 @@ class OperatorRow(SQLModel, table=True):
     created_at: dt.datetime = moment(default_factory=now)
     disabled_at: dt.datetime | None = moment(default=None)
 
+    @property
+    def is_enrolled(self) -> bool:
+        """With a password of their own and an authenticator."""
+        return self.totp_confirmed_at is not None and self.password_set_at is not None
+
 
 class OperatorSession(SQLModel, table=True):
     """A signed-in operator; only the HMAC of the token is stored."""

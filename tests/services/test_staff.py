@@ -30,12 +30,43 @@ async def refusal_of(work: object) -> str:
 
 
 async def test_the_last_administrator_stays(there: Bureau, root: Signed) -> None:
-    staff, me = there.services.staff, root.operator.id
+    staff = there.services.staff
+    rose = await signed(there, "rose", OperatorRole.ADMIN)
+    await staff.disable(root.operator, rose.operator.id)
     await signed(there, "rita")
-    assert await refusal_of(staff.disable(root.operator, me)) == "operator_last_admin"
-    assert await refusal_of(staff.set_roles(root.operator, me, ["reviewer"])) == "operator_last_admin"
     assert await refusal_of(staff.disable_by_name("root")) == "operator_last_admin"
-    await staff.set_roles(root.operator, me, ["admin", "finance"])
+
+
+async def test_nobody_acts_on_oneself(there: Bureau, root: Signed) -> None:
+    """With a second administrator, too: a slip would end in a locked door."""
+    staff, me = there.services.staff, root.operator.id
+    await signed(there, "rose", OperatorRole.ADMIN)
+    assert await refusal_of(staff.disable(root.operator, me)) == "operator_self"
+    assert await refusal_of(staff.reset(root.operator, me)) == "operator_self"
+    assert await refusal_of(staff.set_roles(root.operator, me, ["admin", "finance"])) == "operator_self"
+    assert (await there.services.operators.operator(root.token)).roles == {OperatorRole.ADMIN}
+
+
+async def test_an_administrator_who_never_signed_in_does_not_count(there: Bureau, root: Signed) -> None:
+    staff = there.services.staff
+    fresh = await staff.add(root.operator, "fresh", ["admin"])
+    assert await refusal_of(staff.disable_by_name("root")) == "operator_last_admin"
+    rose = await signed(there, "rose", OperatorRole.ADMIN)
+    await staff.disable(root.operator, rose.operator.id)
+    assert await refusal_of(staff.set_roles(rose.operator, root.operator.id, ["finance"])) == "operator_last_admin"
+    row = next(each for each in await staff.everybody() if each.name == fresh.name)
+    await staff.disable(root.operator, row.id)
+
+
+async def test_two_administrators_who_reset_each_other_at_once_leave_one(there: Bureau, root: Signed) -> None:
+    other = await signed(there, "rose", OperatorRole.ADMIN)
+    staff = there.services.staff
+    results = await asyncio.gather(
+        staff.reset(root.operator, other.operator.id),
+        staff.reset(other.operator, root.operator.id),
+        return_exceptions=True,
+    )
+    assert [each.code for each in results if isinstance(each, Refusal)] == ["operator_last_admin"]
 
 
 async def test_two_administrators_who_remove_each_other_at_once_leave_one(there: Bureau, root: Signed) -> None:

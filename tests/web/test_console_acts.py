@@ -192,8 +192,10 @@ async def test_operators_are_added_and_their_password_is_shown_once(db: Database
     assert (await post(root, f"/console/staff/{sam.id}/reset")).is_redirect
     assert (await post(root, f"/console/staff/{sam.id}/disable")).is_redirect
     me = next(row for row in await everybody(db) if row.name == "root")
-    answer = await post(root, f"/console/staff/{me.id}/disable")
-    assert answer.is_redirect
+    assert f"/console/staff/{me.id}/" not in first.text, "oneself is changed under *my sign-in*"
+    root.follow_redirects = True
+    for act in ("disable", "reset", "roles"):
+        assert "不能对自己" in (await post(root, f"/console/staff/{me.id}/{act}", role="admin")).text
     assert [row.name for row in await everybody(db) if row.disabled_at] == ["sam"]
 
 
