@@ -2,6 +2,10 @@
 
 Every change of state is one transaction: `async with db.begin() as session`. Reads that need no transaction use
 `db.read()`. The sending path (accept, relay, group commit) takes asyncpg connections directly: no ORM objects there.
+
+Whoever holds a connection asks for no other, and holds none while a client takes an answer in: else as many as there
+are connections wait for each other, and everybody for them. The exceptions are a worker's relay and reconcile: one of
+each, so they leave enough for all who give theirs back.
 """
 
 import json
@@ -10,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -84,6 +89,15 @@ class Database:
     async def read(self) -> AsyncIterator[Session]:
         """A session whose changes are not kept."""
         async with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def look(self, seconds: int) -> AsyncIterator[Session]:
+        """A transaction that can write nothing; PostgreSQL breaks each of its queries off after so many seconds."""
+        async with self.read() as session:
+            connection = await session.connection()
+            await connection.execute(text("SET TRANSACTION READ ONLY"))
+            await connection.execute(text(f"SET LOCAL statement_timeout = '{seconds:d}s'"))
             yield session
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What starlette-admin needs to live in our house: the services, language, headers, and a session to read with.
+"""What starlette-admin needs to live in our house: the services, language and headers.
 
 Its templates carry inline scripts and styles. `Nonces` gives each its page's nonce when a template is compiled, and
 takes the two inline handlers out (`static/admin.js` puts them back), so that no page allows inline code in general.
@@ -9,8 +9,6 @@ import secrets
 from urllib.parse import unquote_to_bytes
 
 from jinja2.ext import Extension
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -30,8 +28,6 @@ HANDLERS = {
     'onclick="applyColumnVisibility()"': 'data-admin-columns="apply"',
     'onchange="window.location = this.value"': 'data-admin-go="value"',
 }
-ASSETS = "/console/static/"
-SLOWEST = "10s"
 _INLINE = re.compile(r"<(script|style)(?=[\s>])")
 
 
@@ -45,10 +41,7 @@ class Nonces(Extension):
 
 
 class Edge:
-    """ASGI, inside the site: `parent` is the application that has the services.
-
-    The session in `request.state.session` reads only, and not for long: nothing that starlette-admin does can stay.
-    """
+    """ASGI, inside the site: `parent` is the application that has the services."""
 
     def __init__(self, app: ASGIApp, parent: Starlette) -> None:
         self._app = app
@@ -61,7 +54,7 @@ class Edge:
         if b"\0" in unquote_to_bytes(scope.get("query_string", b"")):  # PostgreSQL's text has no such character
             await PlainTextResponse("Bad Request", 400)(scope, receive, send)
             return
-        services = scope["app"].state.services = self._parent.state.services
+        scope["app"].state.services = self._parent.state.services
         request, nonce = Request(scope), secrets.token_urlsafe(16)
         request.state.csp_nonce = nonce
         language = language_of(request)
@@ -75,11 +68,4 @@ class Edge:
                     headers.append("set-cookie", f"{COOKIE}={language}; Max-Age=31536000; Path=/; SameSite=Lax")
             await send(message)
 
-        if scope["path"].startswith(ASSETS):
-            await self._app(scope, receive, with_headers)
-            return
-        async with AsyncSession(services.foundation.db.engine) as session:
-            await session.execute(text("SET TRANSACTION READ ONLY"))
-            await session.execute(text(f"SET LOCAL statement_timeout = '{SLOWEST}'"))
-            request.state.session = session
-            await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, with_headers)

@@ -1,10 +1,12 @@
 """The base of the console's lists: read, filter, sort, search, export; each asks its duty, none changes anything."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from sqlalchemy import String, cast, false, or_
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette_admin.contrib.sqla import ModelView
@@ -16,6 +18,9 @@ from domain.operators import Duty, Operator
 from store.console_lists import Listed
 from web.console.fields import lazy
 from web.sessions import served
+
+SLOWEST = 10
+"""Seconds of one query."""
 
 
 class ReadList(ModelView):
@@ -74,14 +79,38 @@ class ReadList(ModelView):
         await served(request).console_home.note_export(request.state.operator, str(self.key))
 
     async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
-        try:
+        async with looking(request):
             return int(await super().count(request, q, filters))
-        except DBAPIError as error:  # a number or a time that PostgreSQL does not have
-            raise HTTPException(400) from error
 
     async def find_all(self, request: Request, *args: Any, **named: Any) -> Sequence[Any]:
-        try:
+        async with looking(request):
             found: Sequence[Any] = await super().find_all(request, *args, **named)
-        except DBAPIError as error:
-            raise HTTPException(400) from error
         return found
+
+    async def find_by_pk(self, request: Request, pk: Any) -> Any:
+        async with looking(request):
+            return await super().find_by_pk(request, pk)
+
+    async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[Any]:
+        async with looking(request):
+            found: Sequence[Any] = await super().find_by_pks(request, pks)
+        return found
+
+
+@asynccontextmanager
+async def looking(request: Request) -> AsyncIterator[None]:
+    """starlette-admin's queries take `request.state.session`: it is there for one of them, and can write nothing.
+
+    So no connection is held before the operator is known, nor while a page is made or a client takes it in.
+    """
+    async with (
+        served(request).foundation.db.look(SLOWEST) as session,
+        AsyncSession(await session.connection()) as plain,  # SQLModel's own warns of `execute`, which is called here
+    ):
+        request.state.session = plain
+        try:
+            yield
+        except DBAPIError as error:  # a number or a time that PostgreSQL does not have
+            raise HTTPException(400) from error
+        finally:
+            del request.state.session

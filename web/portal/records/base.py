@@ -1,14 +1,17 @@
 """The one base of all records: whose rows they are, decided in one place for lists, counts, details and exports."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from sqlalchemy import func, or_
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import Select
 from sqlmodel import select
+from sqlmodel.sql.expression import SelectOfScalar
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette_admin.contrib.sqla import ModelView
@@ -17,15 +20,22 @@ from starlette_admin.filters import FilterGroup
 from starlette_admin.types import ListParams
 
 from domain.accounts import Caller
+from domain.errors import Refusal
 from domain.members import Right, may, require
 from domain.times import SHANGHAI
+from store.db import Session
 from store.records import Record
+from web.pages import served
 from web.portal.records.columns import Column, Word
 
 COUNTED = 10_000
 """Rows that a list counts and leads through; who wants to look further names dates."""
 LONGEST_SEARCH = 100
 PG_BIGINT = 2**63
+SLOWEST = 5
+"""Seconds that a query of a page may take."""
+CANCELLED = "57014"
+"""PostgreSQL's `query_canceled`: the time was up."""
 
 
 class AccountView(ModelView):
@@ -91,7 +101,8 @@ class AccountView(ModelView):
         return select(func.count()).select_from(query.limit(COUNTED + 1).subquery())
 
     async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
-        return int((await request.state.session.exec(self.get_count_query(request))).one())
+        async with looking(request) as session:
+            return int((await session.exec(cast(SelectOfScalar[int], self.get_count_query(request)))).one())
 
     async def find_all(
         self, request: Request, skip: int = 0, limit: int = 100, q: str | None = None, sorts: Any = None,
@@ -99,7 +110,8 @@ class AccountView(ModelView):
     ) -> Sequence[Any]:  # fmt: skip
         """Newest first; the search and the filters are in `get_list_query` already."""
         query = newest_first(self, self.get_list_query(request)).offset(skip).limit(limit if limit > 0 else COUNTED)
-        found: Sequence[Any] = (await request.state.session.exec(query)).all()
+        async with looking(request) as session:
+            found: Sequence[Any] = (await session.exec(cast(SelectOfScalar[Any], query))).all()
         return found
 
     async def find_by_pk(self, request: Request, pk: Any) -> Any:
@@ -108,7 +120,8 @@ class AccountView(ModelView):
         if key is None:
             return None
         query = self.get_detail_query(request).where(self.record.id == key)
-        return (await request.state.session.exec(query)).one_or_none()
+        async with looking(request) as session:
+            return (await session.exec(cast(SelectOfScalar[Any], query))).one_or_none()
 
     async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[Any]:
         found = [await self.find_by_pk(request, pk) for pk in pks]
@@ -170,6 +183,21 @@ class AccountView(ModelView):
 
     def _filter_builder_fields(self, request: Request) -> list[dict[str, Any]]:
         return []
+
+
+@asynccontextmanager
+async def looking(request: Request, seconds: int = SLOWEST) -> AsyncIterator[Session]:
+    """A session for one query, that reads only and not for long. No connection is held while a client takes a page in.
+
+    Raises the refusal `records_too_many` when the time is up.
+    """
+    try:
+        async with served(request).foundation.db.look(seconds) as session:
+            yield session
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == CANCELLED:
+            raise Refusal("records_too_many") from error
+        raise
 
 
 def newest_first(view: AccountView, query: Select[Any]) -> Select[Any]:

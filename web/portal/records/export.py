@@ -9,10 +9,12 @@ from sqlalchemy import tuple_
 from sqlmodel.sql.expression import SelectOfScalar
 from starlette.requests import Request
 
-from web.pages import served, translator
-from web.portal.records.base import AccountView, newest_first
+from web.pages import translator
+from web.portal.records.base import AccountView, looking, newest_first
 
 BATCH = 1000
+SLOWEST = 30
+"""Seconds of one batch: a search that finds little reads more than a page does."""
 
 
 async def pieces(view: AccountView, request: Request) -> AsyncIterator[bytes]:
@@ -24,7 +26,7 @@ async def pieces(view: AccountView, request: Request) -> AsyncIterator[bytes]:
         query = newest_first(view, view.get_list_query(request)).limit(BATCH)
         if last is not None:
             query = query.where(tuple_(view.record.at, view.record.id) < last)
-        async with served(request).foundation.db.read() as session:
+        async with looking(request, SLOWEST) as session:
             rows: Sequence[Any] = (await session.exec(cast(SelectOfScalar[Any], query))).all()
         if not rows:
             return
