@@ -174,15 +174,19 @@ def api(
 
     from api.app import create_app
 
-    uvicorn.run(
-        create_app(settings),
-        host=host,
-        port=port,
-        log_level=settings.log_level.lower(),
-        access_log=False,  # addresses of mails are part of some paths
-        server_header=False,
-        timeout_graceful_shutdown=5,  # live pages hold their connections open
-    )
+    uvicorn.run(create_app(settings), host=host, port=port, **web_server(settings))
+
+
+def web_server(settings: "Settings") -> dict[str, Any]:
+    """How uvicorn serves: the visitor's address is the connection's, or what a trusted proxy says."""
+    return {
+        "proxy_headers": True,
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "log_level": settings.log_level.lower(),
+        "access_log": False,  # addresses of mails are part of some paths
+        "server_header": False,
+        "timeout_graceful_shutdown": 5,  # live pages hold their connections open
+    }
 
 
 @app.command()

@@ -3,6 +3,8 @@
 Names in the environment: `DATABASE_URL`, `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, and `SONGDA_<FIELD>` for the rest.
 """
 
+from ipaddress import ip_network
+
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -35,6 +37,9 @@ class Settings(BaseSettings):
     """Where browsers and mail links reach the API and pages; without a trailing slash."""
     secure_cookies: bool = False
     """True behind HTTPS: session cookies get the `Secure` attribute and the `__Host-` prefix."""
+
+    trusted_proxies: list[str] = ["127.0.0.1", "::1"]
+    """Addresses and networks (CIDR) whose `X-Forwarded-For` says who the visitor is: our own proxies, nobody else."""
 
     platform_name: str = "Songda 送达"
     platform_domain: str = "mail.songda.example"
@@ -97,6 +102,14 @@ class Settings(BaseSettings):
     def _readable(cls, hours: str) -> str:
         read_hours(hours)
         return hours
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: list[str]) -> list[str]:
+        """What uvicorn does not understand it would take for a name, and trust nobody."""
+        for proxy in proxies:
+            ip_network(proxy)
+        return proxies
 
     @field_validator("lead_email")
     @classmethod

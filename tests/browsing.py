@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,16 +18,10 @@ LOOKS = [PHONE, WIDE] if SHOTS else [PHONE]
 
 
 @contextlib.asynccontextmanager
-async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
+async def on_a_port(app: FastAPI, **options: Any) -> AsyncIterator[str]:
     """The application over HTTP: its base URL."""
-    config = uvicorn.Config(
-        app,
-        port=0,
-        lifespan="off",
-        log_level="warning",
-        ws="none",
-        timeout_graceful_shutdown=1,  # live pages hold their connections open
-    )
+    ours = {"log_level": "warning", "timeout_graceful_shutdown": 1}  # live pages hold their connections open
+    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", **(options | ours))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     try:

@@ -1,5 +1,6 @@
 """What a fresh clone is installed and deployed from."""
 
+import json
 import re
 import subprocess
 import sys
@@ -62,6 +63,14 @@ def test_secrets_of_the_compose_file_have_no_default() -> None:
     secrets = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET)\w*)([^}]*)\}", COMPOSE.read_text())
     assert len(secrets) >= 4
     assert [name for name, default in secrets if not default.startswith(":?")] == []
+
+
+def test_the_compose_file_believes_its_own_network_and_nobody_else() -> None:
+    text = COMPOSE.read_text()
+    network = re.search(r"- subnet: (\${SONGDA_NETWORK:-([0-9./]+)})$", text, re.M)
+    trusted = re.search(r"SONGDA_TRUSTED_PROXIES: \${SONGDA_TRUSTED_PROXIES:-(.*)}$", text, re.M)
+    assert network and trusted
+    assert json.loads(trusted[1].replace(network[1], network[2])) == [network[2]]
 
 
 @pytest.mark.parametrize("script", [*sorted(CHECKOUT.glob("deploy/**/*.sh")), CHECKOUT / ".ci" / "run"], ids=str)
