@@ -57,7 +57,7 @@ class Desk(Protocol):
         """
 
     async def promise(self, session: Session, process: Process, due: Due) -> None:
-        """Store the due time, unless one is stored: a promise is not changed."""
+        """Store the due time, unless one is stored: a promise is not changed. (Who submits stores one already.)"""
 
     async def decide(self, session: Session, verdict: ReviewVerdict) -> DecisionResult:
         """One compare-and-set (`domain.reviews.ruling`). Raises `Refusal` when there is nothing to decide on."""
@@ -76,7 +76,7 @@ class ReviewActivities:
 
     @activity.defn(name="ReviewActivities.look")
     async def look(self, look: ReviewLook) -> ReviewCase:
-        """Read the rows; what waits gets its due time at the first look. Tells the lead of a calendar that ends."""
+        """Read the rows; what waits without a due time gets one. Tells the lead of a calendar that ends."""
         async with self._db.begin() as session:
             await clockwork.require_epoch(session, look.process)
             case = await self._desks[look.process.kind].case(session, look.process)
@@ -144,7 +144,10 @@ class ReviewActivities:
 
     @activity.defn(name="ReviewActivities.announce")
     async def announce(self, process: Process) -> bool:
-        """Mail the decision and its reason to the customer, once; False when there was nobody or nothing to tell."""
+        """Mail the decision and its reason to the customer, once; False when there was nobody or nothing to tell.
+
+        A mail that cannot be accepted does not hold the process open: the decision stands, and the portal shows it.
+        """
         async with self._db.read() as session:
             await clockwork.require_epoch(session, process)
             letter = await self._desks[process.kind].letter(session, process)
@@ -158,7 +161,11 @@ class ReviewActivities:
             "platform": self._policy.platform_name,
             "link": self._policy.public_url + letter.path,
         }
-        await notices.send_notice(self._db, letter.notice, address, language, variables, process.workflow_id)
+        try:
+            await notices.send_notice(self._db, letter.notice, address, language, variables, process.workflow_id)
+        except Refusal as refusal:
+            log.warning("customer_not_told", process=process.workflow_id, code=refusal.code)
+            return False
         return True
 
     @activity.defn(name="ReviewActivities.close")

@@ -1,6 +1,7 @@
 """Decisions that people make, and the process that waits for them."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,9 +12,14 @@ from domain.policy import Policy
 
 MAX_REASON = 500
 """Characters."""
+MAX_TOTAL = 3_000
+"""Characters of all reasons of one decision together: one mail tells them, and its values may have 16 KB in UTF-8."""
 MAX_PARTS = 20
 PARTS: Mapping[Kind, frozenset[str]] = {Kind.CERTIFICATION_REVIEW: frozenset(Part)}
 """What a reviewer can object to by itself; a template is judged as a whole."""
+_BETWEEN = r"[\s‐-―−﹣－-]*"
+_LONG_NUMBER = re.compile(rf"\d(?:{_BETWEEN}\d){{5,}}{_BETWEEN}[\dXx]")
+"""Seven digits or more, the last may be an X, however they are grouped: of a telephone, a card, a licence."""
 
 
 class ReviewState(StrEnum):
@@ -148,8 +154,20 @@ def objection(decision: ReviewDecision, kind: Kind) -> str | None:
         return f"Nothing here is called {unknown[0][:40]!r}. Parts: {', '.join(sorted(PARTS.get(kind, ()))) or 'none'}."
     if any(not words.strip() for words in parts.values()):
         return "Give a reason for each part that you object to."
+    if (total := len(reason) + sum(map(len, parts.values()))) > MAX_TOTAL:
+        return f"The reasons have {total} characters together; {MAX_TOTAL} are possible. Name the main points."
     told = (_untold(words) for words in (reason, decision.actor, *parts.values()))
     return next((problem for problem in told if problem), None)
+
+
+def indiscretion(decision: ReviewDecision) -> str | None:
+    """Why this decision cannot be taken where it stays in a process's history, as it does in the Temporal UI."""
+    if any(_LONG_NUMBER.search(words) for words in (decision.reason, decision.actor, *decision.parts.values())):
+        return (
+            "Write no number of seven digits or more here: what is decided here stays in the process's history. "
+            "Leave it out, or decide in the console, which keeps it out of the history."
+        )
+    return None
 
 
 def _untold(words: str) -> str | None:

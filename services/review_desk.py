@@ -9,13 +9,22 @@ import datetime as dt
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.operators import Duty, Operator
-from domain.reviews import MAX_REASON, Decision, DecisionResult, ReviewDecision, ReviewState, Ruling, objection
+from domain.review_queues import DUTY_OF, Queue
+from domain.reviews import (
+    MAX_REASON,
+    MAX_TOTAL,
+    Decision,
+    DecisionResult,
+    ReviewDecision,
+    ReviewState,
+    Ruling,
+    objection,
+)
 from domain.template_lint import Finding, lint
 from domain.templates import Content
 from domain.times import business_day
@@ -34,17 +43,6 @@ from store.templates import Template, TemplateVersion, VersionHead
 QUEUE_LENGTH = 200
 SHOWN_LINES = 400
 """Of a difference; more is not read on one page."""
-
-
-class Queue(StrEnum):
-    """What waits for operators, by who decides."""
-
-    TEMPLATES = "templates"
-    CERTIFICATIONS = "certifications"
-    EXCEPTIONS = "exceptions"
-
-
-DUTY_OF = {Queue.TEMPLATES: Duty.REVIEW, Queue.CERTIFICATIONS: Duty.REVIEW, Queue.EXCEPTIONS: Duty.EXCEPTIONS}
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class ReviewDesk:
         self._certifications = certifications
 
     async def queue(self, operator: Operator, queue: Queue) -> list[WaitingCase]:
-        """What waits, due first on top."""
+        """What waits, due first on top, and above it what nobody knows the due time of."""
         operator.require(DUTY_OF[queue])
         async with self._base.db.read() as session:
             if queue is Queue.TEMPLATES:
@@ -182,6 +180,8 @@ def require_decidable(decision: ReviewDecision, kind: Kind) -> None:
             raise Refusal("text_too_long", field=field, limit=MAX_REASON)
         if "@" in why or "\x00" in why:
             raise Refusal("review_reason_address", field=field)
+    if sum(len(why.strip()) for why in reasons.values()) > MAX_TOTAL:
+        raise Refusal("review_reasons_too_long", field="reason", limit=MAX_TOTAL)
     if objection(decision, kind):
         raise Refusal("invalid", field="reason", reason=objection(decision, kind))
 

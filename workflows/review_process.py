@@ -27,6 +27,7 @@ from domain.reviews import (
     ReviewStage,
     ReviewState,
     ReviewVerdict,
+    indiscretion,
     objection,
 )
 from domain.times import SHANGHAI
@@ -80,7 +81,7 @@ class ReviewProcess:
     @decide.validator
     def _decidable(self, decision: ReviewDecision) -> None:
         """What is refused here leaves no trace in the history."""
-        if problem := objection(decision, self.kind):
+        if problem := objection(decision, self.kind) or indiscretion(decision):
             raise ApplicationError(problem, type="invalid")
         case = self._case
         if case is not None and case.state is not ReviewState.SUBMITTED:
@@ -188,7 +189,7 @@ def _asked(case: ReviewCase, kind: Kind, stage: ReviewStage) -> str:
         *_block(f'{{"decision": "approve", "version": {case.version}}}'),
         *_block(f'{{"decision": "reject", "version": {case.version}, "reason": "…"{_parts_of(kind)}}}'),
         "",
-        "The customer reads the reason: say what to change. Write no personal data into it.",
+        "The customer reads the reason: say what to change. Write no personal data and no long number into it.",
     ]
     return "\n".join(lines)
 

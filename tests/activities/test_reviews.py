@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlmodel import col, select, update
 
+from activities.certification_desk import CertificationDesk
 from activities.reviews import ReviewActivities
 from activities.template_desk import TemplateDesk
 from domain.accounts import SYSTEM_ACCOUNT
+from domain.certification import parts_of
 from domain.ids import Kind, Process, new_id
-from domain.reviews import ReviewAlert, ReviewCase, ReviewLook, ReviewStage, ReviewState
+from domain.reviews import MAX_REASON, Decision, ReviewAlert, ReviewCase, ReviewLook, ReviewStage, ReviewState
 from domain.times import SHANGHAI
 from services.platform import ensure_platform
 from store import calendar
@@ -19,6 +21,7 @@ from store.calendar import CalendarDay
 from store.db import Database
 from store.sending import Message, Submission
 from store.templates import TemplateVersion
+from tests.certification_world import ENTERPRISE, applicant
 from tests.template_world import Author, author
 
 
@@ -177,6 +180,19 @@ async def test_configured_hours_and_allowance_count(db: Database) -> None:
     clock = await made(db, alice)
     case = await clock.looks("2026-10-09T17:00")
     assert (case.warn_at, case.due_at) == (at("2026-10-09T17:45"), at("2026-10-09T18:00"))
+
+
+async def test_a_decision_that_fits_into_no_mail_does_not_hold_its_process_open(db: Database) -> None:
+    """What was decided before reasons had a limit together; the portal shows them all the same."""
+    bob = await applicant(db)
+    await ensure_platform(db, bob.base.vault, bob.base.policy)
+    view = await bob.submits(ENTERPRISE)
+    parts = [part.value for part in parts_of(ENTERPRISE)]
+    await bob.is_decided(view, Decision.REJECT, "证" * MAX_REASON, **dict.fromkeys(parts, "证" * MAX_REASON))
+    reviews = ReviewActivities(db, bob.base.policy, {Kind.CERTIFICATION_REVIEW: CertificationDesk()})
+    process = Process(Kind.CERTIFICATION_REVIEW, str(view.row.id), str(view.row.account_id), 1)
+    assert await reviews.announce(process) is False
+    assert len((await bob.service.get(bob.caller, view.row.id)).row.part_reasons) == len(parts)
 
 
 async def test_a_row_that_is_gone_ends_the_review(clock: Clock) -> None:

@@ -4,7 +4,17 @@ import pytest
 
 from domain.certification import Part
 from domain.ids import Kind
-from domain.reviews import MAX_PARTS, MAX_REASON, PARTS, Decision, ReviewDecision, Ruling, objection, ruling
+from domain.reviews import (
+    MAX_PARTS,
+    MAX_REASON,
+    PARTS,
+    Decision,
+    ReviewDecision,
+    Ruling,
+    indiscretion,
+    objection,
+    ruling,
+)
 
 TEMPLATE, CERTIFICATION = Kind.TEMPLATE_REVIEW, Kind.CERTIFICATION_REVIEW
 
@@ -22,6 +32,7 @@ def rejected(reason: str = "", **parts: str) -> ReviewDecision:
         (CERTIFICATION, rejected("two things", licence="not legible", name="not as on the licence")),
         (CERTIFICATION, rejected(licence="not legible")),
         (CERTIFICATION, ReviewDecision(Decision.REJECT, parts=dict.fromkeys(Part, "wrong"))),
+        (CERTIFICATION, ReviewDecision(Decision.REJECT, parts=dict.fromkeys(list(Part)[:6], "证" * MAX_REASON))),
     ],
 )
 def test_what_can_be_taken(kind: Kind, decision: ReviewDecision) -> None:
@@ -42,12 +53,29 @@ def test_what_can_be_taken(kind: Kind, decision: ReviewDecision) -> None:
         (CERTIFICATION, rejected("no", licence="x" * (MAX_REASON + 1)), "501 characters"),
         (CERTIFICATION, rejected("no", licence="nul\0"), "NUL"),
         (CERTIFICATION, rejected("no", name="it says a@b.example"), "no address"),
+        (CERTIFICATION, rejected("x", **dict.fromkeys(list(Part)[:6], "证" * MAX_REASON)), "3001 characters together"),
         (CERTIFICATION, rejected("no", **{f"p{n}": "x" for n in range(MAX_PARTS + 1)}), "21 parts"),
         (CERTIFICATION, ReviewDecision(Decision.APPROVE, actor="o@songda.example"), "no address"),
     ],
 )
 def test_what_cannot(kind: Kind, decision: ReviewDecision, says: str) -> None:
     assert says in (objection(decision, kind) or "taken")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["13812345678", "138 1234 5678", "138-1234-5678", "110105194912310021", "11010519491231002X", "it is 1234567.",
+     "123456x", "1 2 3 4 5 6 7", "１３８１２３４５６７８", "138–1234–5678", "鄂ICP备12012345号", "010\n1234567"],
+)  # fmt: skip
+def test_a_long_number_is_not_written_into_a_history(words: str) -> None:
+    for decision in (rejected(words), rejected("no", name=words), ReviewDecision(Decision.APPROVE, actor=words)):
+        assert "decide in the console" in (indiscretion(decision) or "taken")
+        assert objection(decision, CERTIFICATION) is None, "in the console it can be said"
+
+
+@pytest.mark.parametrize("words", ["", "no", "123456", "12 pages of 2026", "2026, 12, 31", "错误 40908，见第 3 页"])
+def test_short_numbers_can_be_written_anywhere(words: str) -> None:
+    assert indiscretion(rejected(words)) is None
 
 
 def test_an_objection_repeats_little_of_what_was_sent() -> None:

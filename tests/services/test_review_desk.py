@@ -9,11 +9,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.errors import Refusal
 from domain.operators import OperatorRole
-from domain.reviews import Decision, DecisionResult, ReviewDecision, ReviewState, Ruling
+from domain.review_queues import Queue
+from domain.reviews import MAX_REASON, MAX_TOTAL, Decision, DecisionResult, ReviewDecision, ReviewState, Ruling
 from services.certifications import Certifications
 from services.limits import Limits
 from services.platform import ensure_platform
-from services.review_desk import Queue, ReviewDesk
+from services.review_desk import ReviewDesk
 from store import templates as templates_store
 from store.columns import now
 from store.db import Database
@@ -165,6 +166,20 @@ async def test_a_certification_is_rejected_by_its_parts_and_every_look_is_audite
     assert (row.state, row.part_reasons, row.decided_by) == ("rejected", parts, "operator/rita")
     noted = await bob.audit("certification.details_viewed", "certification.paper_viewed")
     assert [actor for actor, *_ in noted] == ["operator/rita"] * 2
+
+
+async def test_the_reasons_fit_into_one_mail_and_may_hold_numbers(db: Database) -> None:
+    """Twelve parts with 500 Chinese characters each would be more than a mail's values may be."""
+    bob = await applicant(db)
+    view, desk = await bob.submits(), desk_of(bob)
+    parts = ("name", "id_number", "website", "icp_number", "id_front", "id_back", "icp_screenshot")
+    long = ReviewDecision(
+        Decision.REJECT, "", version=view.row.row_version, parts=dict.fromkeys(parts, "证" * MAX_REASON)
+    )
+    refusal = await refusal_of(desk.decide_certification(RITA, view.row.id, long))
+    assert (refusal.code, refusal.field, refusal.params) == ("review_reasons_too_long", "reason", {"limit": MAX_TOTAL})
+    said = replace(long, parts={"icp_number": "鄂ICP备12012345号 is another site's."})
+    assert (await desk.decide_certification(RITA, view.row.id, said)).accepted
 
 
 async def test_a_paper_belongs_to_its_case(db: Database) -> None:

@@ -215,6 +215,7 @@ async def test_the_end_is_stamped_and_visible(case: Case) -> None:
         (replace(APPROVE, version=99), "row version 99"),
         (ReviewDecision(Decision.REJECT, "ask alice@customer.example"), "Write no address"),
         (replace(APPROVE, actor="olga@songda.example"), "Write no address"),
+        (ReviewDecision(Decision.REJECT, "call 138-1234 5678"), "decide in the console"),
         (replace(REJECT, parts={"licence": "unreadable"}), "Parts: none"),
     ],
 )
