@@ -101,7 +101,7 @@ class WorkCalendar:
         """Take that back."""
         operator.require(Duty.CALENDAR)
         async with self._base.db.begin() as session:
-            if year > dt.MAXYEAR or not await rows.doubt_year(session, year):
+            if not dt.MINYEAR <= year <= dt.MAXYEAR or not await rows.doubt_year(session, year):
                 raise Refusal("calendar_year_needs_no_word", field="year", year=year)
             await audit_log.note(session, operator.actor, "calendar.doubt", f"calendar-year/{year}")
 

@@ -71,6 +71,7 @@ async def test_a_template_is_decided_with_the_version_that_was_seen(db: Database
     assert (refused.status_code, 'id="e-reason"' in refused.text) == (422, True)
     stale = await post(root, f"{path}/decide", decision="approve", version="1")
     assert stale.status_code == 409
+    assert (await post(root, f"{path}/decide", decision="approve", version=str(10**20))).status_code == 422
     done = await post(root, f"{path}/decide", decision="approve", version="2")
     assert done.headers["location"] == "/console/template-queue/list"
     assert (await alice.templates.get(alice.caller, "order")).version.state == ReviewState.APPROVED

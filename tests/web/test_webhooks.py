@@ -165,3 +165,10 @@ async def test_a_post_without_the_token_changes_nothing(portal: Browser) -> None
     answer = await portal.http.post(here + "/delete", data={"csrf_token": "x"})
     assert answer.status_code == 403
     assert (await portal.http.get(here)).status_code == 200
+
+
+@pytest.mark.parametrize("before", ["0", "-1", "x", "99999999999999999999", "-99999999999999999999"])
+async def test_a_place_in_the_log_that_cannot_be_leads_nowhere(portal: Browser, before: str) -> None:
+    here = await make(portal)
+    assert (await portal.http.get(f"{here}?before={before}")).status_code == 404
+    assert (await portal.http.get(f"{here}?before={2**63 - 1}")).status_code == 200

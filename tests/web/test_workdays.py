@@ -67,6 +67,7 @@ async def test_a_year_is_confirmed_where_the_gap_is_shown(admin: httpx2.AsyncCli
     assert act not in page and f"Operators confirmed that the calendar of {UNPUBLISHED} is complete." in page
     assert (await admin.post(f"/console/calendar/years/{UNPUBLISHED}/doubt")).status_code == 303
     assert "Operators confirmed" not in await shown(admin)
-    for year in (2020, 99_999_999_999, -1):
-        answer = await admin.post(f"/console/calendar/years/{year}/doubt")
-        assert answer.status_code in (303, 409), year
+    for year in (2020, 99_999_999_999, -1, 0, -(10**20)):
+        for verb in ("doubt", "confirm"):
+            answer = await admin.post(f"/console/calendar/years/{year}/{verb}")
+            assert answer.status_code in (303, 409), f"{year} {verb}"

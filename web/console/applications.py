@@ -13,7 +13,7 @@ from domain.errors import Refusal
 from domain.operators import Operator
 from domain.reviews import Decision, ReviewDecision
 from services.review_desk import ApplicationCase, is_overdue
-from web.console.cases import given_decision
+from web.console.cases import Version, given_decision
 from web.console.pages import again, language_of, render, see, served, translator
 from web.console.sessions import SignedOperator
 from web.temporal_links import process_url
@@ -54,7 +54,7 @@ async def decide(
     subject: UUID,
     decision: Text = "",
     reason: Text = "",
-    version: Annotated[int, Form(ge=1)] = 0,
+    version: Version = 0,
 ) -> Response:
     """One compare-and-set with the row version that was on the screen."""
     desk, parts = served(request).review_desk, await _parts(request)

@@ -22,6 +22,7 @@ from web.temporal_links import process_url
 router = APIRouter(prefix="/console/cases/template-review")
 PAGE = "console/template_case.html"
 Text = Annotated[str, Form()]
+Version = Annotated[int, Form(ge=1, le=2**31 - 1)]
 
 
 @router.get("/{subject}")
@@ -46,7 +47,7 @@ async def decide(
     subject: UUID,
     decision: Text = "",
     reason: Text = "",
-    version: Annotated[int, Form(ge=1)] = 0,
+    version: Version = 0,
 ) -> Response:
     """One compare-and-set with the row version that was on the screen."""
     desk, values = served(request).review_desk, {"reason": reason, "decision": decision}

@@ -1,10 +1,10 @@
 """/portal/webhooks: where events go, the signing secret (shown once), and the delivery log, live."""
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from domain.errors import Refusal
@@ -17,6 +17,7 @@ from web.shown_once import carried, carry, shown
 router = APIRouter(prefix="/portal/webhooks")
 
 LOG_PAGE = 30
+Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 EVENTS = {
     Event.REQUEST: _("请求：一个收件人的发送请求已被接受"),
     Event.DELIVER: _("送达：收件服务器已接收"),
@@ -72,7 +73,7 @@ async def create_webhook(request: Request, caller: Signed) -> Response:
 
 
 @router.get("/{webhook_id}")
-async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: int | None = None) -> Response:
+async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: Before = None) -> Response:
     """One endpoint and its delivery log."""
     status = await served(request).webhooks.get(caller, webhook_id)
     context = await _log(request, caller, webhook_id, before)
