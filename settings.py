@@ -147,6 +147,7 @@ class Settings(BaseSettings):
             tracking_host=self.tracking_host,
             support_email=self.support_email,
             temporal_ui_url=self.temporal_ui_url.rstrip("/"),
+            temporal_namespace=self.temporal_namespace,
             lead_email=self.lead_email or self.support_email,
             working_hours=self.working_hours,
             template_review_minutes=self.template_review_minutes,

@@ -19,6 +19,7 @@ class Policy:
     tracking_host: str
     support_email: str
     temporal_ui_url: str
+    temporal_namespace: str = "default"
     lead_email: str = "support@songda.example"
     working_hours: str = "09:00-12:00,13:30-18:00"
     template_review_minutes: int = 240

@@ -7,4 +7,5 @@ from domain.policy import Policy
 
 def process_url(policy: Policy, workflow_id: str) -> str:
     """The page of one workflow; its id holds a slash, which the UI wants quoted."""
-    return f"{policy.temporal_ui_url}/namespaces/default/workflows/{quote(workflow_id, safe='')}"
+    namespace = quote(policy.temporal_namespace, safe="")
+    return f"{policy.temporal_ui_url}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -97,6 +97,15 @@ async def test_the_case_leads_to_its_process_in_the_temporal_ui(db: Database, ro
     assert f"/namespaces/default/workflows/template-review%2F{view.version.id}" in page.text
 
 
+async def test_links_to_the_temporal_ui_name_the_namespace(db: Database) -> None:
+    there = await house(db, temporal_namespace="songda.a1b2c")
+    root, account = await signed(there, "root", OperatorRole.ADMIN), uuid4()
+    async with at_the_console(there, root.token) as client:
+        answer = await client.get(f"/console/processes/onboarding/{account}")
+    wanted = f"http://127.0.0.1:8233/namespaces/songda.a1b2c/workflows/onboarding%2F{account}"
+    assert (answer.status_code, answer.headers["location"]) == (303, wanted)
+
+
 async def test_an_application_shows_everything_and_its_papers(db: Database, there: House) -> None:
     home, bob = await with_papers(there, db)
     view = await bob.submits()
@@ -104,7 +113,7 @@ async def test_an_application_shows_everything_and_its_papers(db: Database, ther
     path = f"/console/cases/certification-review/{view.row.id}"
     async with at_the_console(home, rita.token) as client:
         page = await client.get(path)
-        for known in ("张三丰", "11010519491231002X", "https://www.example.com"):
+        for known in ("张三丰", "11010519491231002X", "https://www.example.com", "长期有效", 'name="part.valid_until"'):
             assert known in page.text, page.text[:3000]
         paper = await client.get(f"{path}/papers/{view.documents[0].id}")
         assert (paper.status_code, paper.headers["content-type"]) == (200, "image/jpeg")
