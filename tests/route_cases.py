@@ -1,33 +1,78 @@
 """How each route is called when a test goes through the route table. Add yours here.
 
 A route that names an object in its path and wants a body goes to `BODIES`; a change that names none to `OWN`. In bodies
-and queries `{name}` is the first account's object of that name, see `furnish` in `tests/tenants_world.py`.
+and queries `{name}` is an account's object of that name, see `furnish` in `tests/tenants_world.py`. Bodies are such
+that the owner's call succeeds, which `tests/test_tenants.py` proves: else the refusal of another's would say nothing.
 """
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from tests.accounts_world import PASSWORD
+from tests.paper_samples import picture
 
 CONTENT = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>"}
+NEW_PASSWORD = "another four words here"
 
-OPEN = {
-    ("POST", "/v1/registrations"),
-    ("POST", "/v1/registrations/resend"),
-    ("POST", "/v1/registrations/address"),
-    ("POST", "/v1/registrations/confirm"),
-    ("POST", "/v1/sessions"),
-    ("POST", "/v1/password-resets"),
-    ("POST", "/v1/password-resets/complete"),
-    ("POST", "/v1/contact"),
-    ("POST", "/v1/invitations/accept"),
-    ("GET", "/console/login"),
-    ("POST", "/console/login"),
-    ("GET", "/console/enrol"),
-    ("POST", "/console/enrol"),
-    ("GET", "/console/logout"),
-    ("POST", "/console/logout"),
+_SECRET = "a secret in its body or cookie stands for a sign-in: a password, a mail's link, a registration's handle"
+_FORM = "the form before such a POST; it says what its own cookie or link says"
+_JOIN = "how one becomes a customer; it names nobody's account"
+_LETTER = "whoever cannot sign in must be able to write to us; counted per visitor"
+_LEAVE = "ends the session of the cookie, if there is one"
+_ONWARD = "only leads to a page that asks for itself"
+_PUBLIC = "says the same to everybody"
+
+OPEN: dict[tuple[str, str], str] = {
+    ("POST", "/v1/registrations"): _JOIN,
+    ("POST", "/v1/registrations/resend"): _SECRET,
+    ("POST", "/v1/registrations/address"): _SECRET,
+    ("POST", "/v1/registrations/confirm"): _SECRET,
+    ("POST", "/v1/sessions"): _SECRET,
+    ("POST", "/v1/password-resets"): "mails a link to the address of a member, and says nothing",
+    ("POST", "/v1/password-resets/complete"): _SECRET,
+    ("POST", "/v1/contact"): _LETTER,
+    ("POST", "/v1/invitations/accept"): _SECRET,
+    ("POST", "/callbacks/alipay/notify"): "the provider's signature stands for a sign-in",
+    ("GET", "/"): _PUBLIC,
+    ("GET", "/portal"): _ONWARD,
+    ("GET", "/console"): _ONWARD,
+    ("GET", "/register"): _JOIN,
+    ("POST", "/register"): _JOIN,
+    ("GET", "/register/check-mail"): _FORM,
+    ("POST", "/register/resend"): _SECRET,
+    ("POST", "/register/address"): _SECRET,
+    ("GET", "/confirm"): _FORM,
+    ("POST", "/confirm"): _SECRET,
+    ("GET", "/login"): _FORM,
+    ("POST", "/login"): _SECRET,
+    ("POST", "/logout"): _LEAVE,
+    ("GET", "/forgot"): _FORM,
+    ("POST", "/forgot"): "mails a link to the address of a member, and says nothing",
+    ("GET", "/reset"): _FORM,
+    ("POST", "/reset"): _SECRET,
+    ("GET", "/contact"): _LETTER,
+    ("POST", "/contact"): _LETTER,
+    ("GET", "/invitation"): _FORM,
+    ("POST", "/invitation"): _SECRET,
+    ("GET", "/console/login"): _FORM,
+    ("POST", "/console/login"): _SECRET,
+    ("GET", "/console/enrol"): _FORM,
+    ("POST", "/console/enrol"): _SECRET,
+    ("GET", "/console/logout"): _ONWARD,
+    ("POST", "/console/logout"): _LEAVE,
+    ("GET", "/docs"): _PUBLIC,
+    ("GET", "/openapi.json"): _PUBLIC,
+    ("GET", "/healthz"): _PUBLIC,
 }
-"""For visitors without an account: secrets in their bodies stand for a login, and their own tests look at them."""
+"""For visitors without an account, and why. Their own tests look at the secrets."""
+FILES: dict[str, str] = {
+    "/docs/assets": "Swagger UI of its wheel",
+    "/assets": "Tabler of the starlette-admin wheel",
+    "/console/static": "the same, where starlette-admin's own pages look for it",
+    "/static": "our scripts and style sheets",
+}
+"""Folders that are served to everybody, and what is in them."""
 STREAMS = {("GET", "/v1/onboarding/events"), ("GET", "/portal/onboarding/events")}
 """They go on for ever; they name no object, and are the caller's own."""
 
@@ -37,7 +82,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/certifications/{certification_id}"): {"json": {"website": "bobs.example.com"}},
     ("POST", "/v1/certifications/{certification_id}/documents"): {
         "data": {"part": "id_front"},
-        "files": {"file": ("x.png", b"x", "image/png")},
+        "files": {"file": ("x.png", picture("PNG"), "image/png")},
     },
     ("POST", "/portal/certification/{certification_id}"): {"data": {"website": "bobs.example.com"}},
     ("PATCH", "/v1/members/{member_id}"): {"json": {"role": "viewer"}},
@@ -52,38 +97,89 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/portal/webhooks/{webhook_id}"): {"data": {"url": "https://a.example/x", "events": "deliver"}},
 }
 """What a call of a route that names an object needs, so that nothing but the object is missing."""
+_REJECTED = "UPDATE certification SET state = 'rejected', submitted_at = now()"
+_APPROVED = "UPDATE certification SET state = 'approved'"
+_NO_APPLICATION = "DELETE FROM document; DELETE FROM certification"
+_SUBMITTED = "UPDATE template_version SET state = 'submitted', submitted_at = now() WHERE state = 'draft'"
+_FAILING = "UPDATE webhook_endpoint SET failing_since = now(), next_attempt_at = now() + interval '1 hour'"
+_DISABLED = "UPDATE webhook_endpoint SET state = 'disabled', disabled_by = 'customer', disabled_at = now()"
+BEFORE: dict[tuple[str, str], str] = {
+    ("POST", "/v1/certifications/{certification_id}/correct"): _REJECTED,
+    ("POST", "/portal/certification/{certification_id}/correct"): _REJECTED,
+    ("POST", "/v1/certifications"): _NO_APPLICATION,
+    ("POST", "/portal/certification"): _NO_APPLICATION,
+    ("POST", "/v1/recharges"): _APPROVED,
+    ("POST", "/portal/recharges"): _APPROVED,
+    ("POST", "/v1/templates/{ref}/withdraw"): _SUBMITTED,
+    ("POST", "/portal/templates/{ref}/withdraw"): _SUBMITTED,
+    ("POST", "/v1/webhooks/{webhook_id}/retry"): _FAILING,
+    ("POST", "/portal/webhooks/{webhook_id}/retry"): _FAILING,
+    ("POST", "/portal/webhooks/{webhook_id}/enable"): _DISABLED,
+}
+"""What is true of both accounts when the call is made, where it is not what `tests/owners_world.py` leaves."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """A change that names no object in its path."""
+
+    options: dict[str, Any]
+    own: int
+    """The answer to whoever owns everything that the body names."""
+    others: int = 404
+    """The answer when one of the body's names is of another account's object."""
+    mails: bool = False
+    """The platform writes a letter then."""
+
 
 _SEND = {"api_user": "{api_user}", "template": "{template}", "from": "x@{domain}"}
-OWN: dict[tuple[str, str], dict[str, Any]] = {
-    ("PATCH", "/v1/account"): {"json": {"language": "en"}},
-    ("PUT", "/v1/account/password"): {"json": {"current": "wrong", "new": "another four words here"}},
-    ("DELETE", "/v1/sessions"): {},
-    ("POST", "/v1/domains"): {"json": {"name": "{domain}"}},
-    ("POST", "/v1/api-users"): {"json": {"name": "bobs_own", "kind": "batch", "domain_ids": ["{domain_id}"]}},
-    ("POST", "/v1/templates"): {"json": CONTENT | {"invoke_name": "{template}", "kind": "trigger"}},
-    ("POST", "/v1/templates/preview"): {"json": CONTENT},
-    ("POST", "/v1/sends"): {"json": _SEND | {"recipients": [{"address": "r@x.example"}]}},
-    ("POST", "/v1/sends/upload"): {"data": _SEND, "files": {"file": ("r.csv", b"email\nr@x.example\n", "text/csv")}},
-    ("POST", "/v1/recharges"): {"json": {"amount": "100.00"}},
-    ("POST", "/portal/recharges"): {"data": {"amount": "100.00"}},
-    ("POST", "/v1/webhooks"): {"json": {"url": "https://b.example/hook", "events": ["deliver"]}},
-    ("POST", "/v1/certifications"): {"json": {"kind": "individual"}},
-    ("POST", "/portal/certification"): {"data": {"kind": "individual"}},
-    ("POST", "/v1/members"): {"json": {"email": "carol@third.example", "role": "viewer"}},
-    ("POST", "/portal/members"): {"data": {"email": "carl@third.example", "role": "viewer"}},
-    ("POST", "/portal/members/owner"): {"data": {"heir": "{member_id}", "password": PASSWORD}},
-    ("POST", "/portal/account/password"): {"data": {"current": "wrong", "new": "another four words here"}},
-    ("POST", "/portal/account/language"): {"data": {"language": "en"}},
-    ("POST", "/portal/account/sessions/revoke-others"): {"data": {}},
-    ("POST", "/portal/domains"): {"data": {"name": "{domain}"}},
-    ("POST", "/portal/api-users"): {"data": {"name": "bobs_two", "kind": "batch", "domains": "{domain_id}"}},
-    ("POST", "/portal/templates"): {"data": CONTENT | {"invoke_name": "{template}", "kind": "trigger"}},
-    ("POST", "/portal/templates/preview"): {"data": CONTENT},
-    ("POST", "/portal/sends/new"): {"data": _SEND | {"recipients": "email\nr@x.example\n", "step": "send"}},
-    ("POST", "/portal/test-send"): {"data": _SEND},
-    ("POST", "/portal/webhooks/new"): {"data": {"url": "https://b.example/hook2", "events": "deliver"}},
+_PASTED = {"recipients": "email,name\nr@x.example,R\n", "step": "send"}
+_TO_ONE = {"recipients": [{"address": "r@x.example", "variables": {"name": "R"}}]}
+_FILE = ("r.csv", b"email,name\nr@x.example,R\n", "text/csv")
+OWN: dict[tuple[str, str], Own] = {
+    ("PATCH", "/v1/account"): Own({"json": {"language": "en"}}, 200),
+    ("PUT", "/v1/account/password"): Own({"json": {"current": PASSWORD, "new": NEW_PASSWORD}}, 204, mails=True),
+    ("DELETE", "/v1/sessions"): Own({}, 204),
+    # Two accounts may want one name: whose it is, its DNS records say (201). One's own is there already.
+    ("POST", "/v1/domains"): Own({"json": {"name": "{domain}"}}, 409, 201),
+    ("POST", "/portal/domains"): Own({"data": {"name": "{domain}"}}, 409, 303),
+    ("POST", "/v1/api-users"): Own({"json": {"name": "bobs_own", "kind": "batch", "domain_ids": ["{domain_id}"]}}, 201),
+    ("POST", "/portal/api-users"): Own({"data": {"name": "bobs_two", "kind": "batch", "domains": "{domain_id}"}}, 303),
+    # Names of templates are each account's own.
+    ("POST", "/v1/templates"): Own({"json": CONTENT | {"invoke_name": "{template}", "kind": "trigger"}}, 409, 201),
+    ("POST", "/portal/templates"): Own({"data": CONTENT | {"invoke_name": "{template}", "kind": "trigger"}}, 409, 303),
+    ("POST", "/v1/templates/preview"): Own({"json": CONTENT}, 200),
+    ("POST", "/portal/templates/preview"): Own({"data": CONTENT}, 200),
+    ("POST", "/v1/sends"): Own({"json": _SEND | _TO_ONE}, 202, 422),
+    ("POST", "/v1/sends/upload"): Own({"data": _SEND, "files": {"file": _FILE}}, 202, 422),
+    ("POST", "/portal/sends/new"): Own({"data": _SEND | _PASTED}, 303, 422),
+    ("POST", "/portal/test-send"): Own({"data": _SEND | {"var_name": "R"}}, 303, 422),
+    ("POST", "/v1/recharges"): Own({"json": {"amount": "100.00"}}, 201),
+    ("POST", "/portal/recharges"): Own({"data": {"amount": "100.00"}}, 303),
+    ("POST", "/v1/webhooks"): Own({"json": {"url": "https://b.example/hook", "events": ["deliver"]}}, 201),
+    ("POST", "/portal/webhooks/new"): Own({"data": {"url": "https://b.example/hook2", "events": "deliver"}}, 303),
+    ("POST", "/v1/certifications"): Own({"json": {"kind": "individual"}}, 201),
+    ("POST", "/portal/certification"): Own({"data": {"kind": "individual"}}, 303),
+    ("POST", "/v1/members"): Own({"json": {"email": "carol@third.example", "role": "viewer"}}, 201, mails=True),
+    ("POST", "/portal/members"): Own({"data": {"email": "carl@third.example", "role": "viewer"}}, 303, mails=True),
+    ("POST", "/portal/members/owner"): Own({"data": {"heir": "{member_id}", "password": PASSWORD}}, 303),
+    ("POST", "/portal/account/password"): Own(
+        {"data": {"current": PASSWORD, "new": NEW_PASSWORD, "repeated": NEW_PASSWORD}}, 303, mails=True
+    ),
+    ("POST", "/portal/account/language"): Own({"data": {"language": "en"}}, 303),
+    ("POST", "/portal/account/sessions/revoke-others"): Own({"data": {}}, 303),
 }
-"""Changes that name no object in their path: in the body, whatever can name one names the first account's."""
+"""Changes that name no object in their path: in the body, whatever can name one."""
+
+
+def names_in(value: Any) -> list[str]:
+    """The objects that a body names."""
+    if isinstance(value, str):
+        return re.findall(r"{(\w+)}", value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [name for part in parts for name in names_in(part)]
+
+
 QUERIES = {
     "/portal/sends/new": "?template={template}&api_user={api_user}",
     "/portal/test-send": "?template={template}&api_user={api_user}",
@@ -97,4 +193,4 @@ QUERIES = {
     "/portal/recharges": "?after={recharge_id}",
     "/v1/certifications": "?cursor={certification_id}",
 }
-"""Lists that are asked to begin at, or to choose, the first account's object."""
+"""Lists that are asked to begin at, or to choose, another account's object."""

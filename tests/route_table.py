@@ -9,12 +9,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
 from starlette.routing import Mount, Route
+from starlette_admin.base import BaseAdmin
 
 from api.app import create_app
 from settings import Settings
 from tests.accounts_world import SECRET
-from tests.route_cases import OPEN
+from tests.route_cases import FILES, OPEN
+from web.security import is_page
 
 OF_A_RECORD = ("/detail", "/edit", "/inline-edit", "/inline-edit/row", "/row-action", "/action")
 """Routes of starlette-admin that name a record in their query: `?pk=`, or `?pks=` for several."""
@@ -26,6 +29,10 @@ class Door(StrEnum):
     VISITOR = "visitor"
     MEMBER = "member"
     OPERATOR = "operator"
+
+
+INSIDE = {"/v1/": Door.MEMBER, "/portal/": Door.MEMBER, "/console/": Door.OPERATOR}
+"""Below these, everything asks for a sign-in unless it is listed."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,17 @@ class Call:
 
     @property
     def is_page(self) -> bool:
-        return not self.path.startswith(("/v1", "/callbacks", "/openapi.json", "/docs", "/healthz"))
+        return is_page(self.path)
 
     @property
     def door(self) -> Door:
-        if self.key in OPEN or not self.path.startswith(("/v1/", "/portal/", "/console/")):
+        """Raises LookupError for a route that nobody said anything of."""
+        if self.key in OPEN:
             return Door.VISITOR
-        return Door.OPERATOR if self.path.startswith("/console/") else Door.MEMBER
+        for inside, door in INSIDE.items():
+            if self.path.startswith(inside):
+                return door
+        raise LookupError(f"Who is {self} for? Say in `OPEN` of tests/route_cases.py why it asks for no sign-in.")
 
     @property
     def place(self) -> str:
@@ -71,26 +82,44 @@ class Call:
 
 
 def walk(routes: Any, prefix: str = "") -> Iterator[Call]:
-    """Every HTTP route below, however deep it is included or mounted; files of mounts are none of ours."""
+    """Every HTTP route below, however deep it is included or mounted. Raises LookupError for what it cannot read."""
     for route in routes:
         if isinstance(route, APIRoute):
             yield from (Call(method, prefix + route.path) for method in sorted(route.methods or ()))
         elif hasattr(route, "original_router"):
             yield from walk(route.original_router.routes, prefix + route.include_context.prefix)
         elif isinstance(route, Mount):
-            yield from walk(route.routes, prefix + route.path)
-        elif isinstance(route, Route) and prefix:
-            yield from _admin_calls(route, prefix)
+            yield from _mounted(route, prefix + route.path)
+        elif isinstance(route, Route) and route.methods:
+            yield from _plain(route, prefix)
+        else:
+            raise LookupError(
+                f"{type(route).__name__} {prefix}{getattr(route, 'path', '')}: teach `walk` what it serves"
+            )
 
 
-def _admin_calls(route: Route, prefix: str) -> Iterator[Call]:
-    """A route of starlette-admin: once for each of its views, and with a record where it wants one."""
+def _mounted(route: Mount, path: str) -> Iterator[Call]:
+    """Its routes. An application that shows none could serve anything, and files are served to everybody."""
+    if isinstance(route.app, StaticFiles):
+        if path not in FILES:
+            raise LookupError(f"Whose files are below {path}? Say in `FILES` of tests/route_cases.py.")
+    elif not route.routes:
+        raise LookupError(f"{path} is mounted and shows no routes: give the application around it its `routes`")
+    yield from walk(route.routes, path)
+
+
+def _plain(route: Route, prefix: str) -> Iterator[Call]:
+    """A route of Starlette; of starlette-admin: once for each of its views, and with a record where it wants one."""
     path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
-    admin = getattr(route.endpoint, "__self__", None)
-    keys = [view.key for view in getattr(admin, "_model_views", [])] if "{key}" in path else [""]
+    owner = getattr(route.endpoint, "__self__", None)
+    admin = owner if isinstance(owner, BaseAdmin) else None
+    keys = [str(view.key) for view in admin._model_views] if admin and "{key}" in path else [""]
+    if not keys:
+        raise LookupError(f"{prefix}{path} has no views")
     for key in keys:
+        where = prefix + path.replace("{key}", key or "{key}") + (_record(path, prefix, key) if admin else "")
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            yield Call(method, prefix + path.replace("{key}", key) + _record(path, prefix, key), admin=True)
+            yield Call(method, where, admin=admin is not None)
 
 
 def _record(path: str, prefix: str, key: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import httpx2
 
@@ -18,6 +19,7 @@ from tests.paper_samples import picture
 from tests.path_rows import Customer
 from tests.records_world import recorded
 from tests.route_table import Call, Door, calls
+from tests.standing import Standing
 from web.console.sessions import COOKIE as OPERATOR
 from web.sessions import COOKIE as SESSION
 
@@ -33,6 +35,7 @@ class Two:
     alice: SignedIn
     bob: SignedIn
     http: httpx2.AsyncClient
+    standing: Standing
     operator: str = ""
     """The token of an operator who may do everything."""
     hers: dict[str, list[str]] = field(default_factory=dict)
@@ -86,14 +89,19 @@ class Two:
         token = csrf_of(await self.http.get("/console/login" if call.door is Door.OPERATOR else "/login"))
         return await self.http.request(call.method, path, data={"csrf_token": token})
 
-    def filled(self, value: Any) -> Any:
-        """With the first account's names where a value says `{…}`."""
+    def filled(self, value: Any, known: dict[str, str] | None = None) -> Any:
+        """With these names where a value says `{…}`, or with the first account's."""
+        known = known or self.her_names
         if isinstance(value, str):
-            first = {name: ids[0] for name, ids in self.hers.items()}
-            return re.sub(r"{(\w+)}", lambda hit: (self.words | first)[hit[1]], value)
+            return re.sub(r"{(\w+)}", lambda hit: known[hit[1]], value)
         if isinstance(value, dict):
-            return {name: self.filled(each) for name, each in value.items()}
-        return [self.filled(each) for each in value] if isinstance(value, list) else value
+            return {name: self.filled(each, known) for name, each in value.items()}
+        return [self.filled(each, known) for each in value] if isinstance(value, list) else value
+
+    @property
+    def her_names(self) -> dict[str, str]:
+        """One of each of hers."""
+        return self.words | {name: ids[0] for name, ids in self.hers.items()}
 
     def paths(self, call: Call) -> Iterator[str]:
         """The path with her ids, and, where it names several objects, with each of them his in turn."""
@@ -102,8 +110,11 @@ class Two:
             ids = [[*each, self.his[name]] for name, each in zip(call.names, ids, strict=True)]
         for chosen in product(*ids):
             if list(chosen) != [self.his.get(name) for name in call.names]:
-                parts = iter(chosen)
-                yield re.sub(r"{\w+}", lambda _: next(parts), call.path)  # noqa: B023 - used at once
+                yield call.filled(*chosen)
+
+    def her_paths(self, call: Call) -> list[str]:
+        """The path with each of hers in turn."""
+        return [call.filled(*ids) for ids in product(*(self.hers[name] for name in call.names))]
 
     def leaks(self, text: str) -> list[str]:
         """What of hers an answer shows."""
@@ -114,26 +125,9 @@ class Two:
         own = {value for ids in self.hers.values() for value in ids if len(value) > 9}
         return [*own, "Secret of Alice", str(self.alice.caller.account_id), self.words["api_user"]]
 
-    async def stand(self) -> dict[str, list[str]]:
-        """All rows that are hers, and of the tables without an account all rows."""
-        pool, found = self.home.db.pool, {}
-        for table, column in await pool.fetch(_TABLES):
-            where = f"WHERE {column} = $1" if column else ""
-            values = [self.alice.caller.account_id] if column else []
-            row = "to_jsonb(t) - 'last_seen_at'"  # of a session: changes with time alone
-            rows = await pool.fetch(f"SELECT ({row})::text AS row FROM {table} t {where}", *values)
-            found[table] = sorted(row["row"] for row in rows)
-        return found
-
-
-_TABLES = """
-SELECT quote_ident(t.tablename), (SELECT c.column_name FROM information_schema.columns c
-       WHERE c.table_name = t.tablename AND c.column_name = 'account_id')
-FROM pg_tables t WHERE t.schemaname = 'public' AND t.tablename NOT IN ('alembic_version', 'throttle')
-  AND (EXISTS (SELECT FROM information_schema.columns c WHERE c.table_name = t.tablename
-               AND c.column_name = 'account_id')
-       OR t.tablename IN ('attempt', 'slot', 'page', 'contact_message'))
-"""
+    async def stand(self, *apart: UUID) -> dict[str, list[str]]:
+        """All rows of everybody; without those that belong to these accounts alone."""
+        return await self.standing.rows(*apart)
 
 
 @contextlib.asynccontextmanager
@@ -144,7 +138,8 @@ async def two_accounts(db: Database) -> AsyncIterator[Two]:
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(home.app), base_url="http://songda.test", headers=PAGE
     ) as http:
-        made = Two(home, alice, bob, http, (await signed(home, "root", OperatorRole.ADMIN)).token)
+        standing = await Standing.of(db.pool)
+        made = Two(home, alice, bob, http, standing, (await signed(home, "root", OperatorRole.ADMIN)).token)
         await furnish(made)
         yield made
 

@@ -25,7 +25,15 @@ RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "iframes": False,  # customers' own HTML
 }
-ASTRAY = (Call("GET", "/nothing/here"), Call("GET", "/portal/domains/00000000-0000-7000-8000-000000000000"))
+
+
+class Nowhere(Call):
+    """An address outside of everything, as a visitor sees it."""
+
+    door = Door.VISITOR
+
+
+ASTRAY = (Nowhere("GET", "/nothing/here"), Call("GET", "/portal/domains/00000000-0000-7000-8000-000000000000"))
 """What an address that leads nowhere shows."""
 UNFINISHED = {"/console/enrol": 401}
 """Pages in the middle of something, which send whoever comes from nowhere back to its beginning."""
