@@ -18,6 +18,7 @@ from services.limits import Limits
 from services.members import Members
 from services.onboarding import OnboardingGuide
 from services.operators import Operators
+from services.own_access import OwnAccess
 from services.passwords import Passwords
 from services.prices import Prices
 from services.registrations import Registrations
@@ -47,6 +48,7 @@ class Services:
     members: Members
     onboarding: OnboardingGuide
     operators: Operators
+    own_access: OwnAccess
     passwords: Passwords
     prices: Prices
     registrations: Registrations
@@ -81,6 +83,7 @@ def build_services(foundation: Foundation) -> Services:
         members=Members(foundation, hashing, limits, sessions),
         onboarding=OnboardingGuide(foundation),
         operators=Operators(foundation, hashing, limits),
+        own_access=OwnAccess(foundation, hashing, limits),
         passwords=Passwords(foundation, hashing, limits),
         prices=Prices(foundation),
         registrations=registrations,

@@ -36,15 +36,22 @@ class Limits:
 
     async def take_in(self, session: Session, limit: Limit, subject: str) -> None:
         """The same in the caller's transaction: what is refused later is not counted."""
-        window = self._base.policy.scaled(limit.window)
-        wait = await throttles.take(session, self._key(limit, subject), limit.count, window, now())
+        wait = await self._wait(session, limit, subject)
         if wait:
             raise Refusal("too_many_requests", seconds=max(1, round(wait)))
+
+    async def has_room(self, session: Session, limit: Limit, subject: str) -> bool:
+        """Count one act, or say that the limit is used up: for what is left out then instead of refused."""
+        return not await self._wait(session, limit, subject)
 
     async def forget(self, limit: Limit, subject: str) -> None:
         """Forgive, after the right password."""
         async with self._base.db.begin() as session:
             await throttles.forget(session, self._key(limit, subject))
+
+    async def _wait(self, session: Session, limit: Limit, subject: str) -> float:
+        window = self._base.policy.scaled(limit.window)
+        return await throttles.take(session, self._key(limit, subject), limit.count, window, now())
 
     def _key(self, limit: Limit, subject: str) -> bytes:
         return self._base.vault.digest(f"throttle/{limit.name}/{subject.lower()}")

@@ -1,31 +1,25 @@
 """Operators at the console's door: password, authenticator or recovery code, sessions (design §10 of the rules).
 
 Three steps: the password gives a ticket of five minutes; a ticket with a code gives a session; who is not enrolled yet
-sets a password of their own and an authenticator up in between. Codes follow RFC 6238 with one step of drift to either
-side, and no step is taken twice.
+sets a password of their own and an authenticator up in between. What counts as a code: `services/second_factor.py`.
 """
 
-import base64
 import datetime as dt
 import json
-import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-import pyotp
 from cryptography.fernet import InvalidToken
 
 from domain.errors import Refusal
 from domain.operators import (
     IDLE,
     LONGEST,
-    RECOVERY_CODES,
     TICKET_VALID,
     Enrolment,
     Operator,
     OperatorSignIn,
     Ticket,
-    matching_step,
     roles_of,
 )
 from domain.passwords import check_password
@@ -34,6 +28,15 @@ from domain.visitors import Visitor
 from services.foundation import Foundation
 from services.hashing import Hashing
 from services.limits import Limit, Limits
+from services.second_factor import (
+    SecondFactor,
+    enrolment_of,
+    held,
+    new_recovery_codes,
+    new_secret,
+    unchanged,
+)
+from services.sign_in_log import SignInLog
 from store import audit_log
 from store import operators as rows
 from store.columns import now
@@ -50,8 +53,6 @@ CODES_PER_NAME = Limit("operator-code-name", 20, dt.timedelta(hours=1))
 """Of everybody who knows the password: 20 guesses an hour at a million codes."""
 SEEN_EVERY = dt.timedelta(minutes=1)
 PREFIX = "so_"
-STEP = 30
-"""Seconds of one code (RFC 6238 §5.2)."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,18 @@ class Operators:
         self._base = base
         self._hashing = hashing
         self._limits = limits
+        self._factor = SecondFactor(base.vault)
+        self._log = SignInLog(base, limits)
 
     async def present(self, name: str, password: str, visitor: Visitor) -> Ticket:
         """The first step. Raises `operator_sign_in_failed` or `too_many_requests`."""
         name = name.strip().lower()[:40]
         here = f"{visitor.ip} {name}"
-        await self._limits.take((TRIES_PER_IP, visitor.ip), (TRIES_PER_NAME, name), (TRIES_HERE, here))
         async with self._base.db.read() as session:
             row = await rows.by_name(session, name)
+        await self._count(row, (TRIES_PER_IP, visitor.ip), (TRIES_PER_NAME, name), (TRIES_HERE, here))
         if not await self._hashing.matches(password, row.password_hash if row else None) or row is None:
+            await self._log.refused("wrong_password" if row else "unknown_name", row.id if row else None)
             raise Refusal("operator_sign_in_failed")
         await self._limits.forget(TRIES_HERE, here)
         return Ticket(self._ticket(row), row.name, row.is_enrolled)
@@ -86,14 +90,14 @@ class Operators:
         if not row.is_enrolled:
             raise Refusal("operator_ticket_over")
         await self._count_code(row, visitor)
-        typed = "".join(code.split()).lower().replace("-", "")
         async with self._base.db.begin() as session:
-            fresh = await _unchanged(session, row)
-            how = await self._accept(session, fresh, typed)
+            fresh = await unchanged(session, row)
+            how = await self._factor.accept(session, fresh, code)
             if how:
                 made = await self._begin(session, fresh, visitor, former)
                 await audit_log.note(session, made.operator.actor, f"operator.sign_in.{how}", f"operator/{row.id}")
         if not how:
+            await self._log.refused("wrong_code", row.id)
             raise Refusal("operator_code_failed", field="code")
         await self._limits.forget(CODES_HERE, f"{visitor.ip} {row.name}")
         return made
@@ -102,12 +106,12 @@ class Operators:
         """What the authenticator is to be set up with; the same until it is confirmed."""
         row = await self._holder(ticket)
         async with self._base.db.begin() as session:
-            fresh = await _held(session, row)
+            fresh = await held(session, row)
             if fresh.is_enrolled:
                 raise Refusal("operator_ticket_over")
             if fresh.totp_secret is None:
-                fresh.totp_secret = self._base.vault.seal(pyotp.random_base32().encode(), f"operator/{row.id}")
-            return enrolment_of(row.name, self._secret(fresh), self._base.policy.platform_name)
+                fresh.totp_secret = self._factor.sealed(row.id, new_secret())
+            return enrolment_of(row.name, self._factor.secret(fresh), self._base.policy.platform_name)
 
     async def enrol(self, ticket: str, first: FirstSignIn, visitor: Visitor) -> OperatorSignIn:
         """An own password, and the authenticator's first code: then they are in, with recovery codes to keep."""
@@ -117,19 +121,20 @@ class Operators:
         if await self._hashing.matches(first.password, row.password_hash):
             raise Refusal("password_common", field="password")
         hashed = await self._hashing.make(first.password)
-        codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))
+        codes = new_recovery_codes()
         async with self._base.db.begin() as session:
-            fresh = await _unchanged(session, row)
+            fresh = await unchanged(session, row)
             if fresh.is_enrolled or fresh.totp_secret is None:
                 raise Refusal("operator_ticket_over")
-            step = self._step(fresh, "".join(first.code.split()))
-            if step is None:
-                raise Refusal("operator_code_failed", field="code")
-            fresh.password_hash, fresh.password_set_at, fresh.totp_confirmed_at = hashed, now(), now()
-            fresh.totp_step = step
-            fresh.recovery_digests = [self._digest(fresh.id, code) for code in codes]
-            made = await self._begin(session, fresh, visitor, "")
-            await audit_log.note(session, made.operator.actor, "operator.enrolled", f"operator/{row.id}")
+            step = self._factor.step(self._factor.secret(fresh), first.code, fresh.totp_step)
+            if step is not None:
+                fresh.password_hash, fresh.password_set_at, fresh.totp_confirmed_at = hashed, now(), now()
+                fresh.totp_step, fresh.recovery_digests = step, self._factor.digests(fresh.id, codes)
+                made = await self._begin(session, fresh, visitor, "")
+                await audit_log.note(session, made.operator.actor, "operator.enrolled", f"operator/{row.id}")
+        if step is None:
+            await self._log.refused("wrong_code", row.id)
+            raise Refusal("operator_code_failed", field="code")
         return OperatorSignIn(made.token, made.operator, codes)
 
     async def operator(self, token: str) -> Operator:
@@ -148,8 +153,13 @@ class Operators:
 
     async def sign_out(self, token: str) -> None:
         """End the session behind a token; a dead one is no error."""
+        digest = self._base.vault.digest(token)
         async with self._base.db.begin() as session:
-            await rows.revoke_token(session, self._base.vault.digest(token), now())
+            found = await rows.living(session, digest, now(), IDLE)
+            await rows.revoke_token(session, digest, now())
+            if found:
+                operator = _operator(found[1], found[0].id)
+                await audit_log.note(session, operator.actor, "operator.sign_out", f"operator/{operator.id}")
 
     async def sessions(self, operator: Operator) -> list[OperatorSession]:
         """The operator's own living sessions, last used first."""
@@ -164,25 +174,15 @@ class Operators:
             await audit_log.note(session, operator.actor, "operator.session.revoked", f"operator/{operator.id}")
 
     async def _count_code(self, row: OperatorRow, visitor: Visitor) -> None:
-        await self._limits.take((CODES_PER_NAME, row.name), (CODES_HERE, f"{visitor.ip} {row.name}"))
+        await self._count(row, (CODES_PER_NAME, row.name), (CODES_HERE, f"{visitor.ip} {row.name}"))
 
-    async def _accept(self, session: Session, row: OperatorRow, typed: str) -> str:
-        """`totp` or `recovery` when the code counts; it is used up then."""
-        step = self._step(row, typed)
-        if step is not None:
-            return "totp" if await rows.take_step(session, row.id, step) else ""
-        return "recovery" if await rows.take_recovery(session, row.id, self._digest(row.id, typed)) else ""
-
-    def _step(self, row: OperatorRow, typed: str) -> int | None:
-        clock = int(now().timestamp()) // STEP
-        totp = pyotp.TOTP(self._secret(row))
-        return matching_step([(clock + d, totp.generate_otp(clock + d)) for d in (-1, 0, 1)], typed, row.totp_step)
-
-    def _secret(self, row: OperatorRow) -> str:
-        return self._base.vault.unseal(row.totp_secret or b"", f"operator/{row.id}").decode()
-
-    def _digest(self, operator: UUID, code: str) -> str:
-        return self._base.vault.digest(f"operator-recovery/{operator}/{code.replace('-', '')}").hex()
+    async def _count(self, row: OperatorRow | None, *tries: tuple[Limit, str]) -> None:
+        """Raises `too_many_requests`, and the log has it."""
+        try:
+            await self._limits.take(*tries)
+        except Refusal:
+            await self._log.operator_stopped(row.id if row else None)
+            raise
 
     async def _begin(self, session: Session, row: OperatorRow, visitor: Visitor, former: str) -> OperatorSignIn:
         """Always a new token, so that one planted before the sign-in is worth nothing."""
@@ -215,32 +215,5 @@ class Operators:
         return row
 
 
-def enrolment_of(name: str, secret: str, issuer: str) -> Enrolment:
-    """The secret with its `otpauth://` URI (Google's Key Uri Format, which authenticators read)."""
-    return Enrolment(name, secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer))
-
-
-async def _held(session: Session, row: OperatorRow) -> OperatorRow:
-    """The row as it is, locked, if the password is still the one that was shown: a reset may have come meanwhile."""
-    fresh = await rows.one_locked(session, row.id)
-    if fresh is None or fresh.disabled_at or fresh.password_hash != row.password_hash:
-        raise Refusal("operator_ticket_over")
-    return fresh
-
-
-async def _unchanged(session: Session, row: OperatorRow) -> OperatorRow:
-    """The same, if the authenticator is the same as well."""
-    fresh = await _held(session, row)
-    if (fresh.totp_secret, fresh.totp_confirmed_at) != (row.totp_secret, row.totp_confirmed_at):
-        raise Refusal("operator_ticket_over")
-    return fresh
-
-
 def _operator(row: OperatorRow, session_id: UUID) -> Operator:
     return Operator(row.id, row.name, roles_of(row.roles), session_id, row.language)
-
-
-def _recovery_code() -> str:
-    """50 random bits, in two groups that people can copy."""
-    text = base64.b32encode(secrets.token_bytes(10)).decode().lower()
-    return f"{text[:5]}-{text[5:10]}"

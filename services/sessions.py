@@ -13,7 +13,9 @@ from services.foundation import Foundation
 from services.hashing import Hashing
 from services.limits import Limit, Limits
 from services.registrations import Registrations
+from services.sign_in_log import SignInLog
 from store import accounts as rows
+from store import audit_log
 from store.columns import now
 from store.db import Session
 
@@ -38,13 +40,12 @@ class Sessions:
         self._hashing = hashing
         self._limits = limits
         self._registrations = registrations
+        self._log = SignInLog(base, limits)
 
     async def sign_in(self, email: str, password: str, visitor: Visitor, former: str = "") -> SignedIn | Unconfirmed:
         """A new session; the browser's `former` one ends. Raises `sign_in_failed` or `too_many_requests`."""
         address = _any_case(email)
-        await self._limits.take(
-            (TRIES_PER_IP, visitor.ip), (TRIES_PER_ADDRESS, address), (TRIES_HERE, f"{visitor.ip} {address}")
-        )
+        await self._count(address, visitor)
         member, state = await self._candidate(address)
         if not await self._hashing.matches(password, member.password_hash if member else None) or member is None:
             raise Refusal("sign_in_failed")
@@ -52,6 +53,16 @@ class Sessions:
         if state == AccountState.PENDING:
             return Unconfirmed(await self._registrations.new_handle(member))
         return await self.begin(member, visitor, former)
+
+    async def _count(self, address: str, visitor: Visitor) -> None:
+        """Raises `too_many_requests`, and the log of the member's account has it."""
+        here = f"{visitor.ip} {address}"
+        try:
+            await self._limits.take((TRIES_PER_IP, visitor.ip), (TRIES_PER_ADDRESS, address), (TRIES_HERE, here))
+        except Refusal:
+            member, _ = await self._candidate(address)
+            await self._log.member_stopped(address, member)
+            raise
 
     async def _candidate(self, address: str) -> tuple[rows.Member | None, str]:
         """The confirmed member of this address, else the latest who waits; with the account's state."""
@@ -82,12 +93,15 @@ class Sessions:
     async def sign_out(self, token: str) -> None:
         """End the session behind a token; a dead one is no error."""
         async with self._base.db.begin() as session:
-            await self._end(session, token, now())
+            ended = await self._end(session, token, now())
+            if ended:
+                await _noted(session, "session.signed_out", ended.member_id, ended.account_id)
 
-    async def _end(self, session: Session, token: str, at: dt.datetime) -> None:
+    async def _end(self, session: Session, token: str, at: dt.datetime) -> rows.LoginSession | None:
         found = await rows.login_session(session, self._base.vault.digest(token), at) if token else None
         if found:
             await rows.revoke_sessions(session, found[0].member_id, at, only=found[0].id)
+        return found[0] if found else None
 
     async def listed(self, caller: Caller) -> list[rows.LoginSession]:
         """The caller's living sessions, last used first."""
@@ -95,15 +109,21 @@ class Sessions:
             return await rows.login_sessions(session, require_member(caller), now())
 
     async def revoke(self, caller: Caller, session_id: UUID) -> None:
-        """End one of the caller's sessions. Raises `not_found`."""
+        """End one of the caller's sessions; this one, too: that is signing out. Raises `not_found`."""
+        member, own = require_member(caller), session_id == caller.session_id
         async with self._base.db.begin() as session:
-            if not await rows.revoke_sessions(session, require_member(caller), now(), only=session_id):
+            if not await rows.revoke_sessions(session, member, now(), only=session_id):
                 raise Refusal("not_found", what="session")
+            await _noted(session, "session.signed_out" if own else "session.ended", member, caller.account_id)
 
     async def revoke_others(self, caller: Caller) -> int:
         """End all of the caller's sessions but this one; returns how many."""
+        member = require_member(caller)
         async with self._base.db.begin() as session:
-            return await rows.revoke_sessions(session, require_member(caller), now(), spare=caller.session_id)
+            count = await rows.revoke_sessions(session, member, now(), spare=caller.session_id)
+            if count:
+                await _noted(session, "session.others_ended", member, caller.account_id, count=count)
+        return count
 
 
 def require_member(caller: Caller) -> UUID:
@@ -119,6 +139,10 @@ async def _unchanged(session: Session, member: rows.Member) -> rows.Member:
     if held is None or held.removed_at is not None or held.password_hash != member.password_hash:
         raise Refusal("sign_in_failed")
     return held
+
+
+async def _noted(session: Session, action: str, member: UUID, account: UUID, **detail: int) -> None:
+    await audit_log.note(session, f"member/{member}", action, f"member/{member}", account, **detail)
 
 
 def _any_case(email: str) -> str:

@@ -4,14 +4,13 @@ import secrets
 from collections.abc import Iterable
 from uuid import UUID
 
-import pyotp
 from sqlalchemy.exc import IntegrityError
 
 from domain.errors import Refusal
 from domain.operators import NAME, Duty, GivenOut, Operator, OperatorRole, roles_of
 from services.foundation import Foundation
 from services.hashing import Hashing
-from services.operators import enrolment_of
+from services.second_factor import SecondFactor, enrolment_of, new_secret
 from store import audit_log
 from store import operators as rows
 from store.columns import now
@@ -102,8 +101,8 @@ class Staff:
         row.password_set_at, row.totp_confirmed_at, row.totp_secret = None, None, None
         if not enrolled:
             return GivenOut(row.name, password)
-        secret = pyotp.random_base32()
-        row.totp_secret = self._base.vault.seal(secret.encode(), f"operator/{row.id}")
+        secret = new_secret()
+        row.totp_secret = SecondFactor(self._base.vault).sealed(row.id, secret)
         row.password_set_at = row.totp_confirmed_at = now()
         made = enrolment_of(row.name, secret, self._base.policy.platform_name)
         return GivenOut(row.name, password, secret, made.uri)

@@ -17,7 +17,8 @@ class AuditEntry(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
     at: dt.datetime = moment(default_factory=now)
     actor: str
-    """`member/<id>`, `operator/<name>`, `temporal-ui` (which has no identity) or `system`."""
+    """`member/<id>`, `operator/<name>`, `temporal-ui` (which has no identity), `visitor` (a refused sign-in) or
+    `system`."""
     action: str
     account_id: UUID | None = None
     subject: str

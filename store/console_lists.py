@@ -199,6 +199,7 @@ def _audit() -> Any:
         _text(row.id, "id"), col(row.id).label("number"), _when(row.at, "at"),
         col(row.actor).label("actor"), col(row.action).label("action"), col(row.subject).label("subject"),
         func.coalesce(cast(Account.name, String), "").label("account"), _text(row.account_id, "account_id"),
+        func.coalesce(func.nullif(cast(row.detail, String), "{}"), "").label("detail"),
     ).outerjoin(Account, col(Account.id) == col(row.account_id))  # fmt: skip
 
 

@@ -115,13 +115,17 @@ async def touch(session: Session, session_id: UUID, at: dt.datetime) -> None:
     await session.exec(update(OperatorSession).where(col(OperatorSession.id) == session_id).values(last_seen_at=at))
 
 
-async def revoke(session: Session, operator: UUID, at: dt.datetime, only: UUID | None = None) -> int:
-    """End all sessions of an operator, or `only` one; returns how many lived."""
+async def revoke(
+    session: Session, operator: UUID, at: dt.datetime, only: UUID | None = None, spare: UUID | None = None
+) -> int:
+    """End all sessions of an operator, `only` one, or all but `spare`; returns how many lived."""
     ending = update(OperatorSession).where(
         col(OperatorSession.operator_id) == operator, col(OperatorSession.revoked_at).is_(None)
     )
     if only is not None:
         ending = ending.where(col(OperatorSession.id) == only)
+    if spare is not None:
+        ending = ending.where(col(OperatorSession.id) != spare)
     return int((await session.exec(ending.values(revoked_at=at))).rowcount)
 
 

@@ -163,8 +163,23 @@ def _sign_ins() -> Select[Any]:
     )  # fmt: skip
 
 
+def _detail() -> Any:
+    """What an entry says besides its action, where it is the customer's to read.
+
+    Reasons that operators write for one another are not: a new action is shown without its detail, unless it is here.
+    """
+    action, detail = col(AuditEntry.action), col(AuditEntry.detail)
+    quota = func.concat(func.coalesce(detail["before"].astext, "—"), " → ", detail["quota"].astext)
+    shown = case(
+        (action == "account.quota_granted", quota),
+        (action == "session.others_ended", detail["count"].astext),
+    )  # fmt: skip
+    return func.coalesce(shown, "").label("detail")
+
+
 def _audit() -> Select[Any]:
-    """Who: a member's address, the name of an API user, or `platform` for operators and processes."""
+    """Who: a member's address, the name of an API user, `visitor` for who was not signed in, or `platform` for
+    operators and processes."""
     member, user = col(AuditEntry.actor).like("member/%"), col(AuditEntry.actor).like("api-user/%")
     return (
         _columns(
@@ -172,9 +187,10 @@ def _audit() -> Select[Any]:
             case(
                 (member, func.coalesce(col(Member.email), literal("?"))),
                 (user, func.coalesce(col(ApiUser.name), literal("?"))),
+                (col(AuditEntry.actor) == "visitor", literal("visitor")),
                 else_=literal("platform"),
             ).label("who"),
-            AuditEntry.action, AuditEntry.subject,
+            AuditEntry.action, AuditEntry.subject, _detail(),
         )
         .outerjoin(
             Member,

@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlmodel import select, update
+from sqlmodel import col, select, update
 
 from domain.errors import Refusal
 from domain.operators import OperatorRole
@@ -210,7 +210,7 @@ async def test_a_first_sign_in_does_not_outlive_a_reset(there: Bureau, monkeypat
         await there.services.staff.reset(root.operator, sam.id)
         async with there.db.begin() as session:  # the new holder's page, with a secret of their own
             await session.exec(
-                update(OperatorRow).where(OperatorRow.id == sam.id).values(totp_secret=found.totp_secret)
+                update(OperatorRow).where(col(OperatorRow.id) == sam.id).values(totp_secret=found.totp_secret)
             )
         return found
 
@@ -227,7 +227,7 @@ async def test_a_first_sign_in_does_not_outlive_a_reset(there: Bureau, monkeypat
 
 async def living_sessions(there: Bureau) -> int:
     async with there.db.read() as session:
-        return len(list(await session.exec(select(OperatorSession).where(OperatorSession.revoked_at == None))))  # noqa: E711
+        return len(list(await session.exec(select(OperatorSession).where(col(OperatorSession.revoked_at).is_(None)))))
 
 
 async def test_sign_ins_are_audited(there: Bureau) -> None:

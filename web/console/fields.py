@@ -1,5 +1,6 @@
 """Columns of the console's lists."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +63,27 @@ def fen(name: str, label: str) -> Fen:
 
 def micro(name: str, label: str) -> Micro:
     return Micro(name, label=lazy(label))
+
+
+@dataclass
+class Detail(StringField):
+    """A JSON object, shown as `quota: 5000 · reason: …`; filters and files know the JSON."""
+
+    async def serialize_value(self, request: Request, value: Any) -> Any:
+        if not value or request.state.action == RequestAction.EXPORT:
+            return value
+        return " · ".join(f"{name}: {_plain(each)}" for name, each in json.loads(value).items())
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "—"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def detail(name: str, label: str) -> Detail:
+    """What an entry says besides its action."""
+    return Detail(name, label=lazy(label))
 
 
 @dataclass

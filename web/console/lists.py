@@ -4,7 +4,7 @@ from starlette_admin.fields import StringField
 
 from domain.operators import Duty
 from store import console_lists as rows
-from web.console.fields import coded, fen, linked, micro, moment, number, text, yes_no
+from web.console.fields import coded, detail, fen, linked, micro, moment, number, text, yes_no
 from web.console.views import ReadList
 from web.i18n import mark as _
 
@@ -141,7 +141,7 @@ class Audit(ReadList):
     fields_default_sort = (("number", True),)
     fields = (
         number("number", _("编号")), moment("at", _("时间")), text("actor", _("操作者")), text("action", _("动作")),
-        text("subject", _("对象")), text("account", _("客户")),
+        text("subject", _("对象")), text("account", _("客户")), detail("detail", _("详情")),
         StringField("account_id", label="Account ID", exclude_from_list=True), NUMBER,
     )  # fmt: skip
 

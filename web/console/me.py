@@ -1,4 +1,4 @@
-"""/console/me: an operator's own sessions."""
+"""/console/me: an operator's own sessions, and how they sign in."""
 
 from uuid import UUID
 
@@ -16,7 +16,8 @@ router = APIRouter(prefix="/console/me")
 async def sessions(request: Request, operator: SignedOperator) -> Response:
     """Where I am signed in, and what I may do."""
     listed = await served(request).operators.sessions(operator)
-    return render(request, "console/me.html", sessions=listed)
+    way_in = await served(request).own_access.show(operator)
+    return render(request, "console/me.html", sessions=listed, way_in=way_in)
 
 
 @router.post("/sessions/{session_id}/revoke")

@@ -1,5 +1,6 @@
 """The base of the console's lists: read, filter, sort, search, export; each asks its duty, none changes anything."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -23,6 +24,14 @@ SLOWEST = 10
 """Seconds of one query."""
 
 
+class Json(JsonExporter):
+    """With the names of the columns; their headings are in two languages, and no keys for JSON."""
+
+    async def generate(self, fields: list[BaseField], rows: list[dict[str, Any]]) -> bytes:
+        output = [{field.name: row.get(field.name) for field in fields} for row in rows]
+        return json.dumps(output, ensure_ascii=False, default=str).encode()
+
+
 class ReadList(ModelView):
     """One list. `model` is a class of `store.console_lists`."""
 
@@ -34,7 +43,7 @@ class ReadList(ModelView):
     """A message id: what one does with this list."""
     link: ClassVar[tuple[str, str] | None] = None
     """(path, message id) of the page where something new is made."""
-    exporters = (CsvExporter(escape_formulas=True), JsonExporter())
+    exporters = (CsvExporter(escape_formulas=True), Json())
     importers: Sequence[Any] = ()
     row_actions: Sequence[str] = ()
     actions: Sequence[str] = ("export",)

@@ -150,6 +150,7 @@ class Audit(AccountView):
         Word("who", label=_("操作者"), words=words.PLATFORM),
         Word("action", label=_("操作"), words=words.ACTIONS),
         Text("subject", label=_("对象")),
+        Text("detail", label=_("详情")),
     )
     seeks = ("who", "action", "subject")
 

@@ -33,11 +33,15 @@ JOURNALS = {
     "refund_due": _("待退款"),
     "refund": _("已退款"),
 }
-PLATFORM = {"platform": _("平台")}
+PLATFORM = {"platform": _("平台"), "visitor": _("未登录的访客")}
 ACTIONS = {
     "registration.confirmed": _("确认注册"),
     "password.changed": _("修改密码"),
     "password.reset": _("重置密码"),
+    "session.signed_out": _("退出登录"),
+    "session.ended": _("结束一个登录"),
+    "session.others_ended": _("结束其他登录"),
+    "session.refused.too_many": _("尝试次数过多，登录被暂停"),
     "member.invited": _("邀请成员"),
     "member.invited_again": _("重新发送邀请"),
     "member.invitation_withdrawn": _("撤回邀请"),
