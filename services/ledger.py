@@ -4,12 +4,12 @@ import csv
 import datetime as dt
 import io
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.accounts import Caller
 from domain.ledger import EMAIL, JournalKind, price_at, price_steps
-from domain.members import Right, require
+from domain.members import Right, may, require
 from domain.money import CURRENCY, plain_yuan
 from domain.spreadsheets import cell
 from domain.times import SHANGHAI, business_day
@@ -47,11 +47,13 @@ class Ledger:
         self._base = base
 
     async def balance(self, caller: Caller) -> Balance:
-        """What there is, what is held, today's quota, and the price."""
+        """Today's quota, the price, and what there is and is held: for members who may see it, and for API users."""
         moment = now()
         async with self._base.db.read() as session:
             standing = await rows.standing(session, caller.account_id, business_day(moment))
             known = await rows.prices(session, caller.account_id)
+        if caller.member_id is not None and not may(caller, Right.MONEY):
+            standing = replace(standing, purse=None)
         return Balance(standing, price_at(known, moment, self._base.policy.email_price_micro))
 
     async def statement(

@@ -14,21 +14,28 @@ from store.db import Session
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The prepaid money and the day's quota of one account."""
+class Purse:
+    """The prepaid money of one account."""
 
     balance_fen: int
     carry_micro: int
     held_micro: int
-    free_quota: int
-    daily_quota: int
-    used: int
-    """Messages of the day, free and paid, without those of test API users."""
 
     @property
     def available_fen(self) -> int:
         """What may still be held; a part of a fen is not shown."""
         return available_micro(self.balance_fen, self.carry_micro, self.held_micro) // MICRO_PER_FEN
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The day's quota of one account, and its money (None for whom it is not shown to)."""
+
+    purse: Purse | None
+    free_quota: int
+    daily_quota: int
+    used: int
+    """Messages of the day, free and paid, without those of test API users."""
 
     @property
     def free_used(self) -> int:
@@ -116,7 +123,9 @@ FROM price p LEFT JOIN account a ON a.id = p.account_id ORDER BY p.effective_fro
 
 async def standing(session: Session, account: UUID, day: dt.date) -> Standing:
     """Balance and quota of that day."""
-    return Standing(**(await _rows(session, _STANDING, {"account": account, "day": day, "prepaid": PREPAID}))[0])
+    row = (await _rows(session, _STANDING, {"account": account, "day": day, "prepaid": PREPAID}))[0]
+    purse = Purse(row["balance_fen"], row["carry_micro"], row["held_micro"])
+    return Standing(purse, row["free_quota"], row["daily_quota"], row["used"])
 
 
 async def lines(

@@ -41,12 +41,12 @@ class DailyQuotaOut(BaseModel):
 
 
 class BalanceOut(BaseModel):
-    """Prepaid money and today's quota."""
+    """Prepaid money and today's quota. The money is null for members whose role does not show it."""
 
     currency: str = Field(examples=[CURRENCY])
-    balance_fen: int = Field(description="In the books.", examples=[10000])
-    held_micro: int = Field(description="Reserved for what is being sent, in micro-yuan.", examples=[45000])
-    available_fen: int = Field(description="What further sends may use, whole fen.", examples=[9995])
+    balance_fen: int | None = Field(description="In the books.", examples=[10000])
+    held_micro: int | None = Field(description="Reserved for what is being sent, in micro-yuan.", examples=[45000])
+    available_fen: int | None = Field(description="What further sends may use, whole fen.", examples=[9995])
     free_quota: FreeQuotaOut
     daily_quota: DailyQuotaOut
     unit_price_micro: int = Field(
@@ -55,12 +55,12 @@ class BalanceOut(BaseModel):
 
     @classmethod
     def of(cls, balance: Balance) -> "BalanceOut":
-        at = balance.standing
+        at, purse = balance.standing, balance.standing.purse
         return cls(
             currency=CURRENCY,
-            balance_fen=at.balance_fen,
-            held_micro=at.held_micro,
-            available_fen=at.available_fen,
+            balance_fen=purse.balance_fen if purse else None,
+            held_micro=purse.held_micro if purse else None,
+            available_fen=purse.available_fen if purse else None,
             free_quota=FreeQuotaOut(limit=at.free_quota, used=at.free_used, left=at.free_left),
             daily_quota=DailyQuotaOut(limit=at.daily_quota, used=at.used),
             unit_price_micro=balance.unit_micro,
@@ -119,7 +119,10 @@ Before = Annotated[
 
 @router.get("/balance", summary="Balance and today's quota", responses=_READ)
 async def balance(served: Served, caller: AnyCaller) -> BalanceOut:
-    """What there is, what is held for sends under way, and what today's quota still gives."""
+    """What there is, what is held for sends under way, and what today's quota still gives.
+
+    The money is shown to owners, administrators, finance and API users; developers and viewers read null there.
+    """
     return BalanceOut.of(await served.ledger.balance(caller))
 
 

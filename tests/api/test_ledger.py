@@ -148,7 +148,23 @@ async def test_money_is_not_for_everybody(db: Database, customer: Customer) -> N
         for path in ("/v1/statement", "/v1/statement.csv"):
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["code"]) == (403, "role_forbids")
-        assert (await http.get("/v1/balance")).status_code == 200
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_the_balance_shows_money_to_whom_it_may_and_the_quota_to_all(
+    db: Database, customer: Customer, role: Role
+) -> None:
+    async with door(db, customer, role) as http:
+        found = (await http.get("/v1/balance")).json()
+    money = {name: found[name] for name in ("balance_fen", "held_micro", "available_fen")}
+    shown = {"balance_fen": 10_000, "held_micro": 0, "available_fen": 10_000}
+    assert money == (dict.fromkeys(shown) if role in (Role.DEVELOPER, Role.VIEWER) else shown)
+    assert (found["free_quota"]["left"], found["unit_price_micro"]) == (2, 4_500)
+
+
+async def test_a_key_sees_the_balance_that_its_sends_are_paid_from(db: Database, customer: Customer) -> None:
+    caller = Caller(customer.account, api_user_id=customer.api_user)
+    assert (await Ledger(await foundation(db)).balance(caller)).standing.purse is not None
 
 
 async def test_another_accounts_lines_are_not_shown(v1: httpx2.AsyncClient, db: Database, customer: Customer) -> None:

@@ -100,4 +100,4 @@ async def test_the_statement_needs_the_right_to_see_money(db: Database, role: Ro
             await act
     with pytest.raises(Refusal, match="forbidden"):
         await ledger.statement(Caller(customer.account, api_user_id=customer.api_user), None, None, 5)
-    assert (await ledger.balance(caller)).standing.balance_fen == 100
+    assert (await ledger.balance(caller)).standing.purse is None
