@@ -1,6 +1,7 @@
 """Errors of browser routes are pages; those of machine routes stay what the API made of them."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,9 +11,35 @@ from starlette.responses import RedirectResponse, Response
 
 from domain.errors import Refusal
 from domain.refusals import explain
+from web import pages
+from web.console import pages as console
 from web.i18n import language_of, translator
-from web.pages import render
+from web.i18n import mark as _
 from web.security import complete, is_page
+
+
+@dataclass(frozen=True)
+class Site:
+    """`who` is where its pages keep whoever is signed in, in the request's state."""
+
+    home: str
+    back: str
+    frame: str
+    render: Callable[..., Response]
+    who: str = ""
+
+    def holds(self, path: str) -> bool:
+        return f"{path}/".startswith(self.home)
+
+
+PUBLIC = Site("/", _("回到首页"), "base.html", pages.render)
+PORTAL = Site("/portal/", _("回到总览"), "portal/base.html", pages.render, "profile")
+CONSOLE = Site("/console/", _("回到控制台"), "console/base.html", console.render, "operator")
+
+
+def site_of(path: str) -> Site:
+    return next((site for site in (PORTAL, CONSOLE) if site.holds(path)), PUBLIC)
+
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -22,7 +49,7 @@ async def refusal_page(request: Request, error: Exception) -> Response:
     if not isinstance(error, Refusal):
         raise error
     status, detail, step = explain(error, language_of(request))
-    return render(request, "error.html", status, title=detail, step=step)
+    return error_page(request, status, detail, step)
 
 
 async def invalid_page(request: Request, error: Exception) -> Response:
@@ -43,14 +70,25 @@ async def http_page(request: Request, error: Exception) -> Response:
 def _nothing_here(request: Request, status: int) -> Response:
     _ = translator(request)
     title = _("没有这个页面。") if status == 404 else _("这个请求无法处理。")
-    return render(request, "error.html", status, title=title, step=_("请检查地址，或返回上一页重新操作。"))
+    return error_page(request, status, title, _("请检查地址，或返回上一页重新操作。"))
 
 
 async def fault_page(request: Request, error: Exception) -> Response:
     """A fault of ours; the traceback is in the log."""
     _ = translator(request)
     step = _("请稍后重试。如果问题依旧，请联系客服并说明时间和操作。")
-    return render(request, "error.html", 500, title=_("系统出现了问题。"), step=step)
+    return error_page(request, 500, _("系统出现了问题。"), step)
+
+
+def error_page(request: Request, status: int, title: str, step: str) -> Response:
+    """In the frame of the site it happened in, when it is known who looks; its way back leads into that site."""
+    site = site_of(request.url.path)
+    known = site.who and getattr(request.state, site.who, None)
+    asked = request.method in ("GET", "HEAD")
+    return site.render(
+        request, "error.html", status, title=title, step=step, site=site, frame=site.frame if known else PUBLIC.frame,
+        locked=False, address="" if asked else site.home,
+    )  # fmt: skip
 
 
 PAGES: dict[type[Exception], Handler] = {

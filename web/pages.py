@@ -1,7 +1,8 @@
 """Rendering: one Jinja environment, and what every page knows.
 
 In templates: `_()` (Chinese message ids), `csrf_field()`, `language`, `profile` (the signed-in member, or None),
-`locked` (this member may only look here),
+`locked` (this member may only look here), `address` (where the page lives, given when it answers a form that was
+posted elsewhere; blank: where the browser is), `in_language(code)` (the page's address in another language),
 `errors` ({field: message}, `""` for the form as a whole), `values` (what the visitor typed), `policy`, and the filters
 `moment` and `yuan` (of fen). Macros live in `parts.html`; import them `with context`.
 """
@@ -15,6 +16,7 @@ from typing import Any
 import jinja2
 from jinja2.runtime import Context
 from markupsafe import Markup
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -43,6 +45,13 @@ def _text(context: Context, message: str, **params: object) -> str:
     return translate(language, message, **params)
 
 
+@jinja2.pass_context
+def _in_language(context: Context, code: str) -> str:
+    """Relative to where the browser is, unless the page lives elsewhere: a POST's address may know no GET."""
+    address = context["address"] or f"?{context['request'].url.query}"
+    return str(URL(address).include_query_params(lang=code))
+
+
 def shanghai(moment: dt.datetime | None) -> Markup:
     """`<time>` in the customers' zone (Asia/Shanghai), to the minute."""
     if moment is None:
@@ -58,7 +67,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals.update(_=_text, LANGUAGES=LANGUAGES, ROLES=navigation.ROLES)
+    made.globals.update(_=_text, in_language=_in_language, LANGUAGES=LANGUAGES, ROLES=navigation.ROLES)
     made.filters["moment"] = shanghai
     made.filters["yuan"] = show_yuan
     return made
@@ -91,6 +100,7 @@ def _known(request: Request) -> dict[str, Any]:
         "locked": navigation.locked(path, role),
         "waiting": flash.waiting(request),
         "csrf_token": token,
+        "address": "",
         "csrf_field": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(csrf.FIELD, token),
         "errors": {},
         "values": {},
@@ -117,7 +127,10 @@ def refused(refusal: Refusal, language: str) -> dict[str, str]:
 
 
 def again(request: Request, template: str, refusal: Refusal, values: Mapping[str, Any], **context: Any) -> HTMLResponse:
-    """The form once more: with what was typed, and the message at its field."""
+    """The form once more: with what was typed, and the message at its field.
+
+    It needs the page's `address` where it was posted to one that shows no such page.
+    """
     language = language_of(request)
     status = explain(refusal, language)[0]
     return render(request, template, status, errors=refused(refusal, language), values=values, **context)

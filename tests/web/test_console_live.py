@@ -99,7 +99,7 @@ async def test_a_reviewer_signs_in_and_decides(db: Database, there: House, chrom
         await page.get_by_role("button", name="驳回").click()
         await expect(page.locator("#e-reason")).to_be_visible()
         seen.complaints = [each for each in seen.complaints if "422" not in each]  # the refusal's own status
-        await page.goto(page.url.removesuffix("/decide") + "?lang=en")
+        await page.get_by_role("link", name="English").click()
         await shoot(page, f"console-case-en-{width}")
         await page.fill("#f-reason", "Say who you are.")
         await page.get_by_role("button", name="Reject").click()

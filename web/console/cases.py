@@ -78,6 +78,7 @@ async def _shown(request: Request, found: TemplateCase) -> dict[str, Any]:
     policy: Policy = served(request).foundation.policy
     return {
         "case": found,
+        "address": f"{router.prefix}/{found.version.id}",
         "shown": await preview_of(found.content, {}),
         "findings": tones(found.findings, language_of(request)),
         "overdue": found.open and is_overdue(found.version.due_at, dt.datetime.now(dt.UTC)),

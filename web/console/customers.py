@@ -29,7 +29,7 @@ async def grant(
     request: Request, operator: SignedOperator, account_id: UUID, quota: Text = "", reason: Text = ""
 ) -> Response:
     """Messages a day of a paying customer."""
-    _ = translator(request)
+    _, here = translator(request), f"/console/customers/{account_id}"
     try:
         number = int(quota) if quota.strip().isascii() and quota.strip().isdecimal() and len(quota) < 12 else 0
         await served(request).account_desk.grant_quota(operator, account_id, number, reason)
@@ -37,8 +37,8 @@ async def grant(
         if refusal.code in ("not_found", "duty_forbidden"):
             raise
         shown = await _customer(request, operator, account_id)
-        return again(request, CUSTOMER, refusal, {"quota": quota, "reason": reason}, **shown)
-    return see(f"/console/customers/{account_id}", request, _("额度已调整，几秒后生效。"))
+        return again(request, CUSTOMER, refusal, {"quota": quota, "reason": reason}, address=here, **shown)
+    return see(here, request, _("额度已调整，几秒后生效。"))
 
 
 @router.get("/letters/{letter_id}")

@@ -1,6 +1,7 @@
 """/console/login: name and password, then a code; at the first time an own password and an authenticator."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 import segno
 from fastapi import APIRouter, Form, Request
@@ -12,6 +13,7 @@ from services.operators import FirstSignIn
 from web import cookies, shown_once
 from web.console.pages import again, render, see, served, translator
 from web.console.sessions import (
+    HOME,
     LOGIN,
     TICKET,
     SignedOperator,
@@ -55,7 +57,7 @@ async def sign_in(
         try:
             shown = await served(request).operators.present(name, password, visitor)
         except Refusal as refusal:
-            return again(request, "console/login.html", refusal, {"name": name}, next=onward)
+            return _login_again(request, refusal, onward, name)
         ticket = shown.token
         if not shown.enrolled or not code:
             page = _enrolling() if not shown.enrolled else render(request, "console/code.html", next=onward)
@@ -64,8 +66,9 @@ async def sign_in(
     try:
         made = await served(request).operators.complete(ticket, code, visitor, operator_token(request))
     except Refusal as refusal:
-        over = refusal.code == "operator_ticket_over"
-        return again(request, "console/login.html" if over else "console/code.html", refusal, {}, next=onward)
+        if refusal.code == "operator_ticket_over":
+            return _login_again(request, refusal, onward)
+        return again(request, "console/code.html", refusal, {}, next=onward)
     return _inside(request, made, onward)
 
 
@@ -75,7 +78,7 @@ async def enrol_page(request: Request) -> Response:
     try:
         enrolment = await served(request).operators.enrolment(ticket_of(request))
     except Refusal as refusal:
-        return again(request, "console/login.html", refusal, {}, next=console_path(""))
+        return _login_again(request, refusal, HOME)
     return render(request, "console/enrol.html", enrolment=enrolment, qr=qr_of(enrolment))
 
 
@@ -91,7 +94,7 @@ async def enrol(
         made = await operators.enrol(ticket, FirstSignIn(password, code), visitor)
     except Refusal as refusal:
         if refusal.code == "operator_ticket_over":
-            return again(request, "console/login.html", refusal, {}, next=console_path(""))
+            return _login_again(request, refusal, HOME)
         enrolment = await operators.enrolment(ticket)
         return again(request, "console/enrol.html", refusal, {}, enrolment=enrolment, qr=qr_of(enrolment))
     response = _inside(request, made, RECOVERY)
@@ -124,6 +127,12 @@ def drop_ticket(request: Request, response: Response) -> None:
 def qr_of(enrolment: Enrolment) -> str:
     """An SVG as a data URI: nothing is fetched, and the secret is in no address."""
     return segno.make(enrolment.uri, error="m").svg_data_uri(scale=5, border=2)
+
+
+def _login_again(request: Request, refusal: Refusal, onward: str, name: str = "") -> Response:
+    """The first step once more, wherever the browser is."""
+    here = f"{LOGIN}?{urlencode({'next': onward})}"
+    return again(request, "console/login.html", refusal, {"name": name}, next=onward, address=here)
 
 
 def _enrolling() -> Response:

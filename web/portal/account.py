@@ -35,7 +35,7 @@ async def change_password(
             raise Refusal("passwords_differ", field="repeated")
         await served(request).passwords.change(caller, current, new)
     except Refusal as refusal:
-        return again(request, PAGE, refusal, {}, **await _known(request, caller))
+        return again(request, PAGE, refusal, {}, address=PATH, **await _known(request, caller))
     return see(PATH, request, _("密码已修改，其他登录均已退出。"))
 
 
@@ -45,7 +45,7 @@ async def set_language(request: Request, caller: Signed, language: Text = "") ->
     try:
         await served(request).accounts.set_language(caller, language)
     except Refusal as refusal:
-        return again(request, PAGE, refusal, {}, **await _known(request, caller))
+        return again(request, PAGE, refusal, {}, address=PATH, **await _known(request, caller))
     return see(PATH, request, _("已保存。"))
 
 

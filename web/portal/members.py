@@ -105,7 +105,7 @@ async def hand_over(request: Request, caller: Signed, heir: Text = "", password:
     try:
         await served(request).members.hand_over(caller, _member(heir), password)
     except Refusal as refusal:
-        return again(request, PAGE, refusal, {"heir": heir}, **await _known(request, caller))
+        return again(request, PAGE, refusal, {"heir": heir}, address=PATH, **await _known(request, caller))
     return see(PATH, request, _("所有权已转让，您现在是管理员。"))
 
 

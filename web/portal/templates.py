@@ -75,7 +75,8 @@ async def create(request: Request, caller: Signed) -> Response:
     try:
         view = await served(request).templates.create(caller, form.draft())
     except Refusal as refusal:
-        return again(request, "portal/template_form.html", refusal, form.values, view=None)
+        new = "/portal/templates/new"
+        return again(request, "portal/template_form.html", refusal, form.values, view=None, address=new)
     return await _saved(request, caller, form, view)
 
 
@@ -171,14 +172,15 @@ async def _again(
     request: Request, caller: Signed, form: Written, ref: str, refusal: Refusal, **said: tuple[str, str]
 ) -> Response:
     view = await served(request).templates.get(caller, ref)
-    return again(request, "portal/template_form.html", refusal, form.values, view=view, **said)
+    edit = f"{_place(view)}/edit"
+    return again(request, "portal/template_form.html", refusal, form.values, view=view, address=edit, **said)
 
 
 async def _refused_page(request: Request, caller: Signed, ref: str, refusal: Refusal) -> Response:
     """The template's page with the refusal on top: it has no fields."""
     view = await served(request).templates.get(caller, ref)
     unplaced = Refusal(refusal.code, None, **refusal.params)
-    return again(request, "portal/template.html", unplaced, {}, **_shown(request, view))
+    return again(request, "portal/template.html", unplaced, {}, address=_place(view), **_shown(request, view))
 
 
 def _submitted(request: Request, view: TemplateView) -> Response:

@@ -1,6 +1,7 @@
 """/invitation: an invited person sets a password and is in."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
@@ -35,7 +36,8 @@ async def accept(
         made = await served(request).members.accept(token, password, visitor, session_token(request))
     except Refusal as refusal:
         found = await served(request).members.invitation(token)
-        return again(request, PAGE, refusal, {}, token=token, invitation=found)
+        here = f"/invitation?{urlencode({'token': token})}"
+        return again(request, PAGE, refusal, {}, token=token, invitation=found, address=here)
     response = RedirectResponse(SIGNED_IN_HOME, 303)
     keep_session(request, response, made.token)
     cookies.drop(request, response, VISIT_COOKIE)

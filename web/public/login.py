@@ -1,6 +1,7 @@
 """Signing in and out, and the forgotten password."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
@@ -35,7 +36,9 @@ async def sign_in(
     try:
         made = await served(request).sessions.sign_in(email, password, visitor, session_token(request))
     except Refusal as refusal:
-        return again(request, "public/login.html", refusal, {"email": email}, next=local_path(next))
+        onward = local_path(next)
+        here = f"/login?{urlencode({'next': onward})}"
+        return again(request, "public/login.html", refusal, {"email": email}, next=onward, address=here)
     if isinstance(made, Unconfirmed):
         return keep_handle(request, RedirectResponse(CHECK_MAIL, 303), made.handle)
     response = RedirectResponse(local_path(next), 303)
@@ -85,7 +88,8 @@ async def reset(
         await served(request).passwords.reset(token, password, visitor)
     except Refusal as refusal:
         possible = refusal.code != "link_invalid"
-        return again(request, "public/reset.html", refusal, {}, token=token, possible=possible)
+        here = f"/reset?{urlencode({'token': token})}"
+        return again(request, "public/reset.html", refusal, {}, token=token, possible=possible, address=here)
     response = see("/login", request, _("新密码已生效，请登录。"))
     drop_session(request, response)
     return response

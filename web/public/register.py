@@ -60,7 +60,7 @@ async def _check_mail(request: Request, refusal: Refusal | None = None, typed: s
         return see("/login", request, next(iter(refused(over, language_of(request)).values())), "info")
     if refusal is None:
         return render(request, "public/check_mail.html", case=waiting)
-    return again(request, "public/check_mail.html", refusal, {"email": typed}, case=waiting)
+    return again(request, "public/check_mail.html", refusal, {"email": typed}, case=waiting, address=CHECK_MAIL)
 
 
 @router.post("/register/resend")
