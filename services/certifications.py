@@ -217,23 +217,28 @@ class Certifications:
         return CertificationCase(row, typed, papers, earlier, warnings(typed))
 
     async def revoke(self, operator: Operator, certification_id: UUID, reason: str) -> None:
-        """Take an approval back (`Duty.REVIEW`); onboarding goes back, and the customer is told why."""
+        """Take an approval back (`Duty.REVIEW`); onboarding goes back, and the customer is told why.
+
+        Of a second time the customer hears nothing, unless the mail of the first was lost.
+        """
         operator.require(Duty.REVIEW)
         why = reason.strip()
         if not why or len(why) > rules.MAX_OBJECTION or "@" in why or "\x00" in why:
             raise Refusal("certification_bad_reason", field="reason", limit=rules.MAX_OBJECTION)
         async with self._base.db.begin() as session:
             row = await _submitted(session, certification_id)
-            if not await rows.revoke(session, row, operator.actor, why, now()):
-                raise Refusal("certification_nothing_to_revoke", state=row.state)
+            counted = await rows.revoke(session, row, operator.actor, why, now())
+            await session.refresh(row)
             reader = await onboarding.addressee(session, row.account_id)
-        if reader is not None:
-            await self._tell_revoked(row, reader, why)
+        if reader is not None and row.state == CertificationState.REVOKED:
+            await self._tell_revoked(row, reader)
+        if not counted:
+            raise Refusal("certification_nothing_to_revoke", state=row.state)
 
-    async def _tell_revoked(self, row: Certification, reader: tuple[str, str, str], why: str) -> None:
+    async def _tell_revoked(self, row: Certification, reader: tuple[str, str, str]) -> None:
         address, name, language = reader
         link = f"{self._base.policy.public_url}/portal/certification/{row.id}"
-        variables = {"name": name, "reason": why, "link": link}
+        variables = {"name": name, "reason": row.reason or "", "link": link}
         key = f"{review_id(row.id)}/revoked"
         await send_notice(self._base.db, Notice.CERTIFICATION_REVOKED, address, language, variables, key)
 

@@ -156,6 +156,12 @@ class ReviewDesk:
         async with self._base.db.begin() as session:
             return await certification_store.decide(session, certification_id, ruling, now())
 
+    async def revoke_certification(self, operator: Operator, certification_id: UUID, reason: str) -> None:
+        """Take an approval back, for who may decide on it and on the others (`Duty.REVIEW`)."""
+        operator.require(Duty.REVIEW)
+        await self._require_duty(operator, certification_id)
+        await self._certifications.revoke(operator, certification_id, reason)
+
     async def _require_duty(self, operator: Operator, certification_id: UUID) -> Certification:
         """Applications without a website are support's, the others are the reviewers'."""
         async with self._base.db.read() as session:

@@ -241,12 +241,13 @@ async def revoke(session: Session, row: Certification, actor: str, reason: str, 
     changes = {"state": CertificationState.REVOKED.value, "decided_at": at, "decided_by": actor, "reason": reason}
     moved = await _move(session, row.id, CertificationState.APPROVED, row.row_version, changes)
     if moved:
-        await _noted(session, row, actor, "revoke")
+        await _noted(session, row, actor, "revoke", reason=reason)
     return moved
 
 
-async def _noted(session: Session, row: Certification, actor: str, action: str) -> None:
+async def _noted(session: Session, row: Certification, actor: str, action: str, **detail: str) -> None:
     """The audit's entry, and the processes that have to look again."""
-    await audit_log.note(session, actor, f"certification.{action}", f"certification/{row.id}", row.account_id)
+    about = f"certification/{row.id}"
+    await audit_log.note(session, actor, f"certification.{action}", about, row.account_id, **detail)
     for process, subject in ((Kind.CERTIFICATION_REVIEW, row.id), (Kind.ONBOARDING, row.account_id)):
         await clockwork.want_nudge(session, workflow_id(process, subject))

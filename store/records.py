@@ -172,6 +172,7 @@ def _detail() -> Any:
     quota = func.concat(func.coalesce(detail["before"].astext, "—"), " → ", detail["quota"].astext)
     shown = case(
         (action == "account.quota_granted", quota),
+        (action == "certification.revoke", detail["reason"].astext),  # mailed to the customer as well
         (action == "session.others_ended", detail["count"].astext),
     )  # fmt: skip
     return func.coalesce(shown, "").label("detail")

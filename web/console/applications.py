@@ -73,6 +73,24 @@ async def decide(
     return render(request, PAGE, 409, **_shown(request, found) | {"late": True, "values": values})
 
 
+@router.post("/{subject}/revoke")
+async def revoke(
+    request: Request, operator: SignedOperator, subject: UUID, reason: Text = "", sure: Text = ""
+) -> Response:
+    """Take an approval back; the customer reads the reason."""
+    _, desk = translator(request), served(request).review_desk
+    try:
+        if sure != "yes":
+            raise Refusal("required", field="sure")
+        await desk.revoke_certification(operator, subject, reason)
+    except Refusal as refusal:
+        if refusal.code in ("not_found", "duty_forbidden"):
+            raise
+        found = await desk.certification(operator, subject)
+        return again(request, PAGE, refusal, {"reason": reason}, **_shown(request, found))
+    return see(f"{router.prefix}/{subject}", request, _("认证已撤销，客户会收到邮件。"))
+
+
 async def _parts(request: Request) -> dict[str, str]:
     """The reasons per part that are not blank."""
     form = await request.form()
