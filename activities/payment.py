@@ -40,6 +40,10 @@ from store.db import Database
 
 log = structlog.get_logger(__name__)
 
+_OVER = frozenset({ProviderAnswer.CLOSED, ProviderAnswer.UNKNOWN, ProviderAnswer.PAID})
+"""What ends an open order. A payment credited it, unless its account is gone: then the money goes back, and the order
+is not to be asked about for ever."""
+
 
 class Provider(Protocol):
     """The payment provider. Every method raises `ProviderTrouble` or `ProviderRefused`."""
@@ -77,6 +81,7 @@ class RechargeActivities:
             watched=_is_watched(state, request.late_asks),
             wait_seconds=self._wait(row, request),
             late=row.closed_at is not None and state is RechargeState.CREDITED,
+            troubled=await _asked_for_a_person(self._db, request.process),
         )
 
     def _wait(self, row: Recharge, request: RechargeLookRequest) -> float:
@@ -91,20 +96,23 @@ class RechargeActivities:
         """Ask the provider what became of the order, and account for a payment."""
         row = await self._row(step.process)
         if row is None or row.state == RechargeState.CREDITED:
-            return ProviderAnswer.SETTLED
-        return await self._answered(row, step.now)
+            return await _noted(self._db, step, ProviderAnswer.SETTLED)
+        return await _noted(self._db, step, await self._answered(row, step.now))
 
     @activity.defn(name="RechargeActivities.shut")
     async def shut(self, step: PaymentStep) -> ProviderAnswer:
         """Close the order, at the provider first, then here; account for a payment if there is one instead."""
         row = await self._row(step.process)
         if row is None or row.state != RechargeState.OPEN:
-            return ProviderAnswer.SETTLED
-        answer = await self._closed_there(row, step.now)
-        if answer in (ProviderAnswer.CLOSED, ProviderAnswer.UNKNOWN):
+            return await _noted(self._db, step, ProviderAnswer.SETTLED)
+        return await _noted(self._db, step, await self._closed(row, step.now))
+
+    async def _closed(self, row: Recharge, at: dt.datetime) -> ProviderAnswer:
+        answer = await self._closed_there(row, at)
+        if answer in _OVER:
             reason = CloseReason.MEMBER if row.close_wanted_at else CloseReason.TIMEOUT
             async with self._db.raw() as connection:
-                await rows.close_order(connection, row.id, reason, step.now)
+                await rows.close_order(connection, row.id, reason, at)
         return answer
 
     async def _closed_there(self, row: Recharge, at: dt.datetime) -> ProviderAnswer:
@@ -180,23 +188,30 @@ class RefundActivities:
         if row is None:
             return RefundLook(PaymentState.REFUNDED)
         wait = rules.wait_after(rules.REFUND_WAITS, max(request.tries - 1, 0), self._policy)
-        return RefundLook(PaymentState(row.state), row.amount_fen, row.why, wait.total_seconds())
+        troubled = await _asked_for_a_person(self._db, request.process)
+        return RefundLook(PaymentState(row.state), row.amount_fen, row.why, wait.total_seconds(), troubled)
 
     @activity.defn(name="RefundActivities.refund")
     async def refund(self, step: PaymentStep) -> ProviderAnswer:
         """Give the money back at the provider, then post it."""
         row = await self._row(step.process)
         if row is None or row.state != PaymentState.REFUND_WANTED:
-            return ProviderAnswer.SETTLED
+            return await _noted(self._db, step, ProviderAnswer.SETTLED)
+        return await _noted(self._db, step, await self._given_back(row, step.now))
+
+    async def _given_back(self, row: Payment, at: dt.datetime) -> ProviderAnswer:
         if self._provider is None:
             return ProviderAnswer.SILENT
+        async with self._db.raw() as connection:
+            if not await rows.note_asked(connection, row.id):  # an operator ended it meanwhile
+                return ProviderAnswer.SETTLED
         order = RefundOrder(row.recharge_id.hex, row.transaction, row.id.hex, row.amount_fen)
         try:
             await self._provider.refund(order)
         except (ProviderTrouble, ProviderRefused) as trouble:
             return _troubled(trouble)
         async with self._db.raw() as connection:
-            await rows.note_refunded(connection, row.id, step.now)
+            await rows.note_refunded(connection, row.id, at)
         return ProviderAnswer.PAID
 
     @activity.defn(name="RefundActivities.announce")
@@ -247,6 +262,22 @@ class Letters:
 
 def _is_shut_due(row: Recharge, at: dt.datetime) -> bool:
     return row.state == RechargeState.OPEN and (row.close_wanted_at is not None or row.expires_at <= at)
+
+
+async def _asked_for_a_person(db: Database, process: Process) -> bool:
+    """Whether an earlier run of this process did (a fresh one counts its failures from nothing)."""
+    async with db.read() as session:
+        row = await clockwork.find(session, process.workflow_id)
+    return row is not None and row.attention is not None
+
+
+async def _noted(db: Database, step: PaymentStep, answer: ProviderAnswer) -> ProviderAnswer:
+    """The answer, after the console's queue was told when it begins or ends to need a person."""
+    changed = rules.attention(answer, step.failures)
+    if changed is not None:
+        async with db.begin() as session:
+            await clockwork.stamp_attention(session, step.process.workflow_id, changed or None)
+    return answer
 
 
 def _is_watched(state: RechargeState, late_asks: int) -> bool:

@@ -21,7 +21,9 @@ _MINUTE, _HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 OPEN_WAITS = (_MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE)
 """Between asking the provider about an order from which nothing is heard; the last one repeats."""
 LATE_WAITS = (10 * _MINUTE, _HOUR, 6 * _HOUR, 18 * _HOUR)
-"""The same after it was closed. Alipay repeats a notification for some 24 hours; then nothing can come any more."""
+"""The same after it was closed. Alipay repeats a notification for some 24 hours; then nothing can come any more.
+
+Each is over with a credible answer only; until then it repeats."""
 REFUND_WAITS = (_MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE, _HOUR)
 TROUBLES_FOR_A_PERSON = 3
 """After so many failures in a row an operator is asked to look."""
@@ -79,6 +81,22 @@ class ProviderAnswer(StrEnum):
 
 
 TROUBLES = frozenset({ProviderAnswer.SILENT, ProviderAnswer.REFUSED})
+
+
+class Attention(StrEnum):
+    """Why a process about money asks for a person while it goes on."""
+
+    SILENT = "provider_silent"
+    REFUSED = "provider_refused"
+    NONE = ""
+    """It does not, or no longer."""
+
+
+def attention(answer: ProviderAnswer, failures: int) -> Attention | None:
+    """What an answer after so many failures in a row changes; None: nothing."""
+    if answer in TROUBLES and failures + 1 >= TROUBLES_FOR_A_PERSON:
+        return Attention.SILENT if answer is ProviderAnswer.SILENT else Attention.REFUSED
+    return Attention.NONE if answer not in TROUBLES and failures >= TROUBLES_FOR_A_PERSON else None
 
 
 @dataclass(frozen=True)
@@ -221,7 +239,7 @@ def require_allowed_amount(fen: int, policy: Policy) -> None:
 
 @dataclass(frozen=True)
 class RechargeLookRequest:
-    """`asks` and `late_asks`: how often the provider was asked while the order was open, and since it closed."""
+    """`asks`: how often the provider was asked while the order was open; `late_asks`: how often it answered since."""
 
     process: Process
     now: dt.datetime
@@ -244,14 +262,17 @@ class RechargeLook:
     """Until the provider is to be asked again."""
     late: bool = False
     """Credited after it was closed."""
+    troubled: bool = False
+    """An earlier run of the process asked for a person, and no credible answer came since."""
 
 
 @dataclass(frozen=True)
 class PaymentStep:
-    """One request to the provider."""
+    """One request to the provider, after so many failures in a row."""
 
     process: Process
     now: dt.datetime
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -269,6 +290,8 @@ class RefundLook:
     why: str = ""
     wait_seconds: float = 0.0
     """Until the next try."""
+    troubled: bool = False
+    """As in `RechargeLook`."""
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,14 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
     (Notice.PAYMENT_REFUNDED, "zh"): NoticeText(
         "已退款：%amount%",
         "<p>您好，%name%：</p><p>我们收到了一笔不能入账的付款 <b>%amount%</b>（同一订单重复支付，或账户已停用），"
-        "已按原路退回您的付款账户，到账时间以支付机构为准。</p>"
+        "已经退还，通常按原路退回您的付款账户，到账时间以支付机构为准。</p>"
         '<p><a href="%link%">查看充值记录</a></p>',
     ),
     (Notice.PAYMENT_REFUNDED, "en"): NoticeText(
         "A payment of %amount% was refunded",
         "<p>Hello %name%,</p><p>%platform% received a payment of <b>%amount%</b> that could not be credited: the order "
-        "was paid twice, or the account is not active. It was sent back the way it came; when it arrives depends on "
-        'the payment provider.</p><p><a href="%link%">See the recharge</a></p>',
+        "was paid twice, or the account is not active. It was given back, as a rule the way it came; when it arrives "
+        'depends on the payment provider.</p><p><a href="%link%">See the recharge</a></p>',
     ),
     (Notice.CONFIRM_EMAIL, "zh"): NoticeText(
         "请确认您的邮箱地址",

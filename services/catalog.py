@@ -20,6 +20,7 @@ from services.onboarding import OnboardingGuide
 from services.operators import Operators
 from services.own_access import OwnAccess
 from services.passwords import Passwords
+from services.payment_desk import PaymentDesk
 from services.prices import Prices
 from services.registrations import Registrations
 from services.review_desk import ReviewDesk
@@ -50,6 +51,7 @@ class Services:
     operators: Operators
     own_access: OwnAccess
     passwords: Passwords
+    payment_desk: PaymentDesk
     prices: Prices
     registrations: Registrations
     review_desk: ReviewDesk
@@ -85,6 +87,7 @@ def build_services(foundation: Foundation) -> Services:
         operators=Operators(foundation, hashing, limits),
         own_access=OwnAccess(foundation, hashing, limits),
         passwords=Passwords(foundation, hashing, limits),
+        payment_desk=PaymentDesk(foundation),
         prices=Prices(foundation),
         registrations=registrations,
         review_desk=ReviewDesk(foundation, certifications),

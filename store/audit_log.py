@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col, select
 
 from store.columns import json_object, moment, now
 from store.db import Connection, Session
@@ -32,9 +32,17 @@ async def note(
     session.add(AuditEntry(actor=actor, action=action, subject=subject, account_id=account, detail=detail))
 
 
-async def note_on(connection: Connection, action: str, subject: str, account: UUID, actor: str = "system") -> None:
+async def note_on(
+    connection: Connection, action: str, subject: str, account: UUID, actor: str = "system", **detail: Any
+) -> None:
     """The same in a transaction on a plain connection."""
     await connection.execute(
         "INSERT INTO audit_entry (at, actor, action, account_id, subject, detail) VALUES (now(), $1, $2, $3, $4, $5)",
-        *(actor, action, account, subject, {}),
+        *(actor, action, account, subject, detail),
     )
+
+
+async def about(session: Session, account: UUID, subject: str) -> list[AuditEntry]:
+    """What is on record of one thing of an account, in order."""
+    mine = col(AuditEntry.account_id) == account, col(AuditEntry.subject) == subject
+    return list(await session.exec(select(AuditEntry).where(*mine).order_by(col(AuditEntry.id))))

@@ -131,4 +131,14 @@ CHECKS = (
         " WHERE p.owed_fen IS DISTINCT FROM b.refunds_fen"
         " OR b.journals <> CASE p.state WHEN 'refunded' THEN 2 ELSE 1 END",
     ),
+    Check(
+        "no order stays open long after its time to pay",
+        "SELECT id AS recharge, account_id AS account, amount_fen, expires_at FROM recharge"
+        " WHERE state = 'open' AND expires_at < $1",
+    ),
+    Check(
+        "no payment waits long for its refund",
+        "SELECT id AS payment, recharge_id AS recharge, account_id AS account, amount_fen, why, seen_at, asked_at"
+        " FROM payment WHERE state = 'refund_wanted' AND seen_at < $1",
+    ),
 )

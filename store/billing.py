@@ -32,8 +32,12 @@ from store.db import Connection, Session
 
 CLEARING = "clearing:alipay"
 REFUNDS = "refunds"
+ANYBODYS = frozenset({"signature", "not-offered"})
+"""Reasons to refuse a notification before anything proves that it is the provider's."""
 REFUSALS_A_MINUTE = 100
-"""What is kept of refused notifications: whoever floods us shall not fill the disk."""
+"""What is kept of those, per reason: whoever floods us shall not fill the disk."""
+REFUSALS_KEPT = dt.timedelta(days=7)
+"""And for how long."""
 
 
 class Recharge(SQLModel, table=True):
@@ -75,20 +79,26 @@ class Payment(SQLModel, table=True):
     state: str
     refunded_at: dt.datetime | None = moment(default=None)
     why: str = ""
+    asked_at: dt.datetime | None = moment(default=None)
+    """When the provider was last asked to give it back: written before, so that nobody does it by hand meanwhile."""
 
 
 class RefusedNotice(SQLModel, table=True):
     """A payment notification that was not believed."""
 
     __tablename__ = "refused_notice"
-    __table_args__ = (Index("refused_notice_at", "at"),)
+    __table_args__ = (
+        Index("refused_notice_at", "at"),
+        Index("refused_notice_reason", "reason", "at"),
+        Index("refused_notice_digest", "digest"),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     channel: str
     at: dt.datetime = moment(default_factory=now)
     reason: str
     recharge_id: UUID | None = None
     digest: bytes
-    """SHA-256 of the body."""
+    """SHA-256 of the body; where the provider was asked (`query-…`), of its transaction."""
 
 
 async def lock_account(session: Session, account_id: UUID) -> None:
@@ -234,8 +244,24 @@ async def close_order(connection: Connection, key: UUID, reason: CloseReason, at
     return changed is not None
 
 
-async def note_refunded(connection: Connection, key: UUID, at: dt.datetime) -> bool:
-    """The provider gave a payment back: compare-and-set and the books together. False: noted before."""
+async def lock_payment(connection: Connection, key: UUID) -> asyncpg.Record | None:
+    """State, and when the provider was last asked to refund it; whoever wants to change it waits for us."""
+    return await connection.fetchrow("SELECT state, asked_at FROM payment WHERE id = $1 FOR NO KEY UPDATE", key)
+
+
+async def note_asked(connection: Connection, key: UUID) -> bool:
+    """The provider is about to be asked to give a payment back; False when that is no longer wanted."""
+    query = "UPDATE payment SET asked_at = now() WHERE id = $1 AND state = $2 RETURNING id"
+    return await connection.fetchval(query, key, PaymentState.REFUND_WANTED.value) is not None
+
+
+async def note_refunded(
+    connection: Connection, key: UUID, at: dt.datetime, actor: str = "system", **detail: str
+) -> bool:
+    """A payment went back: compare-and-set and the books together. False: noted before.
+
+    By the provider, or as an operator says, in whatever way it was done.
+    """
     row = await connection.fetchrow(
         "UPDATE payment SET state = $2, refunded_at = $4 WHERE id = $1 AND state = $3 RETURNING account_id, amount_fen",
         *(key, PaymentState.REFUNDED.value, PaymentState.REFUND_WANTED.value, at),
@@ -244,15 +270,33 @@ async def note_refunded(connection: Connection, key: UUID, at: dt.datetime) -> b
         return False
     lines = ((REFUNDS, None, -row["amount_fen"]), (CLEARING, None, row["amount_fen"]))
     await _post(connection, JournalKind.REFUND, key, None, lines)
-    await audit_log.note_on(connection, "payment.refunded", f"payment/{key}", row["account_id"])
+    subject, account = f"payment/{key}", row["account_id"]
+    await audit_log.note_on(connection, "payment.refunded", subject, account, actor, **detail)
     return True
 
 
+_REFUSE = """
+INSERT INTO refused_notice (id, channel, at, reason, recharge_id, digest)
+SELECT $1, $2, now(), $3::varchar, (SELECT id FROM recharge WHERE id = $4), $5
+"""
+_BELOW_THE_CAP = """
+WHERE (SELECT count(*) FROM refused_notice WHERE reason = $3::varchar AND at > now() - interval '1 minute') < $6
+"""
+_NOT_YET = """
+WHERE NOT EXISTS (SELECT FROM refused_notice WHERE digest = $5 AND reason = $3::varchar
+                  AND recharge_id IS NOT DISTINCT FROM (SELECT id FROM recharge WHERE id = $4))
+"""
+
+
 async def note_refused(connection: Connection, reason: str, number: str, digest: bytes) -> None:
-    """Keep that a notification was not believed; at most so many a minute."""
-    await connection.execute(
-        "INSERT INTO refused_notice (id, channel, at, reason, recharge_id, digest)"
-        " SELECT $1, $2, now(), $3, (SELECT id FROM recharge WHERE id = $4), $5"
-        " WHERE (SELECT count(*) FROM refused_notice WHERE at > now() - interval '1 minute') < $6",
-        *(new_id(), Channel.ALIPAY.value, reason, order_id(number), digest, REFUSALS_A_MINUTE),
-    )
+    """Keep what was not believed. What anybody can send: at most so often a minute, and for days.
+
+    What the provider signed is about money: it is kept whatever else arrives, the same thing once.
+    """
+    values = (new_id(), Channel.ALIPAY.value, reason, order_id(number), digest)
+    if reason not in ANYBODYS:
+        await connection.execute(_REFUSE + _NOT_YET, *values)
+        return
+    await connection.execute(_REFUSE + _BELOW_THE_CAP, *values, REFUSALS_A_MINUTE)
+    query = "DELETE FROM refused_notice WHERE reason = $1 AND at < now() - $2::interval"
+    await connection.execute(query, reason, REFUSALS_KEPT)

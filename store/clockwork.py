@@ -43,6 +43,8 @@ class Clockwork(SQLModel, table=True):
     nudge_wanted: bool = False
     needs_human: str | None = None
     """Why a person must look: the process was ended from outside, or failed."""
+    attention: str | None = None
+    """Why the process itself asks for a person, while it goes on: a code."""
 
 
 class ProcessHistory(SQLModel, table=True):
@@ -129,9 +131,8 @@ async def stamp_exported(session: Session, name: str) -> None:
 
 async def stamp_closed(session: Session, name: str) -> None:
     """Remember that the process ended by itself."""
-    await session.exec(
-        update(Clockwork).where(col(Clockwork.workflow_id) == name).values(closed_at=now(), nudge_wanted=False)
-    )
+    ended = {"closed_at": now(), "nudge_wanted": False, "attention": None}
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(**ended))
 
 
 async def stamp_resumed(session: Session, name: str) -> None:
@@ -144,6 +145,11 @@ async def stamp_needs_human(session: Session, name: str, why: str) -> None:
     await session.exec(
         update(Clockwork).where(col(Clockwork.workflow_id) == name).values(needs_human=why, nudge_wanted=False)
     )
+
+
+async def stamp_attention(session: Session, name: str, why: str | None) -> None:
+    """Remember that the process asks for a person while it goes on, or (None) that it does no longer."""
+    await session.exec(update(Clockwork).where(col(Clockwork.workflow_id) == name).values(attention=why))
 
 
 _WANTED = """

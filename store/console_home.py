@@ -16,7 +16,7 @@ SELECT (SELECT count(*) FROM template_version WHERE state = 'submitted') AS temp
        (SELECT count(*) FROM certification WHERE state = 'submitted' AND exception) AS exceptions,
        (SELECT count(*) FROM certification WHERE state = 'submitted' AND exception AND due_at < :now)
            AS exceptions_overdue,
-       (SELECT count(*) FROM clockwork WHERE needs_human IS NOT NULL) AS stuck,
+       (SELECT count(*) FROM clockwork WHERE needs_human IS NOT NULL OR attention IS NOT NULL) AS stuck,
        (SELECT count(*) FROM refused_notice WHERE at > :week) AS refused_notices,
        (SELECT count(*) FROM payment WHERE state = 'refund_wanted') AS refunds_wanted,
        (SELECT count(*) FROM contact_request WHERE handled_at IS NULL) AS letters

@@ -6,7 +6,7 @@ Every `id` is text, so that whatever is typed into an address or a filter can be
 import datetime as dt
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, String, and_, case, cast, func, select
+from sqlalchemy import DateTime, String, and_, case, cast, func, or_, select
 from sqlalchemy.orm import registry
 from sqlmodel import col
 
@@ -68,7 +68,7 @@ class ContactRow(Listed):
 
 
 class ProcessRow(Listed):
-    """A process that a person must look at."""
+    """A process that a person must look at: ended from outside, or in trouble that it waits out."""
 
 
 class AuditRow(Listed):
@@ -185,11 +185,12 @@ def _processes() -> Any:
     return (
         select(
             col(Clockwork.workflow_id).label("id"), col(Clockwork.kind).label("kind"),
-            _text(Account.name, "account"), col(Clockwork.needs_human).label("why"),
+            _text(Account.name, "account"),
+            func.coalesce(col(Clockwork.needs_human), col(Clockwork.attention)).label("why"),
             _when(Clockwork.created_at, "created_at"),
         )
         .outerjoin(Account, col(Account.id) == col(Clockwork.account_id))
-        .where(col(Clockwork.needs_human).is_not(None))
+        .where(or_(col(Clockwork.needs_human).is_not(None), col(Clockwork.attention).is_not(None)))
     )  # fmt: skip
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlmodel import col, select, update
 
 from domain.accounts import AccountState
-from domain.billing import Channel, RechargeState
+from domain.billing import Channel, PaymentNotice, RechargeState
 from domain.certification import CertificationKind, CertificationState
 from domain.domains import DomainState, Purpose
 from domain.ids import Kind, Process, new_id
 from domain.reviews import ReviewState
 from domain.sending import MessageState
-from store import onboarding
+from store import billing, onboarding
 from store.accounts import Account, Member
 from store.billing import Recharge
 from store.certification import Certification
@@ -151,6 +151,16 @@ class Customer:
         async with self.db.begin() as session:
             session.add(order)
         return order.id
+
+    async def pays_twice(self) -> UUID:
+        """One order, two payments; the second one, which has to go back."""
+        order = await self.orders()
+        for transaction in ("first", "second"):
+            said = PaymentNotice(order.hex, f"{transaction}{order.hex}", 10_000, "CNY", True)
+            async with self.db.raw() as connection:
+                await billing.settle(connection, said, now())
+        async with self.db.read() as session:
+            return next(each.id for each in await billing.payments_of(session, [order]) if each.why)
 
     async def is_granted(self, quota: int | None) -> None:
         async with self.db.begin() as session:

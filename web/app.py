@@ -13,6 +13,7 @@ from web.console import (
     customers,
     me,
     own_access,
+    payments,
     pricing,
     staff,
     workdays,
@@ -73,6 +74,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     staff.router,
     workdays.router,
     pricing.router,
+    payments.router,
 )
 """Every feature's pages; add yours here."""
 

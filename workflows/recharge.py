@@ -80,6 +80,8 @@ class Recharge:
             retry_policy=OUTAGES,
             summary="read the order's row",
         )
+        if seen.troubled and self._answer is None:  # this run goes on where another one stopped, alarm included
+            self._failures = TROUBLES_FOR_A_PERSON
         if self._ask_at is None or seen.state is not self._seen.state:
             self._ask_at = request.now + timedelta(seconds=seen.wait_seconds)
         self._seen = seen
@@ -104,14 +106,15 @@ class Recharge:
         method = RechargeActivities.shut if seen.shut_due else RechargeActivities.ask
         self._answer = await workflow.execute_activity_method(
             method,
-            PaymentStep(process, workflow.now()),
+            PaymentStep(process, workflow.now(), self._failures),
             start_to_close_timeout=OUTWARD,
             retry_policy=OUTAGES,
             summary="close the order, at the provider first" if seen.shut_due else "ask the provider for the order",
         )
-        self._failures = self._failures + 1 if self._answer in TROUBLES else 0
+        credible = self._answer not in TROUBLES
+        self._failures = 0 if credible else self._failures + 1
         if seen.state is RechargeState.CLOSED:
-            self._late_asks += 1
+            self._late_asks += credible  # else the watch would end, and its alarm with it, on nothing but silence
         else:
             self._asks += 1
         self._ask_at = None
@@ -139,7 +142,8 @@ class Recharge:
             "",
             _meaning(self._seen),
             "",
-            f"Provider: {answer}; asked {self._asks} times, and {self._late_asks} since the order closed.",
+            f"Provider: {answer}; asked {self._asks} times while the order was open; "
+            f"answered {self._late_asks} times since it closed.",
         ]
         if self._needs_human and self._seen.watched:
             lines += [

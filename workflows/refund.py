@@ -72,6 +72,8 @@ class Refund:
             retry_policy=OUTAGES,
             summary="read the payment's row",
         )
+        if self._seen.troubled and not self._tries:  # this run goes on where another one stopped, alarm included
+            self._failures = TROUBLES_FOR_A_PERSON
         visibility.show(self._seen.state.value, _details(self._seen, self._failures), needs_human=self._needs_human)
         return self._seen
 
@@ -84,7 +86,7 @@ class Refund:
     async def _refund(self, process: Process) -> None:
         answer = await workflow.execute_activity_method(
             RefundActivities.refund,
-            PaymentStep(process, workflow.now()),
+            PaymentStep(process, workflow.now(), self._failures),
             start_to_close_timeout=OUTWARD,
             retry_policy=OUTAGES,
             summary="give the money back at the provider, then post it",
@@ -111,6 +113,7 @@ def _details(seen: RefundLook, failures: int) -> str:
         lines += [
             "",
             "**Needs a person:** look at the provider's console whether it can refund (balance, age of the payment), "
-            "and at the settings `SONGDA_ALIPAY_*`. It goes on trying by itself.",
+            "and at the settings `SONGDA_ALIPAY_*`. It goes on trying by itself. What it will never refund is given "
+            "back in another way and recorded in our console (*Payments*), which ends this process.",
         ]
     return "\n".join(lines)

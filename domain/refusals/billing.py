@@ -55,6 +55,24 @@ register(
     ("{limit} recharges wait to be paid already.", "Pay or close one of them first: /portal/recharges."),
 )
 register(
+    "refund_in_hand",
+    409,
+    ("刚刚向支付渠道请求过退款，它可能正在退。", "请一分钟后刷新页面，确认仍未退款再登记。"),
+    (
+        "The provider was asked to refund this just now, and may be doing it.",
+        "Look again in a minute, and record it only if it is still not refunded.",
+    ),
+)
+register(
+    "refund_not_wanted",
+    409,
+    ("这笔付款没有在等待退款：已经入账，或已有人登记、渠道已退款。", "请查看本页的状态和审计记录。"),
+    (
+        "This payment does not wait for a refund: it is credited, or was refunded or recorded so already.",
+        "See its state and what is on record here.",
+    ),
+)
+register(
     "recharge_paid",
     409,
     ("这个充值订单已经到账，不能关闭。", "请查看余额；如需退款请联系客服：/contact。"),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from domain.billing import (
 )
 from domain.ids import Kind, Process
 from sandbox.pay_desk import Manner
+from store import billing as rows
 from store.columns import now
 from store.db import Connection, Database
 from tests.pay_world import Desk, Till, desk, till
@@ -180,7 +182,7 @@ async def test_killed_while_closing_what_was_just_paid(shop: Till) -> None:
         assert (await shop.order(view.row.id)).state == RechargeState.CREDITED
         assert await gained(shop, before) == CREDITED
 
-    assert await everywhere(once) == 7
+    assert await everywhere(once) == 10
 
 
 async def test_killed_while_refunding(shop: Till) -> None:
@@ -195,7 +197,7 @@ async def test_killed_while_refunding(shop: Till) -> None:
         refunds = (await shop.desk.order(view.row.id.hex))["refunds"]
         assert [(each["trade_no"], each["amount"]) for each in refunds] == [(wanted.transaction, 10_000)]
 
-    assert await everywhere(once) == 5
+    assert await everywhere(once) == 8
     assert {each.state for each in await shop.payments()} == {PaymentState.CREDITED, PaymentState.REFUNDED}
 
 
@@ -223,6 +225,69 @@ async def test_an_answer_that_does_not_fit_the_order_credits_nothing(shop: Till)
     await shop.desk.act(view.row.id.hex, Manner.SILENCE)
     await shop.db.pool.execute("UPDATE recharge SET amount_fen = 20000")
     step = step_of(shop, Kind.RECHARGE, view.row.id)
-    assert await recharging(shop, Death(-1)).ask(step) is ProviderAnswer.REFUSED
-    assert await shop.refusals() == ["query-amount"]
+    for _ in range(3):
+        assert await recharging(shop, Death(-1)).ask(step) is ProviderAnswer.REFUSED
+    assert await shop.refusals() == ["query-amount"], "one misfit, however often it is asked about"
     assert await shop.books() == {}
+
+
+async def test_an_order_whose_payment_goes_back_is_closed_and_not_asked_about_for_ever(shop: Till) -> None:
+    view = await shop.opens()
+    await shop.desk.act(view.row.id.hex, Manner.SILENCE)
+    await shop.customer.leaves()
+    acts, step = recharging(shop, Death(-1)), step_of(shop, Kind.RECHARGE, view.row.id)
+    assert await acts.ask(step) is ProviderAnswer.PAID
+    assert (await shop.order(view.row.id)).state == RechargeState.OPEN
+    assert await acts.shut(step) is ProviderAnswer.PAID, "known already, and still paid at the provider"
+    row = await shop.order(view.row.id)
+    assert (row.state, row.close_reason) == (RechargeState.CLOSED, "timeout")
+    late = replace(step, now=row.expires_at)
+    assert not (await acts.look(RechargeLookRequest(step.process, late.now))).shut_due
+    assert [each.why for each in await shop.payments()] == ["account_gone"]
+    assert await shop.books() == {"clearing:alipay": -10_000, "refunds": 10_000}
+
+
+async def attention(shop: Till, step: PaymentStep) -> str | None:
+    query = "SELECT attention FROM clockwork WHERE workflow_id = $1"
+    return cast("str | None", await shop.db.pool.fetchval(query, step.process.workflow_id))
+
+
+async def test_the_queue_of_the_console_knows_who_asks_for_a_person(shop: Till) -> None:
+    view = await shop.opens()
+    acts, step = recharging(shop, Death(-1)), step_of(shop, Kind.RECHARGE, view.row.id)
+    bare, look = RechargeActivities(shop.db, None, shop.base.policy), RechargeLookRequest(step.process, step.now)
+    for failures, wanted in ((1, None), (2, "provider_silent"), (3, "provider_silent")):
+        assert await bare.ask(replace(step, failures=failures)) is ProviderAnswer.SILENT
+        assert await attention(shop, step) == wanted
+        assert (await acts.look(look)).troubled is (wanted is not None)
+    await shop.desk.act(view.row.id.hex, Manner.SILENCE)
+    await shop.db.pool.execute("UPDATE recharge SET amount_fen = 20000")
+    assert await acts.shut(replace(step, failures=4)) is ProviderAnswer.REFUSED
+    assert await attention(shop, step) == "provider_refused"
+    await shop.db.pool.execute("UPDATE recharge SET amount_fen = 10000")
+    assert await acts.ask(replace(step, failures=5)) is ProviderAnswer.PAID
+    assert await attention(shop, step) is None
+
+
+async def test_the_end_of_a_process_takes_its_call_for_a_person_back(shop: Till) -> None:
+    """An order that was credited by its notification, say, after the provider had been silent."""
+    view = await shop.opens()
+    bare, step = RechargeActivities(shop.db, None, shop.base.policy), step_of(shop, Kind.RECHARGE, view.row.id)
+    await bare.ask(replace(step, failures=2))
+    assert await attention(shop, step) == "provider_silent"
+    await bare.close(step.process)
+    assert await attention(shop, step) is None
+
+
+async def test_a_refund_that_somebody_ended_is_not_asked_for_any_more(shop: Till) -> None:
+    """Between the look at the row and the request."""
+    view = await shop.opens()
+    await shop.desk.act(view.row.id.hex, Manner.PAY_TWICE)
+    await shop.notified(view.row.id.hex, 2)
+    wanted = next(each for each in await shop.payments() if each.state == PaymentState.REFUND_WANTED)
+    acts, step = refunding(shop, Death(-1)), step_of(shop, Kind.REFUND, wanted.id)
+    async with shop.db.raw() as connection:
+        assert await rows.note_refunded(connection, wanted.id, now(), "operator/fin", reason="by bank")
+    assert await acts._given_back(wanted, now()) is ProviderAnswer.SETTLED
+    assert await acts.refund(step) is ProviderAnswer.SETTLED
+    assert (await shop.desk.order(view.row.id.hex))["refunds"] == []

@@ -68,6 +68,8 @@ ROUND = "every charge belongs to a round of a hold"
 ONE_PAYMENT = "every credited recharge has one credited payment"
 CREDITED = "every credited payment is in the customer's books, whole and once"
 BACK = "every payment that goes back is in the books as such"
+OPEN = "no order stays open long after its time to pay"
+REFUND = "no payment waits long for its refund"
 _PREPAID = "(SELECT id FROM ledger_account WHERE balance_fen > 0 LIMIT 1)"
 _PAYMENT = "(SELECT reference FROM journal WHERE kind = '{kind}' ORDER BY id LIMIT 1)"
 _ENTRIES = "DELETE FROM entry WHERE journal_id IN (SELECT id FROM journal WHERE kind = '{kind}');"
@@ -117,6 +119,8 @@ BREAKAGES = (
     ("UPDATE journal SET kind = 'gift' WHERE kind = 'refund'", BACK),
     ("UPDATE payment SET state = 'gone' WHERE state = 'refunded'", BACK),
     ("UPDATE payment SET amount_fen = 1 WHERE state = 'refund_wanted'", BACK),
+    ("UPDATE recharge SET state = 'open', expires_at = now() - interval '2 hours'", OPEN),
+    ("UPDATE payment SET seen_at = now() - interval '2 hours'", REFUND),
 )
 
 
@@ -161,6 +165,23 @@ async def test_a_journal_that_does_not_sum_to_zero_is_refused_twice(db: Database
                 customer.account,
             )
     assert (await audit(db)).clean
+
+
+async def test_what_waits_for_ever_is_lost_too(db: Database) -> None:
+    """An order that is open and a refund that is wanted pass while they are young; late, they are named."""
+    await busy_books(db)
+    await db.pool.execute("UPDATE payment SET state = 'refund_wanted', why = 'paid_twice' WHERE state = 'credited'")
+    await db.pool.execute("UPDATE recharge SET state = 'open', expires_at = now() - interval '50 minutes'")
+    async with db.pool.acquire() as connection:
+        young = {each.name: each for each in await check(connection, now() - GRACE)}
+        await connection.execute("UPDATE recharge SET expires_at = now() - interval '61 minutes'")
+        await connection.execute("UPDATE payment SET seen_at = now() - interval '61 minutes'")
+        late = {each.name: each for each in await check(connection, now() - GRACE)}
+    assert (young[OPEN].count, young[REFUND].count) == (0, 0)
+    (order,) = await db.pool.fetch("SELECT id, account_id FROM recharge")
+    assert [(row["recharge"], row["account"]) for row in late[OPEN].rows] == [(order["id"], order["account_id"])]
+    wanted = await db.pool.fetch("SELECT id FROM payment WHERE state = 'refund_wanted'")
+    assert {row["payment"] for row in late[REFUND].rows} == {row["id"] for row in wanted} != set()
 
 
 async def test_a_payment_is_posted_once(db: Database) -> None:

@@ -52,7 +52,8 @@ async def test_an_order_its_process_and_the_way_to_pay(shop: Till) -> None:
 @pytest.mark.parametrize(
     ("amount", "refusal"),
     [("", "amount_malformed"), ("1e4", "amount_malformed"), ("100.001", "amount_malformed"),
-     ("-100", "amount_malformed"), ("9.99", "recharge_amount"), ("100000.01", "recharge_amount")],
+     ("-100", "amount_malformed"), ("100,50", "amount_malformed"),
+     ("9.99", "recharge_amount"), ("100000.01", "recharge_amount")],
 )  # fmt: skip
 async def test_amounts_have_bounds(shop: Till, amount: str, refusal: str) -> None:
     with pytest.raises(Refusal) as refused:
@@ -191,6 +192,54 @@ async def test_a_flood_of_lies_does_not_fill_the_disk(shop: Till) -> None:
         for number in range(rows.REFUSALS_A_MINUTE + 20):
             await rows.note_refused(connection, "signature", "", number.to_bytes(32))
     assert len(await shop.refusals()) == rows.REFUSALS_A_MINUTE
+
+
+async def test_a_flood_of_lies_hides_nothing_that_the_provider_signed(shop: Till) -> None:
+    """Money that is not where it belongs must not be overlooked because somebody knocks."""
+    view = await shop.opens()
+    async with shop.db.raw() as connection:
+        for number in range(rows.REFUSALS_A_MINUTE):
+            await rows.note_refused(connection, "signature", "", number.to_bytes(32))
+    for changes, _reason in SIGNED:
+        assert await shop.notify(notice(shop, view.row.id.hex, **changes)) == "failure"
+    assert (await shop.refusals())[rows.REFUSALS_A_MINUTE :] == [reason for _changes, reason in SIGNED]
+    async with shop.db.raw() as connection:
+        for number in range(rows.REFUSALS_A_MINUTE + 1):
+            await rows.note_refused(connection, "currency", "", number.to_bytes(32))
+    assert (await shop.refusals()).count("currency") == rows.REFUSALS_A_MINUTE + 2
+    closed = Billing(replace(shop.base, pay_desk=None))
+    for number in range(rows.REFUSALS_A_MINUTE + 20):
+        await closed.take_notice({}, number.to_bytes(32))
+    refused = await shop.refusals()
+    assert refused.count("not-offered") == rows.REFUSALS_A_MINUTE, "nobody looked at these signatures either"
+    assert refused.count("signature") == rows.REFUSALS_A_MINUTE
+
+
+SIGNED = (
+    ({"total_amount": "99.00"}, "amount"), ({"trans_currency": "USD"}, "currency"), ({"out_trade_no": "x"}, "order"),
+    ({"app_id": "other"}, "app"), ({"seller_id": "other"}, "seller"), ({"trade_no": ""}, "transaction"),
+)  # fmt: skip
+
+
+async def test_a_signed_notification_that_is_sent_again_is_kept_once(shop: Till) -> None:
+    """Whoever has caught one cannot fill the disk with it either."""
+    view = await shop.opens()
+    caught = notice(shop, view.row.id.hex, total_amount="99.00")
+    for _ in range(3):
+        assert await shop.notify(caught) == "failure"
+    assert await shop.notify(caught | {"sign": "", "x": "1"}) == "failure"
+    assert await shop.refusals() == ["amount", "signature"]
+
+
+async def test_old_lies_are_forgotten_and_old_misfits_are_not(shop: Till) -> None:
+    async with shop.db.raw() as connection:
+        for reason in ("signature", "amount"):
+            await rows.note_refused(connection, reason, "", b"1" * 32)
+        age = rows.REFUSALS_KEPT + dt.timedelta(seconds=1)
+        await connection.execute("UPDATE refused_notice SET at = at - $1::interval", age)
+        await rows.note_refused(connection, "signature", "", b"2" * 32)
+        kept = await connection.fetch("SELECT reason, digest FROM refused_notice ORDER BY at")
+    assert [(row["reason"], row["digest"][:1]) for row in kept] == [("amount", b"1"), ("signature", b"2")]
 
 
 async def test_while_the_database_is_away_the_answer_is_failure_and_the_next_try_counts(shop: Till) -> None:

@@ -36,6 +36,7 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/staff": frozenset({Duty.OPERATORS}),
     "/console/calendar": frozenset({Duty.CALENDAR}),
     "/console/prices": frozenset({Duty.MONEY}),
+    "/console/received": frozenset({Duty.MONEY}),
 }
 """Beginnings of paths, and of which duties one is needed."""
 FORM = {"decision": "approve", "version": "1", "quota": "5", "reason": "r", "works": "yes", "day": "2026-12-24"}

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from store.db import Database
 from tests.accounts_world import HERE
 from tests.browsing import PHONE, WIDE, on_a_port
+from tests.path_rows import Customer
 from tests.route_cases import STREAMS
 from tests.route_table import Call, Door, calls
 from tests.tenants_world import ALICE, Two, two_accounts
@@ -93,14 +94,19 @@ async def links(two: Two) -> dict[str, str]:
 
 
 async def under_review(two: Two) -> dict[str, str]:
-    """One of each kind waits for the operator, and a letter; by kind of case."""
+    """One of each kind waits for the operator, and a letter and a refund; by kind of case."""
     version = await two.made(two.alice, "/v1/templates/hers/submit", {})
     letter = await two.home.services.contact.ask(ALICE, "No mail", "Where is it?", HERE)
     certification = two.hers["certification_id"][0]
     await two.home.db.pool.execute(
         "UPDATE certification SET state = 'submitted', submitted_at = now() WHERE id::text = $1", certification
     )
-    two.desk |= {"letter_id": [str(letter)], "account_id": [str(two.alice.caller.account_id)]}
+    payment = await Customer(two.home.db, two.alice.caller.account_id).pays_twice()
+    two.desk |= {
+        "letter_id": [str(letter)],
+        "account_id": [str(two.alice.caller.account_id)],
+        "payment_id": [str(payment)],
+    }
     return {
         "template-review": str(version["workflow_id"]).partition("/")[2],
         "certification-review": certification,

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import pytest
 from sqlmodel import col, select
+from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.payment import RechargeActivities, RefundActivities
 from domain.accounts import SYSTEM_ACCOUNT
@@ -28,7 +30,9 @@ from domain.billing import (
 from domain.ids import Kind, Process, new_id
 from domain.money import plain_yuan
 from domain.notices import Notice
+from domain.operators import Operator, OperatorRole
 from sandbox.pay_desk import Manner
+from services.payment_desk import IN_HAND, PaymentDesk
 from services.platform import ensure_platform
 from store import billing as rows
 from store import clockwork
@@ -111,6 +115,12 @@ class Clock:
         async with self.shop.db.read() as session:
             return [(label or "", values["amount"]) for label, values in await session.exec(query)]
 
+    async def attention(self, name: str) -> str | None:
+        """What the console's queue says of the process."""
+        async with self.shop.db.read() as session:
+            row = await clockwork.find(session, name)
+        return row.attention if row else None
+
     async def closed(self, name: str) -> bool:
         async with self.shop.db.read() as session:
             row = await clockwork.find(session, name)
@@ -118,14 +128,16 @@ class Clock:
 
 
 @asynccontextmanager
-async def working(env: WorkflowEnvironment, db: Database, pay: Desk) -> AsyncIterator[Clock]:
+async def working(
+    env: WorkflowEnvironment, db: Database, pay: Desk, runner: WorkflowRunner | None = None
+) -> AsyncIterator[Clock]:
     shop = await till(db, pay)
     await ensure_platform(db, VAULT, shop.base.policy)
     recharges = RechargeActivities(db, pay.ours, shop.base.policy)
     refunds = RefundActivities(db, pay.ours, shop.base.policy)
     queue = f"money-{new_id()}"
     async with Worker(
-        env.client, task_queue=queue, workflows=[Recharge, Refund], workflow_runner=sandbox_runner(),
+        env.client, task_queue=queue, workflows=[Recharge, Refund], workflow_runner=runner or sandbox_runner(),
         activities=[
             recharges.look, recharges.ask, recharges.shut, recharges.announce, recharges.close,
             refunds.look, refunds.refund, refunds.announce, refunds.close,
@@ -261,6 +273,118 @@ async def test_a_silent_provider_needs_a_person_and_nothing_is_given_up(clock: C
     await keep(handle, "a-silent-provider")
 
 
+@dataclass(frozen=True)
+class Outage:
+    """How the provider gives no credible answer, for how long, and what the console says of it."""
+
+    answer: ProviderAnswer
+    attention: str
+    hours: int
+
+    async def begins(self, clock: Clock, row: Order) -> None:
+        if self.answer is ProviderAnswer.SILENT:
+            await clock.shop.desk.fails("error")
+        else:  # it tells of a payment that does not fit
+            await clock.shop.desk.inner._database.run(_pays_whatever, row.id.hex)
+            await clock.shop.db.pool.execute("UPDATE recharge SET amount_fen = 20000 WHERE id = $1", row.id)
+
+    async def ends(self, clock: Clock, row: Order) -> None:
+        await clock.shop.desk.fails(None)
+        await clock.shop.db.pool.execute("UPDATE recharge SET amount_fen = 10000 WHERE id = $1", row.id)
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [Outage(ProviderAnswer.SILENT, "provider_silent", 24), Outage(ProviderAnswer.REFUSED, "provider_refused", 0)],
+    ids=lambda outage: outage.answer.value,
+)
+async def test_after_closing_only_credible_answers_count_and_the_alarm_stays_on(clock: Clock, outage: Outage) -> None:
+    """A day of silence is not the word that no payment came."""
+    row = await clock.order()
+    handle = await clock.begin(row)
+    await clock.env.sleep(31 * MINUTE)
+    await clock.seen(handle, state=RechargeState.CLOSED)
+    await outage.begins(clock, row)
+    await clock.env.sleep(2 * HOUR)
+    progress = await clock.seen(handle, answer=outage.answer)
+    assert (progress.failures > 6, progress.needs_human) == (True, True), "the first wait repeats"
+    await clock.env.sleep(outage.hours * HOUR)
+    progress = await clock.seen(handle, needs_human=True)
+    assert (progress.state, await clock.attention(handle.id)) == (RechargeState.CLOSED, outage.attention)
+    assert "Needs a person" in str(await handle.query("__temporal_workflow_metadata"))
+    assert not await clock.closed(handle.id)
+    await outage.ends(clock, row)
+    if outage.answer is ProviderAnswer.SILENT:
+        await clock.shop.desk.inner._database.run(_pays_whatever, row.id.hex)
+    assert await handle.result() is RechargeState.CREDITED
+    assert await clock.attention(handle.id) is None
+    assert await clock.shop.books() == PAID
+    if outage.answer is ProviderAnswer.REFUSED:  # the other one is long
+        await keep(handle, "refused-after-closing")
+
+
+async def test_an_outage_after_closing_makes_the_watch_no_shorter(clock: Clock) -> None:
+    """Four credible answers, the last of them more than a day after closing, as if nothing had been."""
+    row = await clock.order()
+    handle = await clock.begin(row)
+    await clock.env.sleep(31 * MINUTE)
+    await clock.seen(handle, state=RechargeState.CLOSED)
+    await clock.shop.desk.fails("error")
+    await clock.env.sleep(HOUR)
+    await clock.seen(handle, needs_human=True)
+    await clock.shop.desk.fails(None)
+    again = await clock.env.get_current_time()
+    assert await handle.result() is RechargeState.CLOSED
+    assert await clock.env.get_current_time() - again > 25 * HOUR
+    assert (await handle.query(Recharge.progress)).failures == 0
+
+
+async def test_an_order_of_an_account_that_is_gone_does_not_keep_the_provider_busy(clock: Clock) -> None:
+    """Paid, to be given back, and never credited: asked about like any closed order, and then done."""
+    row = await clock.order()
+    handle = await clock.begin(row)
+    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.shop.customer.leaves()
+    await clock.shop.desk.act(row.id.hex, Manner.SILENCE)
+    await clock.env.sleep(2 * MINUTE)
+    assert (await clock.seen(handle, answer=ProviderAnswer.PAID)).state is RechargeState.OPEN
+    async with asyncio.timeout(60):
+        assert await handle.result() is RechargeState.CLOSED
+    asked = [each for each in (await handle.fetch_history()).events if each.event_type == SCHEDULED]
+    assert len(asked) < 30
+    assert [each.why for each in await clock.shop.payments()] == ["account_gone"]
+    assert await clock.shop.books() == {"clearing:alipay": -10_000, "refunds": 10_000}
+    await keep(handle, "account-gone")
+
+
+SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+
+
+async def test_a_run_that_continues_another_one_keeps_its_alarm(
+    temporal_env: WorkflowEnvironment, db: Database, pay: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(temporal_env, db, pay, UnsandboxedWorkflowRunner()) as clock:
+        row = await clock.order()
+        handle = await clock.begin(row)
+        first = handle.first_execution_run_id
+        await clock.env.sleep(31 * MINUTE)
+        await clock.seen(handle, state=RechargeState.CLOSED)
+        await clock.shop.desk.fails("error")
+        await clock.env.sleep(HOUR)
+        await clock.seen(handle, needs_human=True)
+        monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", lambda self: self.run_id == first)
+        await clock.env.sleep(11 * MINUTE)
+        assert (await clock.seen(handle, answer=None)).needs_human, "before it has asked anything"
+        began = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+        assert began.continued_execution_run_id == first
+        await clock.env.sleep(10 * MINUTE)
+        assert (await clock.seen(handle, answer=ProviderAnswer.SILENT)).failures == 4
+        await clock.shop.desk.fails(None)
+        assert await handle.result() is RechargeState.CLOSED
+        assert await clock.attention(handle.id) is None
+    await pay.fails(None)
+
+
 async def test_it_ends_at_once_when_its_row_is_done_or_gone(clock: Clock) -> None:
     row = await clock.order(visited=False)
     async with clock.shop.db.begin() as session:
@@ -306,13 +430,8 @@ async def test_a_refund_that_fails_needs_a_person_and_a_nudge_tries_again(clock:
     key = await paid_twice(clock)
     await clock.shop.desk.fails("system_error")
     handle = await clock.refund(key)
-
-    async def asked() -> RefundProgress | None:
-        found = await handle.query(Refund.progress)
-        return found if found.needs_human else None
-
     await clock.env.sleep(4 * MINUTE)
-    progress = await until(asked, 15)
+    progress = await needy(handle)
     assert (progress.state, progress.failures) == (PaymentState.REFUND_WANTED, 3)
     assert await clock.shop.books() == {"clearing:alipay": -20_000, "prepaid": 10_000, "refunds": 10_000}
     await clock.shop.desk.fails(None)
@@ -321,3 +440,69 @@ async def test_a_refund_that_fails_needs_a_person_and_a_nudge_tries_again(clock:
         assert await handle.result() is PaymentState.REFUNDED
     assert await clock.shop.books() == PAID
     await keep(handle, "failed-then-refunded")
+
+
+async def needy(handle: WorkflowHandle[Refund, PaymentState]) -> RefundProgress:
+    """Once it asks for a person."""
+
+    async def asked() -> RefundProgress | None:
+        found = await handle.query(Refund.progress)
+        return found if found.needs_human else None
+
+    found: RefundProgress = await until(asked, 15)
+    return found
+
+
+async def test_a_refund_that_will_never_be_made_is_ended_by_finance(clock: Clock) -> None:
+    key = await paid_twice(clock)
+    await clock.shop.desk.fails("system_error")
+    handle = await clock.refund(key)
+    await clock.env.sleep(4 * MINUTE)
+    await needy(handle)
+    assert await clock.attention(handle.id) == "provider_silent"
+    await clock.shop.db.pool.execute("UPDATE payment SET asked_at = asked_at - $1::interval", IN_HAND)
+    finance = Operator(new_id(), "fin", frozenset({OperatorRole.FINANCE}))
+    await PaymentDesk(clock.shop.base).end_refund(finance, key, "bank transfer 4711")
+    assert handle.id in await clock.shop.nudged()
+    await handle.signal(Refund.nudge)  # reconcile's part
+    async with asyncio.timeout(30):
+        assert await handle.result() is PaymentState.REFUNDED
+    assert await clock.attention(handle.id) is None
+    assert await clock.closed(handle.id)
+    assert await clock.shop.books() == PAID
+    assert await clock.mails() == [(Notice.PAYMENT_REFUNDED, "¥100.00")]
+    await keep(handle, "ended-by-finance")
+
+
+async def test_a_refunds_run_that_continues_another_one_keeps_its_alarm(
+    temporal_env: WorkflowEnvironment, db: Database, pay: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(temporal_env, db, pay, UnsandboxedWorkflowRunner()) as clock:
+        key = await paid_twice(clock)
+        await pay.fails("system_error")
+        handle = await clock.refund(key)
+        first = handle.first_execution_run_id
+        await clock.env.sleep(4 * MINUTE)
+        await needy(handle)
+        monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", lambda self: self.run_id == first)
+        await clock.env.sleep(4.5 * MINUTE)  # to the fourth try, and not to the next one
+        progress = await needy(handle)
+        assert progress.tries == 0, "a run that has tried nothing yet"
+        await pay.fails(None)
+        assert await handle.result() is PaymentState.REFUNDED
+        assert await clock.attention(handle.id) is None
+    await pay.fails(None)
+
+
+async def test_a_refund_that_moved_no_money_is_asked_for_again(clock: Clock) -> None:
+    """Alipay took the request, answered well, and gave nothing back."""
+    row = await clock.order()
+    await clock.shop.desk.act(row.id.hex, Manner.REFUND_STUCK)
+    await clock.shop.notified(row.id.hex, 2)
+    wanted = next(each for each in await clock.shop.payments() if each.state == PaymentState.REFUND_WANTED)
+    handle = await clock.refund(wanted.id)
+    assert await handle.result() is PaymentState.REFUNDED
+    refunds = (await clock.shop.desk.order(row.id.hex))["refunds"]
+    assert [each["trade_no"] for each in refunds] == [wanted.transaction]
+    assert (await handle.query(Refund.progress)).tries == 2
+    assert await clock.shop.books() == PAID

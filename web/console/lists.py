@@ -25,6 +25,10 @@ ACCOUNT_STATES = {
 ORDER_STATES = {"open": _("待付款"), "credited": _("已入账"), "closed": _("已关闭")}
 PAYMENT_STATES = {"credited": _("已入账"), "refund_wanted": _("待退款"), "refunded": _("已退款")}
 MONEY_TONES = {"credited": "success", "refund_wanted": "warning"}
+ATTENTION = {
+    "provider_silent": _("支付渠道没有可信的回答，流程会继续询问"),
+    "provider_refused": _("支付渠道拒绝请求，或回答与订单不符，流程会继续询问"),
+}
 NUMBER = StringField("id", label="ID", exclude_from_list=True)
 
 
@@ -84,11 +88,14 @@ class ContactRequests(ReadList):
 
 class Processes(ReadList):
     shows, duty, key, name = rows.ProcessRow, Duty.ACCOUNTS, "processes", _("需要处理的流程")
-    intro = _("这些流程被外部终止或失败，不会自动重启。请在 Temporal 中查看原因。")
+    intro = _(
+        "被外部终止或失败的流程不会自动重启；充值和退款流程会继续运行，但需要有人查看。"
+        "请在 Temporal 中查看原因；渠道无法完成的退款在“到账付款”中登记。"
+    )
     fields_default_sort = (("created_at", True),)
     fields = (
         linked("id", _("流程"), "/console/processes/{}"), text("kind", _("类型")), text("account", _("客户")),
-        text("why", _("原因")), moment("created_at", _("开始时间")),
+        coded("why", _("原因"), ATTENTION, dict.fromkeys(ATTENTION, "warning")), moment("created_at", _("开始时间")),
     )  # fmt: skip
 
 
@@ -105,9 +112,11 @@ class Recharges(ReadList):
 
 class Payments(ReadList):
     shows, duty, key, name = rows.PaymentRow, Duty.MONEY, "payments", _("到账付款")
+    intro = _("点击流水号查看付款；渠道无法完成的退款在那里登记。")
     fields_default_sort = (("seen_at", True),)
     fields = (
-        text("transaction", _("支付渠道流水号")), text("account", _("客户")), fen("amount_fen", _("金额")),
+        linked("transaction", _("支付渠道流水号"), "/console/received/{}"), text("account", _("客户")),
+        fen("amount_fen", _("金额")),
         coded("state", _("状态"), PAYMENT_STATES, MONEY_TONES), yes_no("late", _("订单关闭后到账")),
         text("channel", _("支付渠道")), moment("seen_at", _("得知时间")), moment("refunded_at", _("退款时间")),
         text("why", _("原因")), text("recharge", _("充值订单")), NUMBER,

@@ -71,4 +71,5 @@ def current(path: str) -> str:
     belongs = {"template-review": "template-queue", "certification-review": "certification-queue"}
     if key == "cases":
         key = belongs.get(path.split("/")[3] if path.count("/") >= 3 else "", "")
-    return stems.get({"customers": "accounts"}.get(key, key), "/console/" if path == "/console/" else "")
+    key = {"customers": "accounts", "received": "payments"}.get(key, key)
+    return stems.get(key, "/console/" if path == "/console/" else "")
