@@ -162,6 +162,29 @@ async def test_an_application_is_rejected_part_by_part(
         assert seen.complaints == []
 
 
+@pytest.mark.parametrize(("width", "language"), LOOKS)
+async def test_a_certification_is_revoked_after_a_second_thought(
+    db: Database, there: House, chromium: str, width: int, language: str
+) -> None:
+    home, bob = await with_papers(there, db)
+    view, given = await bob.submits(CertificationKind.ENTERPRISE), await enrolled(home)
+    await bob.is_decided(view)
+    async with visiting(home.app, chromium, width) as (page, base, seen):
+        await sign_in(page, base, given)
+        await page.goto(f"{base}/console/cases/certification-review/{view.row.id}?lang={language}")
+        await page.fill("#f-reason", "The licence was withdrawn.")
+        await page.locator(".btn-danger").click()
+        assert (await bob.row(view.row.id)).state == "approved", "the box has to be ticked first"
+        assert await grave(page) == []
+        await shoot(page, f"console-revoke-{language}-{width}")
+        await page.check("#f-sure")
+        await page.locator(".btn-danger").click()
+        await expect(page.locator(".alert-success")).to_be_visible()
+        await expect(page.locator("#f-sure")).to_have_count(0)
+        assert (await bob.row(view.row.id)).state == "revoked"
+        assert seen.complaints == []
+
+
 async def test_a_first_sign_in_shows_a_code_to_scan(db: Database, there: House, chromium: str) -> None:
     root = await signed(there, "root", OperatorRole.ADMIN)
     given = await there.services.staff.add(root.operator, "sam", ["support"])
