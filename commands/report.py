@@ -47,13 +47,14 @@ def report(
 def plain(queue: "QueueReport") -> dict[str, Any]:
     """For programs: seconds of working time, RFC 3339."""
     return {
-        "queue": queue.kind.value,
+        "queue": queue.queue.value,
         "decided": queue.decided,
         "median_seconds": seconds(queue.median),
         "p95_seconds": seconds(queue.p95),
         "breaches": queue.breaches,
         "open": queue.open,
         "overdue": queue.overdue,
+        "unknown": queue.unknown,
         "oldest_open": queue.oldest_open and queue.oldest_open.isoformat(timespec="seconds"),
         "oldest_open_seconds": seconds(queue.oldest_open_waits),
     }
@@ -65,7 +66,7 @@ def seconds(time: dt.timedelta | None) -> float | None:
 
 def table(queues: Sequence["QueueReport"], days: int) -> Table:
     """For people: a column per queue, which fits a terminal of 80."""
-    drawn = Table("", *(queue.kind.value for queue in queues), title_justify="left")
+    drawn = Table("", *(queue.queue.value for queue in queues), title_justify="left")
     drawn.title = f"Reviews of the last {days} days, in working time"
     for name, tell in LINES.items():
         drawn.add_row(name, *(tell(queue) for queue in queues))
@@ -97,5 +98,6 @@ LINES: "dict[str, Callable[[QueueReport], str]]" = {
     "decided too late": lambda queue: alarming(queue.breaches),
     "open": lambda queue: str(queue.open),
     "open and overdue": lambda queue: alarming(queue.overdue),
+    "due time unknown": lambda queue: alarming(queue.unknown),
     "oldest open, waits": oldest,
 }

@@ -12,6 +12,8 @@ RENEW_WITHIN = dt.timedelta(days=60)
 """A certification that ends so soon may be applied for again."""
 MAX_OBJECTION = 500
 """Characters of a reviewer's reason for one part."""
+LONG_TERM = "long-term"
+"""The `VALID_UNTIL` of a document without an end: said, never assumed."""
 
 
 class CertificationKind(StrEnum):
@@ -46,7 +48,7 @@ class Part(StrEnum):
     NO_WEBSITE_REASON = "no_website_reason"
     """Instead of the two above: then support decides (seed 2.4)."""
     VALID_UNTIL = "valid_until"
-    """Last day of the licence or identity card, `YYYY-MM-DD`; empty for a long-term one."""
+    """Last day of the licence or identity card, `YYYY-MM-DD`, or `LONG_TERM`."""
     LICENCE = "licence"
     ID_FRONT = "id_front"
     ID_BACK = "id_back"
@@ -57,8 +59,15 @@ DOCUMENT_PARTS = frozenset({Part.LICENCE, Part.ID_FRONT, Part.ID_BACK, Part.ICP_
 SITE_PARTS = (Part.WEBSITE, Part.ICP_NUMBER, Part.ICP_SCREENSHOT)
 """What belongs to a website; without one `NO_WEBSITE_REASON` stands for them."""
 _WHO = {
-    CertificationKind.INDIVIDUAL: (Part.NAME, Part.ID_NUMBER, Part.ID_FRONT, Part.ID_BACK),
-    CertificationKind.ENTERPRISE: (Part.NAME, Part.USCC, Part.CONTACT_NAME, Part.ID_NUMBER, Part.LICENCE),
+    CertificationKind.INDIVIDUAL: (Part.NAME, Part.ID_NUMBER, Part.VALID_UNTIL, Part.ID_FRONT, Part.ID_BACK),
+    CertificationKind.ENTERPRISE: (
+        Part.NAME,
+        Part.USCC,
+        Part.CONTACT_NAME,
+        Part.ID_NUMBER,
+        Part.VALID_UNTIL,
+        Part.LICENCE,
+    ),
 }
 Typed = Mapping[Part, str]
 """What was typed; a part that is empty or absent was not given."""
@@ -93,15 +102,19 @@ class Held:
 
 def parts_of(kind: CertificationKind) -> tuple[Part, ...]:
     """Every part that an application of this kind can have, in the order of its form."""
-    who = _WHO[kind]
-    typed, papers = [p for p in who if p not in DOCUMENT_PARTS], [p for p in who if p in DOCUMENT_PARTS]
-    return (*typed, Part.VALID_UNTIL, *papers, *SITE_PARTS, Part.NO_WEBSITE_REASON)
+    return (*_WHO[kind], *SITE_PARTS, Part.NO_WEBSITE_REASON)
 
 
 def part_name(part: Part, kind: CertificationKind, language: str) -> str:
     """What the part is called, in `zh` or `en`."""
     special = _OF_ENTERPRISES if kind is CertificationKind.ENTERPRISE else {}
     return special.get(part, PART_NAMES[part])[0 if language == "zh" else 1]
+
+
+def last_day(typed: Typed) -> dt.date | None:
+    """Of the document; None: it has no end, or nothing was said of it yet."""
+    until = typed.get(Part.VALID_UNTIL)
+    return dt.date.fromisoformat(until) if until and until != LONG_TERM else None
 
 
 def is_exception(typed: Typed) -> bool:

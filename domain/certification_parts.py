@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 from stdnum.cn import ric, uscc
 from stdnum.exceptions import ValidationError
 
-from domain.certification import CertificationKind, Part, Typed, require_part
+from domain.certification import LONG_TERM, CertificationKind, Part, Typed, require_part
 from domain.domains import public_name
 from domain.errors import Refusal
 
 MAX_TEXT = 100
 MAX_REASON_TEXT = 500
 MAX_URL = 200
-LONG_TERM = frozenset({"长期", "长期有效", "long-term", "longterm", "long term"})
+_LONG_TERM = frozenset({"长期", "长期有效", "long-term", "longterm", "long term"})
 PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 FILING = re.compile(rf"[{PROVINCES}]ICP备(\d{{8}}|\d{{10}})号(-\d{{1,4}}[A-Z]?)?")
 """`鄂ICP备12012345号-1`."""
@@ -129,8 +129,8 @@ def _reason(text: str) -> str:
 
 
 def _valid_until(text: str, today: dt.date) -> str:
-    if text.lower() in LONG_TERM:
-        return ""
+    if text.lower() in _LONG_TERM:
+        return LONG_TERM
     day = _narrow(text).replace("/", "-").replace(".", "-")
     try:
         until = dt.date.fromisoformat(day) if _DATE.fullmatch(day) else None

@@ -1,13 +1,12 @@
 """Applications as they are seen: masked by customers, whole by the operator who decides; and sealed in their rows."""
 
-import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain import certification as rules
-from domain.certification import CertificationKind, CertificationState, Part
+from domain.certification import LONG_TERM, CertificationKind, CertificationState, Part
 from domain.certification_parts import warnings
 from domain.ids import Kind, workflow_id
 from domain.papers import PaperType
@@ -94,18 +93,28 @@ def opened(vault: Vault, row: Certification) -> dict[Part, str]:
     return {Part(name): text for name, text in plain.items()}
 
 
+def handed_in(vault: Vault, row: Certification) -> dict[Part, str]:
+    """What was typed, as it is shown: whoever submitted before its end had to be said meant a document without one.
+
+    A draft that does not say it yet has to.
+    """
+    typed = opened(vault, row)
+    if typed and row.submitted_at is not None:
+        typed.setdefault(Part.VALID_UNTIL, LONG_TERM)
+    return typed
+
+
 def write(vault: Vault, row: Certification, typed: Mapping[Part, str]) -> None:
     """Into the row: sealed, and beside it only what rules and queues ask for."""
     plain = json.dumps({part.value: text for part, text in typed.items()}, ensure_ascii=False)
     row.details = vault.seal(plain.encode(), f"certification/{row.id}")
     row.exception = rules.is_exception(typed)
-    until = typed.get(Part.VALID_UNTIL)
-    row.valid_until = dt.date.fromisoformat(until) if until else None
+    row.valid_until = rules.last_day(typed)
 
 
 def view(vault: Vault, row: Certification, papers: Sequence[Document]) -> CertificationView:
     """For the customer."""
-    kind, typed = CertificationKind(row.kind), opened(vault, row)
+    kind, typed = CertificationKind(row.kind), handed_in(vault, row)
     draft = row.state == CertificationState.DRAFT
     lacking = rules.missing(kind, typed, {Part(each.part) for each in papers}) if draft else []
     return CertificationView(row, rules.masked(kind, typed), papers, lacking, warnings(typed))

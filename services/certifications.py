@@ -4,7 +4,7 @@ What was typed is sealed; here it is opened to be checked, and leaves masked, ex
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from domain import certification as rules
@@ -12,6 +12,7 @@ from domain.accounts import Caller
 from domain.certification import DOCUMENT_PARTS, CertificationKind, CertificationState, Held, Part
 from domain.certification_parts import clean, warnings
 from domain.errors import Refusal
+from domain.ids import Kind
 from domain.members import Right, require
 from domain.notices import Notice
 from domain.onboarding import Stage
@@ -23,6 +24,7 @@ from services.certification_views import (
     CertificationCase,
     CertificationView,
     ShownPaper,
+    handed_in,
     opened,
     review_id,
     view,
@@ -31,6 +33,7 @@ from services.certification_views import (
 from services.foundation import Foundation
 from services.limits import Limits
 from services.paper_process import PaperWorkshop
+from services.review_promises import promised
 from store import audit_log, onboarding
 from store import certification as rows
 from store.certification import Certification, Document
@@ -108,9 +111,16 @@ class Certifications:
             if await rows.in_state(session, caller.account_id, CertificationState.SUBMITTED):
                 raise Refusal("certification_waiting")
             await self._require_ready(session, row)
-            process = await rows.submit(session, row, now())
+            process = await self._promised(session, row, now())
         await self._base.clockwork.start(process)
         return await self.get(caller, certification_id)
+
+    async def _promised(self, session: Session, row: Certification, at: datetime) -> str:
+        """To review, with the time by which it is decided; the process's workflow id."""
+        process = await rows.submit(session, row, at)
+        due = await promised(session, self._base.policy, Kind.CERTIFICATION_REVIEW, at)
+        await rows.set_due(session, row.id, due)
+        return process
 
     async def _require_ready(self, session: Session, row: Certification) -> None:
         kind, typed = CertificationKind(row.kind), opened(self._base.vault, row)
@@ -136,7 +146,7 @@ class Certifications:
         return await self.get(caller, certification_id)
 
     async def correct(self, caller: Caller, certification_id: UUID) -> CertificationView:
-        """A new draft with everything that was not objected to."""
+        """A new draft with everything that was not objected to, also what time has overtaken."""
         require(caller, Right.CERTIFY)
         async with self._base.db.begin() as session:
             row = _known(await rows.find(session, caller.account_id, certification_id))
@@ -212,7 +222,7 @@ class Certifications:
             others = await rows.page(session, row.account_id, None, 50)
             subject = f"certification/{row.id}"
             await audit_log.note(session, operator.actor, "certification.details_viewed", subject, row.account_id)
-        typed = opened(self._base.vault, row)
+        typed = handed_in(self._base.vault, row)
         earlier = [each for each in others if each.id != row.id and each.submitted_at is not None]
         return CertificationCase(row, typed, papers, earlier, warnings(typed))
 
@@ -287,10 +297,9 @@ def _mark(papers: Sequence[Document]) -> None:
 
 
 def _still_good(typed: Mapping[Part, str], row: Certification) -> dict[Part, str]:
-    """Without the parts that were objected to, and without a document's end that has come since."""
-    ended = row.valid_until is not None and row.valid_until < _today()
-    drop = {*row.part_reasons, *([Part.VALID_UNTIL.value] if ended else [])}
-    return {part: text for part, text in typed.items() if part.value not in drop}
+    """Without the parts that were objected to. A document's end that has come since stays, to be refused by name: taken
+    away, it would have to be given anew by somebody who is not told why."""
+    return {part: text for part, text in typed.items() if part.value not in row.part_reasons}
 
 
 def _copy(row: Document, draft: UUID) -> Document:

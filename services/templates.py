@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +18,7 @@ from domain.senders import SendKind
 from domain.template_lint import Finding, errors, lint, unstorable
 from domain.templates import Content, Preview
 from services.foundation import Foundation
+from services.review_promises import promised
 from store import clockwork
 from store import templates as rows
 from store.columns import now
@@ -136,9 +138,16 @@ class Templates:
             if latest.state != ReviewState.DRAFT:
                 raise Refusal("template_nothing_to_submit", state=latest.state)
             await _require_faultless(Content(latest.subject, latest.html, latest.text))
-            process = await rows.submit(session, latest.id, row.account_id, now())
+            process = await self._promised(session, latest, now())
         await self._base.clockwork.start(process)
         return await self.get(caller, str(row.id))
+
+    async def _promised(self, session: Session, version: TemplateVersion, at: datetime) -> str:
+        """To review, with the time by which it is decided; the process's workflow id."""
+        process = await rows.submit(session, version.id, version.account_id, at)
+        due = await promised(session, self._base.policy, Kind.TEMPLATE_REVIEW, at)
+        await rows.set_due(session, version.id, due)
+        return process
 
     async def withdraw(self, caller: Caller, ref: str) -> TemplateView:
         """Take the submitted version back; an edit makes the next draft of it."""

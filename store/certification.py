@@ -52,8 +52,12 @@ class Certification(SQLModel, table=True):
     decided_at: dt.datetime | None = moment(default=None)
     decided_by: str | None = None
     reason: str | None = None
+    """Of the decision; of a revoked one, why it was taken back."""
     part_reasons: dict[str, str] = json_object(default_factory=dict)
     """`Part` to what is wrong with it."""
+    revoked_at: dt.datetime | None = moment(default=None)
+    """Beside `decided_at`, which stays: the decision was in time, or not, whatever became of it."""
+    revoked_by: str | None = None
 
 
 class Document(SQLModel, table=True):
@@ -232,13 +236,14 @@ def _undecidable(row: Certification, ruling: Ruling, at: dt.datetime) -> str:
 def _standing(row: Certification, ruling: Ruling) -> str:
     if row.state == CertificationState.SUBMITTED:
         return f"Not counted: row version {ruling.row_version} was seen, {row.row_version} is current. Look again."
-    by = f" by {row.decided_by}" if row.decided_by else ""
+    who = row.revoked_by or row.decided_by
+    by = f" by {who}" if who else ""
     return f"Not counted: application {row.number} is {row.state}{by} already."
 
 
 async def revoke(session: Session, row: Certification, actor: str, reason: str, at: dt.datetime) -> bool:
     """Take an approval back; False when it is none any more."""
-    changes = {"state": CertificationState.REVOKED.value, "decided_at": at, "decided_by": actor, "reason": reason}
+    changes = {"state": CertificationState.REVOKED.value, "revoked_at": at, "revoked_by": actor, "reason": reason}
     moved = await _move(session, row.id, CertificationState.APPROVED, row.row_version, changes)
     if moved:
         await _noted(session, row, actor, "revoke", reason=reason)

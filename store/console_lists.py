@@ -6,7 +6,7 @@ Every `id` is text, so that whatever is typed into an address or a filter can be
 import datetime as dt
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, String, and_, case, cast, func, or_, select
+from sqlalchemy import DateTime, String, and_, case, cast, func, literal_column, or_, select
 from sqlalchemy.orm import registry
 from sqlmodel import col
 
@@ -31,15 +31,21 @@ class Listed:
     id: ClassVar[Any]
 
 
-class TemplateQueueRow(Listed):
+class QueueRow(Listed):
+    """A case that waits for its review."""
+
+    due_at: ClassVar[Any]
+
+
+class TemplateQueueRow(QueueRow):
     """A template version that waits for its review."""
 
 
-class CertificationQueueRow(Listed):
+class CertificationQueueRow(QueueRow):
     """A certification that waits, with a website."""
 
 
-class ExceptionQueueRow(Listed):
+class ExceptionQueueRow(QueueRow):
     """A certification that waits, without one."""
 
 
@@ -75,6 +81,11 @@ class AuditRow(Listed):
     """One entry of the audit log."""
 
 
+def due_order(shown: type[QueueRow]) -> dict[str, Any]:
+    """How a queue is sorted by due time: what has none comes before everything that is due."""
+    return {"due_at": func.coalesce(shown.due_at, literal_column("'-infinity'::timestamp"))}
+
+
 def _text(column: Any, name: str) -> Any:
     return cast(column, String).label(name)
 
@@ -85,8 +96,10 @@ def _when(column: Any, name: str) -> Any:
 
 
 def _standing(due_at: Any, provisional: Any) -> Any:
-    """`overdue`, `urgent`, `provisional` (the calendar of that year was not published) or `in_time`."""
+    """`unknown` (no due time is stored), `overdue`, `urgent`, `provisional` (that year's calendar was not published) or
+    `in_time`."""
     return case(
+        (due_at.is_(None), "unknown"),
         (due_at < func.now(), "overdue"),
         (due_at < func.now() + WARN, "urgent"),
         (provisional, "provisional"),

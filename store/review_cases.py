@@ -54,7 +54,7 @@ def _waiting_templates() -> Any:
         chosen.join(Template, col(Template.id) == col(TemplateVersion.template_id))
         .join(Account, col(Account.id) == col(TemplateVersion.account_id))
         .where(col(TemplateVersion.state) == ReviewState.SUBMITTED)
-        .order_by(col(TemplateVersion.due_at).nulls_last(), col(TemplateVersion.submitted_at))
+        .order_by(col(TemplateVersion.due_at).nulls_first(), col(TemplateVersion.submitted_at))
     )
 
 
@@ -67,17 +67,17 @@ def _waiting_certifications(exception: bool) -> Any:
     return (
         chosen.join(Account, col(Account.id) == col(Certification.account_id))
         .where(col(Certification.state) == ReviewState.SUBMITTED, col(Certification.exception) == exception)
-        .order_by(col(Certification.due_at).nulls_last(), col(Certification.submitted_at))
+        .order_by(col(Certification.due_at).nulls_first(), col(Certification.submitted_at))
     )
 
 
 async def waiting_templates(session: Session, limit: int) -> list[WaitingCase]:
-    """Submitted versions, the one that is due first on top."""
+    """Submitted versions, the one that is due first on top; before it those without a due time."""
     return [WaitingCase(*row) for row in await session.exec(_waiting_templates().limit(limit))]
 
 
 async def waiting_certifications(session: Session, exception: bool, limit: int) -> list[WaitingCase]:
-    """Submitted applications, with (`exception`: without) a website left out."""
+    """The same of applications that have a website, or (`exception`) that have none."""
     return [WaitingCase(*row) for row in await session.exec(_waiting_certifications(exception).limit(limit))]
 
 

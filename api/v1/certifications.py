@@ -38,7 +38,9 @@ class PartsIn(BaseModel):
         default=None, examples=[""], description="Instead of website and ICP number; then support decides."
     )
     valid_until: Text | None = Field(
-        default=None, examples=["2030-12-31"], description="The document's last day; empty when it has none."
+        default=None,
+        examples=["2030-12-31"],
+        description="The document's last day, or `long-term` when it has none; a draft is not submitted without.",
     )
 
     def given(self) -> dict[str, str]:
@@ -74,13 +76,16 @@ class CertificationOut(BaseModel):
         description="Parts to look at twice: an identity number of a region that is on no list.", examples=[[]]
     )
     documents: list[DocumentOut]
-    valid_until: dt.date | None = Field(examples=["2030-12-31"])
+    valid_until: dt.date | None = Field(
+        description="Null: no end (`parts.valid_until` is `long-term`), or not said yet.", examples=["2030-12-31"]
+    )
     corrects: UUID | None = Field(description="The rejected application that this one corrects.", examples=[None])
     created_at: dt.datetime = Field(examples=[_MOMENT])
     submitted_at: dt.datetime | None = Field(examples=[_MOMENT])
     due_at: dt.datetime | None = Field(examples=[_MOMENT], description="When the decision is due, in working time.")
     due_provisional: bool = Field(description="That year's calendar is not published yet.", examples=[False])
     decided_at: dt.datetime | None = Field(examples=[_MOMENT])
+    revoked_at: dt.datetime | None = Field(description="When an approval was taken back.", examples=[None])
     reason: str | None = Field(examples=["The photograph is too dark."])
     part_reasons: dict[str, str] = Field(description="What is wrong, part by part.", examples=[{"licence": "Too dark"}])
     workflow_id: str | None = Field(examples=[f"certification-review/{_ID}"])

@@ -50,7 +50,7 @@ async def test_from_a_draft_to_a_corrected_draft(door: tuple[httpx2.AsyncClient,
     sent = await client.post(f"{place}/submit")
     assert (sent.status_code, sent.json()["state"]) == (202, "submitted")
     assert sent.json()["workflow_id"] == f"certification-review/{sent.json()['id']}"
-    assert sent.json()["due_at"] is None
+    assert sent.json()["due_at"] > sent.json()["submitted_at"]
     view = (await alice.service.page(alice.caller, None, 1))[0]
     await alice.is_decided(view, Decision.REJECT, "See below.", id_front="Too dark.")
     told = (await client.get(place)).json()

@@ -15,11 +15,11 @@ from api.v1 import templates
 from domain.accounts import Caller
 from domain.ids import new_id
 from domain.reviews import Decision, Ruling
-from domain.working_time import Due
 from services.catalog import build_services
 from store import templates as rows
 from store.columns import now
 from store.db import Database
+from store.templates import TemplateVersion
 from tests.template_world import BAD, GOOD, Author, author
 
 BODY = {"invoke_name": "order", "name": "Order", "kind": "trigger", "subject": GOOD.subject, "html": GOOD.html}
@@ -65,8 +65,10 @@ async def test_from_draft_to_approval(door: Door) -> None:
     submitted = await door.post("/order/submit", status=202)
     assert submitted["workflow_id"].startswith("template-review/")
     version = (await door.alice.templates.get(door.alice.caller, "order")).version
+    assert submitted["version"]["due_at"] > submitted["version"]["submitted_at"]
     async with door.alice.base.db.begin() as session:
-        await rows.set_due(session, version.id, Due(dt.datetime(2027, 1, 4, tzinfo=dt.UTC), provisional=True))
+        stored = await session.get_one(TemplateVersion, version.id)
+        stored.due_at, stored.due_provisional = dt.datetime(2027, 1, 4, tzinfo=dt.UTC), True
     waiting = (await door.get("/order"))["version"]
     assert (waiting["due_at"], waiting["due_provisional"]) == ("2027-01-04T00:00:00Z", True)
     async with door.alice.base.db.begin() as session:

@@ -27,14 +27,15 @@ async def test_the_report_as_table_and_as_json(db: Database) -> None:
         await session.exec(changed.values(submitted_at=start, due_at=start, decided_at=decided))
     ended = await run("report", "--json", "--hours", "00:00-24:00", DATABASE_URL=db.url)
     assert (ended.returncode, ended.stderr) == (0, "")
-    queue, other = json.loads(ended.stdout)["queues"]
+    queue, other, exceptions = json.loads(ended.stdout)["queues"]
     worked = Calendar.of("00:00-24:00").worked(start, decided).total_seconds()
-    assert (queue["queue"], queue["decided"], queue["breaches"]) == ("template-review", 1, 1)
+    assert (queue["queue"], queue["decided"], queue["breaches"]) == ("templates", 1, 1)
     assert queue["median_seconds"] == queue["p95_seconds"] == pytest.approx(worked)
-    assert (other["queue"], other["decided"], other["median_seconds"]) == ("certification-review", 0, None)
+    assert (other["queue"], other["decided"], other["median_seconds"]) == ("certifications", 0, None)
+    assert (exceptions["queue"], exceptions["open"], exceptions["unknown"]) == ("exceptions", 0, 0)
     ended = await run("report", "--days", "7", DATABASE_URL=db.url)
     assert ended.returncode == 0 and "last 7 days" in ended.stdout
-    assert "template-review" in ended.stdout and "certification-review" in ended.stdout
+    assert all(name in ended.stdout for name in ("templates", "certifications", "exceptions", "due time unknown"))
 
 
 def test_what_it_cannot_do_is_one_line(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import datetime as dt
 import pytest
 
 from domain.certification import (
+    LONG_TERM,
     CertificationKind,
     Held,
     Part,
     check_objections,
     holds,
     is_exception,
+    last_day,
     masked,
     missing,
     objections_in_words,
@@ -26,7 +28,7 @@ from domain.refusals import explain
 INDIVIDUAL, ENTERPRISE = CertificationKind.INDIVIDUAL, CertificationKind.ENTERPRISE
 TODAY = dt.date(2026, 11, 23)
 SITE = {Part.WEBSITE: "https://example.com", Part.ICP_NUMBER: "鄂ICP备12012345号"}
-PERSON = {Part.NAME: "张三丰", Part.ID_NUMBER: "11010519491231002X", **SITE}
+PERSON = {Part.NAME: "张三丰", Part.ID_NUMBER: "11010519491231002X", Part.VALID_UNTIL: LONG_TERM, **SITE}
 COMPANY = {
     **PERSON, Part.NAME: "武汉送达科技有限公司", Part.USCC: "91110000600037341L", Part.CONTACT_NAME: "李四",
 }  # fmt: skip
@@ -55,8 +57,14 @@ def test_each_missing_part_of_a_person_is_named(part: Part) -> None:
     assert part_name(part, INDIVIDUAL, "zh") in explain(caught.value, "zh")[1]
 
 
-def test_an_empty_enterprise_lacks_everything_but_the_end_and_the_reason() -> None:
-    assert set(parts_of(ENTERPRISE)) - set(missing(ENTERPRISE, {}, ())) == {Part.VALID_UNTIL, Part.NO_WEBSITE_REASON}
+def test_an_empty_enterprise_lacks_everything_but_the_reason() -> None:
+    assert set(parts_of(ENTERPRISE)) - set(missing(ENTERPRISE, {}, ())) == {Part.NO_WEBSITE_REASON}
+
+
+@pytest.mark.parametrize(("text", "day"), [(LONG_TERM, None), ("", None), ("2030-01-02", dt.date(2030, 1, 2))])
+def test_the_last_day_of_a_document(text: str, day: dt.date | None) -> None:
+    assert last_day({Part.VALID_UNTIL: text}) == day
+    assert last_day({}) is None
 
 
 def test_without_a_website_it_is_an_exception_and_not_both() -> None:

@@ -184,8 +184,9 @@ def test_what_is_no_website(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "stored"),
-    [("2026-11-23", "2026-11-23"), ("2030/01/02", "2030-01-02"), ("2030.01.02", "2030-01-02"), ("长期", ""), ("", "")],
-)
+    [("2026-11-23", "2026-11-23"), ("2030/01/02", "2030-01-02"), ("2030.01.02", "2030-01-02"), ("", ""),
+     *((word, "long-term") for word in ("长期", " 长期有效 ", "long-term", "Long term"))],
+)  # fmt: skip
 def test_ends_of_documents(text: str, stored: str) -> None:
     assert clean_part(Part.VALID_UNTIL, text, TODAY) == stored
 

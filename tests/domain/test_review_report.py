@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from domain.ids import Kind
+from domain.review_queues import Queue
 from domain.review_report import QueueReport, Reviewed, report
 from domain.times import SHANGHAI
 from domain.working_time import Calendar
@@ -26,7 +26,7 @@ def taken(minutes: int, promised: int = 240) -> Reviewed:
 
 
 def reported(decided: list[Reviewed], waiting: list[Reviewed]) -> QueueReport:
-    return report(Kind.TEMPLATE_REVIEW, decided, waiting, CALENDAR, NOW)
+    return report(Queue.TEMPLATES, decided, waiting, CALENDAR, NOW)
 
 
 def minutes(time: dt.timedelta | None) -> float | None:
@@ -34,7 +34,7 @@ def minutes(time: dt.timedelta | None) -> float | None:
 
 
 def test_an_idle_queue_has_no_figures() -> None:
-    assert reported([], []) == QueueReport(Kind.TEMPLATE_REVIEW, 0, None, None, 0, 0, 0, None, None)
+    assert reported([], []) == QueueReport(Queue.TEMPLATES, 0, None, None, 0, 0, 0, 0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_median_and_p95_are_in_working_time(lengths: list[int], median: float, p
 
 def test_what_is_decided_at_night_took_no_time() -> None:
     made = reported([Reviewed(at("2026-11-21T10:00"), None, at("2026-11-22T23:00"))], [])
-    assert (made.median, made.breaches) == (dt.timedelta(), 0)
+    assert (made.median, made.breaches, made.unknown) == (dt.timedelta(), 0, 1)
 
 
 def test_broken_promises_are_counted_and_a_kept_one_is_not() -> None:
@@ -63,5 +63,5 @@ def test_what_waits() -> None:
     fresh = Reviewed(at("2026-11-24T09:30"), at("2026-11-24T14:30"))
     unpromised = Reviewed(at("2026-11-24T09:59"), None)
     made = reported([], [fresh, late, unpromised])
-    assert (made.open, made.overdue, made.oldest_open) == (3, 1, FRIDAY)
+    assert (made.open, made.overdue, made.unknown, made.oldest_open) == (3, 1, 1, FRIDAY)
     assert minutes(made.oldest_open_waits) == 60 + 450 + 60

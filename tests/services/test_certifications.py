@@ -14,7 +14,11 @@ from domain.operators import OperatorRole
 from domain.papers import PaperType
 from domain.reviews import Decision
 from domain.times import business_day
-from store.certification import Document
+from domain.working_time import Calendar
+from services.certification_views import opened, write
+from store import calendar
+from store.calendar import CalendarDay
+from store.certification import Certification, Document
 from store.clockwork import Clockwork
 from store.columns import now
 from store.db import Database
@@ -115,6 +119,21 @@ async def test_what_is_missing_is_named_and_a_complete_one_goes_to_review(alice:
             await change
 
 
+async def test_a_time_is_promised_when_it_is_submitted_by_the_calendar_of_that_moment(alice: Applicant) -> None:
+    """Temporal is away here: the time is known all the same. Every day of next month was said to be free."""
+    today = business_day(now())
+    async with alice.base.db.begin() as session:
+        for n in range(40):
+            await calendar.set_day(session, CalendarDay(day=today + dt.timedelta(days=n), works=False))
+    row = (await alice.submits()).row
+    assert row.submitted_at is not None and row.due_at is not None
+    free = {today + dt.timedelta(days=n): False for n in range(40)}
+    allowance = alice.base.policy.review_allowance(Kind.CERTIFICATION_REVIEW)
+    due = Calendar.of(alice.base.policy.working_hours, free).due(row.submitted_at, allowance)
+    assert (row.due_at, row.due_provisional) == (due.at, due.provisional)
+    assert row.due_at - row.submitted_at > dt.timedelta(days=39)
+
+
 async def test_a_document_that_expired_meanwhile_is_not_submitted(alice: Applicant) -> None:
     view = await alice.completes(await alice.begins(valid_until=TOMORROW))
     with pytest.MonkeyPatch.context() as patch:
@@ -122,6 +141,58 @@ async def test_a_document_that_expired_meanwhile_is_not_submitted(alice: Applica
         patch.setattr("services.certifications.now", lambda: later)
         with refused("valid_until_past", "valid_until"):
             await alice.service.submit(alice.caller, view.row.id)
+
+
+async def test_how_long_the_document_is_valid_has_to_be_said(alice: Applicant) -> None:
+    view = await alice.completes(await alice.begins(valid_until=""))
+    assert list(view.missing) == [Part.VALID_UNTIL]
+    with refused("certification_incomplete", "valid_until"):
+        await alice.service.submit(alice.caller, view.row.id)
+    await alice.service.change(alice.caller, view.row.id, {"valid_until": "长期"})
+    sent = await alice.service.submit(alice.caller, view.row.id)
+    assert (sent.typed[Part.VALID_UNTIL], sent.row.valid_until) == ("long-term", None)
+
+
+async def test_an_end_that_was_objected_to_is_never_taken_for_long_term(alice: Applicant) -> None:
+    view = await alice.submits(valid_until=TOMORROW)
+    await alice.is_decided(view, Decision.REJECT, valid_until="The card says another day.")
+    draft = await alice.service.correct(alice.caller, view.row.id)
+    assert list(draft.missing) == [Part.VALID_UNTIL]
+    with refused("certification_incomplete", "valid_until"):
+        await alice.service.submit(alice.caller, draft.row.id)
+
+
+async def test_an_end_that_has_come_stays_and_is_refused_by_name(alice: Applicant) -> None:
+    """Rejected for something else, and corrected after the document has ended."""
+    view = await alice.submits(valid_until=TOMORROW)
+    await alice.is_decided(view, Decision.REJECT, name="Not as on the card.")
+    with pytest.MonkeyPatch.context() as patch:
+        later = dt.datetime.now(dt.UTC) + dt.timedelta(days=3)
+        patch.setattr("services.certifications.now", lambda: later)
+        draft = await alice.service.correct(alice.caller, view.row.id)
+        assert draft.typed[Part.VALID_UNTIL] == TOMORROW
+        await alice.service.change(alice.caller, draft.row.id, {"name": "张三"})
+        with refused("valid_until_past", "valid_until"):
+            await alice.service.submit(alice.caller, draft.row.id)
+        await alice.service.change(alice.caller, draft.row.id, {"valid_until": "long-term"})
+        assert (await alice.service.submit(alice.caller, draft.row.id)).row.valid_until is None
+
+
+async def test_what_was_stored_without_an_end_reads_as_long_term_and_a_correction_has_to_say_it(
+    alice: Applicant,
+) -> None:
+    """As the first version stored it: an empty end meant that there is none."""
+    view = await alice.submits()
+    async with alice.base.db.begin() as session:
+        row = await session.get_one(Certification, view.row.id)
+        typed = opened(alice.base.vault, row)
+        write(alice.base.vault, row, {part: text for part, text in typed.items() if part is not Part.VALID_UNTIL})
+    assert (await alice.service.get(alice.caller, view.row.id)).typed[Part.VALID_UNTIL] == "long-term"
+    case = await alice.service.case_for_operator(operator(), view.row.id)
+    assert case.typed[Part.VALID_UNTIL] == "long-term"
+    await alice.is_decided(view, Decision.REJECT, name="Not as on the card.")
+    draft = await alice.service.correct(alice.caller, view.row.id)
+    assert list(draft.missing) == [Part.NAME, Part.VALID_UNTIL]
 
 
 async def test_without_a_website_it_is_for_support(alice: Applicant) -> None:

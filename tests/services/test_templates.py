@@ -12,6 +12,7 @@ from domain.refusals import explain
 from domain.reviews import Decision, ReviewState, Ruling
 from domain.senders import SendKind
 from domain.templates import Content, text_from_html
+from domain.working_time import Calendar
 from services.templates import TemplateDraft, TemplateView
 from store import templates as rows
 from store.clockwork import Clockwork
@@ -102,10 +103,15 @@ async def test_errors_are_refused_at_submission_naming_their_place(alice: Author
     assert await processes(db) == []
 
 
-async def test_submission_enlists_the_review_and_promises_nothing_yet(alice: Author, db: Database) -> None:
+async def test_submission_enlists_the_review_and_promises_a_time(alice: Author, db: Database) -> None:
+    """Temporal is away here: the time is known all the same."""
     view = await alice.submits()
     assert (view.version.state, view.version.row_version) == (ReviewState.SUBMITTED, 2)
     assert view.workflow_id == workflow_id(Kind.TEMPLATE_REVIEW, view.version.id)
+    allowance = alice.base.policy.review_allowance(Kind.TEMPLATE_REVIEW)
+    assert view.version.submitted_at is not None
+    due = Calendar.of(alice.base.policy.working_hours).due(view.version.submitted_at, allowance)
+    assert (view.version.due_at, view.version.due_provisional) == (due.at, due.provisional)
     (process,) = await processes(db)
     assert (process.workflow_id, process.account_id, process.started_at) == (view.workflow_id, alice.rows.account, None)
 

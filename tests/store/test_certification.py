@@ -23,6 +23,7 @@ from tests.path_rows import Customer
 
 APPROVE = Ruling(Decision.APPROVE, "operator/rita")
 TODAY = dt.date(2026, 11, 23)
+DAY = dt.timedelta(days=1)
 NOON = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
 
 
@@ -136,8 +137,11 @@ async def test_revoking_takes_back_only_what_is_approved(db: Database) -> None:
         assert not await rows.revoke(session, await stored(db, row), "operator/rita", "Forged.", NOON)
     await decided(db, row, APPROVE)
     async with db.begin() as session:
-        assert await rows.revoke(session, await stored(db, row), "operator/rita", "Forged.", NOON)
-    assert (await stored(db, row)).state == CertificationState.REVOKED
+        assert await rows.revoke(session, await stored(db, row), "operator/roger", "Forged.", NOON + DAY)
+    gone = await stored(db, row)
+    assert gone.state == CertificationState.REVOKED
+    assert (gone.decided_by, gone.decided_at) == ("operator/rita", NOON), "what was decided then stays"
+    assert (gone.revoked_by, gone.revoked_at, gone.reason) == ("operator/roger", NOON + DAY, "Forged.")
     late = await decided(db, row, APPROVE)
     assert (late.accepted, late.state) == (False, ReviewState.APPROVED), "the review's own outcome stays"
 

@@ -83,7 +83,7 @@ async def test_what_was_right_is_kept_and_hidden_parts_stay_when_left_empty(visi
     assert 'data-paper="licence"' in page.text
     assert "9111**********341L" in page.text
     assert not any(secret in page.text for secret in SECRETS)
-    kept = {name: COMPANY[name] for name in ("name", "website", "icp_number")}
+    kept = {name: COMPANY[name] for name in ("name", "website", "icp_number", "valid_until")}
     await visitor.sends(place, {}, **kept, uscc="", contact_name="", id_number="")
     view = (await visitor.alice.service.page(visitor.alice.caller, None, 1))[0]
     assert [part.value for part in view.missing] == ["icp_screenshot"]
@@ -95,7 +95,27 @@ async def test_a_bad_file_is_told_at_its_field_and_the_rest_is_saved(visitor: Vi
     assert page.status_code == 422
     assert re.search(r'id="e-id_front">The file is ZIP at the same time', page.text)
     view = (await visitor.alice.service.page(visitor.alice.caller, None, 1))[0]
-    assert (view.documents, len(view.typed)) == ([], 4)
+    assert (view.documents, len(view.typed)) == ([], 5)
+
+
+async def test_long_term_is_a_choice_and_an_empty_date_is_none(visitor: Visitor) -> None:
+    place = await visitor.begins()
+    page = await visitor.sends(place, CARD, "submit", **PERSON | {"valid_until": ""})
+    assert page.status_code == 422
+    assert "Still missing: Valid until" in text_of(page)
+    assert chosen(page) is False
+    page = await visitor.sends(place, {}, long_term="yes", **PERSON | {"valid_until": ""})
+    assert chosen(page) is True
+    page = await visitor.sends(place, {}, **PERSON | {"valid_until": "2001-01-01"})
+    assert (page.status_code, chosen(page)) == (422, False), "what was typed now, not what is stored"
+    assert "The document expired on 2001-01-01." in text_of(page)
+    page = await visitor.sends(place, {}, "submit", long_term="yes", **PERSON | {"valid_until": "2001-01-01"})
+    assert "Valid until Long-term, without end" in text_of(page)
+
+
+def chosen(page: httpx2.Response) -> bool:
+    (box,) = re.findall(r'<input[^>]* name="long_term"[^>]*>', page.text)
+    return " checked" in box
 
 
 async def test_without_a_website_the_other_side_is_taken_back(visitor: Visitor) -> None:
@@ -112,7 +132,7 @@ async def test_an_incomplete_one_says_what_is_missing(visitor: Visitor) -> None:
     place = await visitor.begins()
     page = await visitor.sends(place, {}, "submit", name="张三丰")
     assert page.status_code == 422
-    assert "Still missing: Identity number, Identity card" in text_of(page)
+    assert "Still missing: Identity number, Valid until, Identity card" in text_of(page)
 
 
 async def test_a_rejection_is_shown_part_by_part_and_corrected(visitor: Visitor) -> None:

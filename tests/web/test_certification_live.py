@@ -67,7 +67,10 @@ async def test_from_choosing_a_kind_to_a_corrected_draft(
 async def fill(page: Page, files: dict[str, Path]) -> None:
     assert not await page.is_visible("#f-no_website_reason")
     for name, text in PERSON.items():
-        await page.fill(f"#f-{name}", text)
+        if name != "valid_until":
+            await page.fill(f"#f-{name}", text)
+    await page.check("#f-long_term")
+    assert not await page.is_visible("#f-valid_until")
     for name, path in files.items():
         await page.set_input_files(f"#f-{name}", path)
 

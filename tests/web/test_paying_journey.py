@@ -78,6 +78,7 @@ async def hands_in(journey: Journey) -> str:
     await page.click("button[name=kind][value=individual]")
     await page.wait_for_url(re.compile("/portal/certification/[0-9a-f-]{36}"))
     await journey.fill(name="李雷", id_number=IDENTITY, website="https://www.journey.example", icp_number=ICP)
+    await page.check("#f-long_term")
     for part in ("id_front", "id_back"):
         await uploads(page, part, noise())
     await uploads(page, "icp_screenshot", filing(ICP), "filing.pdf")

@@ -59,7 +59,7 @@ async def test_write_submit_and_follow_the_review(portal: Browser) -> None:
     answer = await portal.post("/portal/templates", FORM | {"step": "submit"})
     assert answer.status_code == 303
     page = (await portal.http.get(answer.headers["location"])).text
-    assert "已提交审核" in page and "期限正在计算" in page and 'data-state="submitted"' in page
+    assert "已提交审核" in page and "最晚在这个时间给出结果：" in page and 'data-state="submitted"' in page
     view = await latest(portal)
     assert view.workflow_id is not None and view.workflow_id in page
     await decide(portal, Decision.REJECT, "链接须指向 <您的> 网站")

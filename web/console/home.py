@@ -3,14 +3,18 @@
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from domain.ids import Kind
 from domain.operators import Duty
+from domain.review_queues import DUTY_OF, Queue
 from web.console.pages import render, served
 from web.console.sessions import HOME, SignedOperator
 from web.i18n import mark as _
 
 router = APIRouter(prefix="/console")
-QUEUE_NAMES = {Kind.TEMPLATE_REVIEW: _("模板审核"), Kind.CERTIFICATION_REVIEW: _("认证审核")}
+QUEUE_NAMES = {
+    Queue.TEMPLATES: _("模板审核"),
+    Queue.CERTIFICATIONS: _("认证审核"),
+    Queue.EXCEPTIONS: _("无网站认证"),
+}
 
 
 @router.get("")
@@ -23,7 +27,8 @@ async def bare() -> Response:
 async def home(request: Request, operator: SignedOperator) -> Response:
     """Queues with what is overdue, how reviews went, what else needs a person."""
     services = served(request)
-    reports = await services.review_report.queues(operator) if operator.may(Duty.REVIEW) else []
+    decides = any(operator.may(duty) for duty in DUTY_OF.values())
+    reports = await services.review_report.queues(operator) if decides else []
     return render(
         request, "console/home.html", numbers=await services.console_home.numbers(operator), Duty=Duty,
         reports=reports, QUEUE_NAMES=QUEUE_NAMES, unknown_day=await services.calendar.unknown_day(),

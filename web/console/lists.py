@@ -9,12 +9,19 @@ from web.console.views import ReadList
 from web.i18n import mark as _
 
 STANDING = {
+    "unknown": _("未知"),
     "overdue": _("已超时"),
     "urgent": _("即将到期"),
     "provisional": _("暂定"),
     "in_time": _("按时"),
 }
-STANDING_TONES = {"overdue": "danger", "urgent": "warning", "provisional": "info", "in_time": "success"}
+STANDING_TONES = {
+    "unknown": "warning",
+    "overdue": "danger",
+    "urgent": "warning",
+    "provisional": "info",
+    "in_time": "success",
+}
 KINDS = {"trigger": _("触发"), "batch": _("批量"), "individual": _("个人"), "enterprise": _("企业")}
 ACCOUNT_STATES = {
     "pending": _("待确认"),
@@ -36,6 +43,7 @@ class TemplateQueue(ReadList):
     shows, duty, key, name = rows.TemplateQueueRow, Duty.REVIEW, "template-queue", _("模板审核")
     intro = _("先到期的在前。点击名称查看全部内容并作出决定。")
     fields_default_sort = ("due_at",)
+    sortable_field_mapping = rows.due_order(rows.TemplateQueueRow)
     fields = (
         linked("about", _("模板"), "/console/cases/template-review/{}"),
         coded("standing", _("时限"), STANDING, STANDING_TONES), moment("due_at", _("截止时间")),
@@ -56,11 +64,13 @@ class ApplicationQueue(ReadList):
 
 class CertificationQueue(ApplicationQueue):
     shows, duty, key, name = rows.CertificationQueueRow, Duty.REVIEW, "certification-queue", _("认证审核")
+    sortable_field_mapping = rows.due_order(rows.CertificationQueueRow)
     intro = _("先到期的在前。点击名称查看全部内容并作出决定。")
 
 
 class ExceptionQueue(ApplicationQueue):
     shows, duty, key, name = rows.ExceptionQueueRow, Duty.EXCEPTIONS, "exception-queue", _("无网站认证")
+    sortable_field_mapping = rows.due_order(rows.ExceptionQueueRow)
     intro = _("没有网站的客户说明了原因，由客服决定。")
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from domain.certification import (
     DOCUMENT_PARTS,
+    LONG_TERM,
     RENEW_WITHIN,
     SITE_PARTS,
     CertificationKind,
@@ -37,6 +38,7 @@ STATES = {
     CertificationState.REVOKED: (_("已撤销"), "danger"),
 }
 KINDS = {CertificationKind.INDIVIDUAL: _("个人认证"), CertificationKind.ENTERPRISE: _("企业认证")}
+LONG_TERM_FIELD = "long_term"
 HIDDEN = frozenset({Part.ID_NUMBER, Part.USCC, Part.CONTACT_NAME})
 """Shown masked and never sent to the browser whole: left empty, they stay as they are."""
 
@@ -174,7 +176,7 @@ async def _again(
 ) -> Response:  # fmt: skip
     """The form once more, with what was typed; an application that is no draft any more is shown as it is."""
     view = await served(request).certifications.get(caller, certification_id)
-    typed = {name: value for name, value in form.items() if isinstance(value, str)}
+    typed = {LONG_TERM_FIELD: ""} | {name: value for name, value in form.items() if isinstance(value, str)}
     if view.state is not CertificationState.DRAFT:
         text = refused(refusal, language_of(request))[refusal.field or ""]
         return see(_place(view), request, text, "danger")
@@ -192,11 +194,16 @@ async def _objections(request: Request, caller: Caller, view: CertificationView)
 
 
 def _typed(view: CertificationView, form: FormData) -> dict[str, str]:
-    """What was typed. An empty hidden part stays as it is; the side that was not chosen is taken back."""
+    """What was typed. An empty hidden part stays as it is; the side that was not chosen is taken back.
+
+    That a document has no end is a choice of its own: an empty date says nothing.
+    """
     typed = {part.value: str(form.get(part.value) or "") for part in parts_of(view.kind) if part not in DOCUMENT_PARTS}
     none = form.get("site") == "no"
     for part in (p for p in SITE_PARTS if p not in DOCUMENT_PARTS) if none else (Part.NO_WEBSITE_REASON,):
         typed[part.value] = ""
+    if form.get(LONG_TERM_FIELD):
+        typed[Part.VALID_UNTIL.value] = LONG_TERM
     return {name: text for name, text in typed.items() if text.strip() or Part(name) not in _hidden(view)}
 
 
@@ -207,6 +214,8 @@ def _hidden(view: CertificationView) -> frozenset[Part]:
 def _values(view: CertificationView) -> dict[str, str]:
     """What the form begins with."""
     shown = {part.value: text for part, text in view.typed.items() if part not in _hidden(view)}
+    if shown.get(Part.VALID_UNTIL.value) == LONG_TERM:
+        shown |= {Part.VALID_UNTIL.value: "", LONG_TERM_FIELD: "yes"}
     return shown | {"site": "no" if Part.NO_WEBSITE_REASON in view.typed else "yes"}
 
 
@@ -221,14 +230,21 @@ def _context(request: Request, view: CertificationView) -> dict[str, Any]:
         "view": view,
         "names": {part.value: part_name(part, view.kind, language) for part in parts_of(view.kind)},
         "papers": {each.part: each for each in view.documents},
-        "typed": {part.value: text for part, text in view.typed.items()},
+        "typed": {part.value: text for part, text in view.typed.items()} | _long_term(request, view),
         "hidden": {part.value for part in _hidden(view)},
         "missing": [part.value for part in view.missing],
         "doubtful": {part.value for part in view.warnings},
-        "today": business_day(now()).isoformat(),
         "STATES": STATES,
         "KINDS": KINDS,
     }
+
+
+def _long_term(request: Request, view: CertificationView) -> dict[str, str]:
+    """The document's end in words, where it has none."""
+    if view.typed.get(Part.VALID_UNTIL) != LONG_TERM:
+        return {}
+    _ = translator(request)
+    return {Part.VALID_UNTIL.value: _("长期有效")}
 
 
 def _place(view: CertificationView) -> str:
