@@ -150,4 +150,4 @@ def _any_case(email: str) -> str:
     try:
         return normalise_address(email).lower()
     except BadAddress:
-        return "?" + email.strip().lower()[:100]
+        return "?" + email.strip().lower()[:100].replace("\0", "")  # which PostgreSQL's text cannot hold

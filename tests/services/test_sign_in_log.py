@@ -88,6 +88,13 @@ async def test_names_that_nobody_has_fill_no_log(there: Bureau) -> None:
     assert await told(there) == [("operator.refused.unknown_name", "operator/unknown")] * NOBODY.count
 
 
+async def test_characters_that_the_database_cannot_hold_are_wrong_and_no_fault(db: Database) -> None:
+    home = await house(db)
+    for typed in ("a\0b", "\0", "rita\0"):
+        assert await refused(home.services.operators.present(typed, typed, DESK)) == "operator_sign_in_failed"
+        assert await refused(home.services.sessions.sign_in(typed, typed, HERE)) == "sign_in_failed"
+
+
 async def test_operators_sign_out_once(there: Bureau) -> None:
     made = await signed(there)
     for token in (made.token, made.token, "so_forged"):
