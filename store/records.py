@@ -12,6 +12,8 @@ from sqlmodel import col
 
 from store.accounts import LoginSession, Member
 from store.audit_log import AuditEntry
+from store.billing import Recharge
+from store.certification import Certification
 from store.domains import SenderDomain
 from store.ledger import Entry, Journal, LedgerAccount
 from store.senders import ApiUser
@@ -66,6 +68,18 @@ class SignInRecord(Record):
     """A session of a member, ended or not."""
 
     member_id: ClassVar[Any]
+
+
+class RechargeRecord(Record):
+    """An order to recharge."""
+
+
+class CertificationRecord(Record):
+    """An application for certification, without what was written in it."""
+
+
+class MemberRecord(Record):
+    """A person who signs in, or was invited to."""
 
 
 class AuditRecord(Record):
@@ -178,6 +192,28 @@ def _detail() -> Any:
     return func.coalesce(shown, "").label("detail")
 
 
+def _recharges() -> Select[Any]:
+    return _columns(
+        Recharge.id, Recharge.account_id, col(Recharge.created_at).label("at"), Recharge.channel, Recharge.amount_fen,
+        Recharge.state, Recharge.credited_at, Recharge.closed_at,
+    )  # fmt: skip
+
+
+def _certifications() -> Select[Any]:
+    return _columns(
+        Certification.id, Certification.account_id, col(Certification.created_at).label("at"), Certification.number,
+        Certification.kind, Certification.state, Certification.submitted_at, Certification.due_at,
+        Certification.decided_at, Certification.valid_until,
+    )  # fmt: skip
+
+
+def _members() -> Select[Any]:
+    return _columns(
+        Member.id, Member.account_id, col(Member.created_at).label("at"), Member.email, Member.role,
+        Member.email_confirmed_at, Member.removed_at,
+    )  # fmt: skip
+
+
 def _audit() -> Select[Any]:
     """Who: a member's address, the name of an API user, `visitor` for who was not signed in, or `platform` for
     operators and processes."""
@@ -220,4 +256,7 @@ _map(ApiUserRecord, _api_users())
 _map(EndpointRecord, _endpoints())
 _map(JournalRecord, _journals())
 _map(SignInRecord, _sign_ins())
+_map(RechargeRecord, _recharges())
+_map(CertificationRecord, _certifications())
+_map(MemberRecord, _members())
 _map(AuditRecord, _audit())

@@ -30,6 +30,9 @@ _FIRST = {
     "domains": "SELECT id FROM sender_domain WHERE account_id = $1 AND NOT is_test",
     "api-users": "SELECT id FROM api_user WHERE account_id = $1",
     "webhooks": "SELECT id FROM webhook_endpoint WHERE account_id = $1",
+    "recharges": "SELECT id FROM recharge WHERE account_id = $1",
+    "certifications": "SELECT id FROM certification WHERE account_id = $1",
+    "members": "SELECT id FROM member WHERE account_id = $1",
     "sign-ins": "SELECT id FROM login_session WHERE account_id = $1",
     "audit": "SELECT id FROM audit_entry WHERE account_id = $1",
 }

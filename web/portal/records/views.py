@@ -131,6 +131,45 @@ class Journals(AccountView):
     seeks, choice, link, only_detail = ("memo",), "kind", "/portal/statement", ("journal",)
 
 
+class Recharges(AccountView):
+    record, key, name, sees = records.RechargeRecord, "recharges", _("充值订单"), Right.MONEY
+    fields = (
+        Moment("at", label=_("下单时间")),
+        Word("channel", label=_("付款方式"), words=words.CHANNELS),
+        Fen("amount_fen", label=_("金额")),
+        Word("state", label=_("状态"), words=words.RECHARGES, tones=words.RECHARGE_TONES),
+        Moment("credited_at", label=_("到账时间")),
+        Moment("closed_at", label=_("关闭时间")),
+    )
+    choice, link = "state", "/portal/recharges/{id}"
+
+
+class Certifications(AccountView):
+    record, key, name, sees = records.CertificationRecord, "certifications", _("认证申请"), Right.CERTIFY
+    fields = (
+        Moment("at", label=_("创建时间")),
+        Number("number", label=_("第几次申请")),
+        Word("kind", label=_("类型"), words=words.CERTIFICATION_KINDS),
+        Word("state", label=_("状态"), words=words.CERTIFICATIONS, tones=words.CERTIFICATION_TONES),
+        Moment("submitted_at", label=_("提交时间")),
+        Moment("due_at", label=_("预计完成")),
+        Moment("decided_at", label=_("决定时间")),
+    )
+    choice, link = "state", "/portal/certification/{id}"
+
+
+class Members(AccountView):
+    record, key, name = records.MemberRecord, "members", _("成员")
+    fields = (
+        Moment("at", label=_("邀请时间")),
+        Text("email", label=_("邮箱地址")),
+        Word("role", label=_("角色"), words=words.ROLES),
+        Moment("email_confirmed_at", label=_("加入时间")),
+        Moment("removed_at", label=_("移除时间")),
+    )
+    seeks, choice, link = ("email",), "role", "/portal/members"
+
+
 class SignIns(AccountView):
     record, key, name, personal = records.SignInRecord, "sign-ins", _("我的登录"), True
     fields = (
@@ -156,6 +195,7 @@ class Audit(AccountView):
 
 
 VIEWS: tuple[type[AccountView], ...] = (
-    Messages, Sends, WebhookEvents, Templates, Domains, ApiUsers, Endpoints, Journals, SignIns, Audit,
+    Messages, Sends, WebhookEvents, Templates, Domains, ApiUsers, Endpoints, Journals, Recharges,
+    Certifications, Members, SignIns, Audit,
 )  # fmt: skip
 """In the order of the tabs."""

@@ -1,6 +1,8 @@
 """The words for codes in the records."""
 
+from web import navigation
 from web.i18n import mark as _
+from web.portal import certification, recharges
 
 OUTCOMES = {
     "delivered": _("已送达"),
@@ -33,6 +35,13 @@ JOURNALS = {
     "refund_due": _("待退款"),
     "refund": _("已退款"),
 }
+CHANNELS = {"alipay": _("支付宝")}
+RECHARGES, RECHARGE_TONES = ({state.value: pair[place] for state, pair in recharges.STATES.items()} for place in (0, 1))
+CERTIFICATIONS, CERTIFICATION_TONES = (
+    {state.value: pair[place] for state, pair in certification.STATES.items()} for place in (0, 1)
+)
+CERTIFICATION_KINDS = {kind.value: label for kind, label in certification.KINDS.items()}
+ROLES = {role.value: label for role, label in navigation.ROLES.items()}
 PLATFORM = {"platform": _("平台"), "visitor": _("未登录的访客")}
 ACTIONS = {
     "registration.confirmed": _("确认注册"),
