@@ -15,7 +15,7 @@ from activities.sender_process import SenderProcess
 from domain.addresses import domain_of
 from domain.errors import LeaseLost
 from domain.ids import Process
-from domain.sending import EXPIRED, MessageState, Outcome, OutcomeKind, Standing, settle
+from domain.sending import MessageState, Outcome, OutcomeKind, Reason, Standing, settle
 from domain.transport import Connection, Mail, MailRoute, Router, Transport
 from store import clockwork, pages
 from store.db import DATABASE_TROUBLE, Database
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 PAGE_SECONDS = 15.0
 GIVE_BACK_AFTER = dt.timedelta(seconds=5)
 MESSAGES_PER_CONNECTION = 20
-_BROKEN = Outcome(OutcomeKind.UNCERTAIN, "uncertain", text="the dialogue ended without an answer")
+_BROKEN = Outcome(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, text="the dialogue ended without an answer")
 """What is known of a dialogue that was broken off by a fault of ours, until it says otherwise."""
 ROUTES_AT_ONCE = 20
 
@@ -174,7 +174,7 @@ class PageWork:
         try:
             return self._activities.renderer.render(message, content), may_resend
         except (ValueError, TypeError, LookupError, InvalidToken) as error:
-            return Outcome(OutcomeKind.DROPPED, "render_failed", text=type(error).__name__), may_resend
+            return Outcome(OutcomeKind.DROPPED, Reason.RENDER_FAILED, text=type(error).__name__), may_resend
 
     def ended(
         self, intent: Intent, outcome: Outcome, started: dt.datetime, *, may_resend: bool, spoken: bool = True
@@ -184,7 +184,7 @@ class PageWork:
         standing = Standing(intent.message.attempts, intent.message.expires_at, may_resend)
         state, next_at = settle(outcome, standing, now, self._wire.time_scale)
         if outcome.kind is OutcomeKind.DEFERRED and state is MessageState.BOUNCED:
-            outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=EXPIRED)
+            outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=Reason.EXPIRED)
         self._counts[outcome.kind.value] += 1
         return Ended(intent, outcome, state, next_at, started, now, spoken)
 

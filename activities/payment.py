@@ -14,6 +14,7 @@ from temporalio import activity
 
 from domain import billing as rules
 from domain.billing import (
+    ASKED,
     CloseReason,
     NoticeRefused,
     PaymentNotice,
@@ -147,7 +148,7 @@ class RechargeActivities:
         except NoticeRefused as refused:
             async with self._db.raw() as connection:
                 digest = hashlib.sha256(said.transaction.encode()).digest()
-                await rows.note_refused(connection, f"query-{refused.reason}", said.number, digest)
+                await rows.note_refused(connection, ASKED + refused.reason, said.number, digest)
             return ProviderAnswer.REFUSED
         return ProviderAnswer.PAID
 

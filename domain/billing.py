@@ -149,10 +149,29 @@ class RefundOrder:
     amount_fen: int
 
 
-class NoticeRefused(Exception):
-    """A notification that is not the provider's word to us; `reason` is a code for the log."""
+class NoticeFault(StrEnum):
+    """Why a notification is not the provider's word on an order of ours."""
 
-    def __init__(self, reason: str) -> None:
+    NOT_OFFERED = "not-offered"
+    """No provider is set up here."""
+    SIGNATURE = "signature"
+    APP = "app"
+    SELLER = "seller"
+    ORDER = "order"
+    CURRENCY = "currency"
+    AMOUNT = "amount"
+    TRANSACTION = "transaction"
+    """It names none, or one that is known of another order."""
+
+
+ASKED = "query-"
+"""Before a fault of what the provider answered when it was asked, and did not send by itself."""
+
+
+class NoticeRefused(Exception):
+    """A notification that is not the provider's word to us."""
+
+    def __init__(self, reason: NoticeFault) -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -194,11 +213,11 @@ class OrderFacts:
 def require_fit(notice: PaymentNotice, order: OrderFacts) -> None:
     """Raises `NoticeRefused` unless the payment is of our order's amount and currency."""
     if notice.currency != CURRENCY:
-        raise NoticeRefused("currency")
+        raise NoticeRefused(NoticeFault.CURRENCY)
     if notice.amount_fen != order.amount_fen:
-        raise NoticeRefused("amount")
+        raise NoticeRefused(NoticeFault.AMOUNT)
     if not notice.transaction:
-        raise NoticeRefused("transaction")
+        raise NoticeRefused(NoticeFault.TRANSACTION)
 
 
 def fate(order: OrderFacts) -> Fate:

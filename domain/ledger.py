@@ -10,7 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.money import MICRO_PER_FEN
-from domain.sending import EXPIRED, MessageState
+from domain.sending import MessageState, Reason
 
 PREPAID = "prepaid"
 """What a customer has paid and not used: the one ledger account with running figures."""
@@ -81,7 +81,7 @@ def is_charged(state: str, reason: str, code: int) -> bool:
     Delivered, or bounced by its reply (`code`: the SMTP reply). Not: dropped; unknown; bounced without a reply (no such
     domain, say); expired while the receiver only ever asked to try again, whose last deferral's code stays on the row.
     """
-    return state == MessageState.DELIVERED or (state == MessageState.BOUNCED and code > 0 and reason != EXPIRED)
+    return state == MessageState.DELIVERED or (state == MessageState.BOUNCED and code > 0 and reason != Reason.EXPIRED)
 
 
 def in_fen(carry_micro: int, charges: Iterable[int]) -> tuple[list[int], int]:

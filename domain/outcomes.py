@@ -6,7 +6,7 @@ Order matters: QQ answers 5xx to mere rate limits, so text is read before the fi
 import re
 from dataclasses import dataclass
 
-from domain.sending import Outcome, OutcomeKind
+from domain.sending import Outcome, OutcomeKind, Reason
 
 
 @dataclass(frozen=True)
@@ -16,42 +16,42 @@ class Rule:
     host: str
     code: str
     text: str
-    reason: str
+    reason: Reason
     kind: OutcomeKind
 
 
 _D, _B = OutcomeKind.DEFERRED, OutcomeKind.BOUNCED
 
 RULES: tuple[Rule, ...] = (
-    Rule(r"qq\.com", r"5", r"(ip|domain|sender|connection) frequency limited", "soft.rate_limited", _D),
-    Rule(r"qq\.com", r"5", r"mailbox unavailable or access denied", "soft.rate_limited", _D),
-    Rule(r"qq\.com", r"5", r"mailbox not found|用户不存在|未开通", "hard.invalid_mailbox", _B),
-    Rule(r"qq\.com", r"5", r"content (rejected|denied)", "block.content", _B),
-    Rule(r"163|126|yeah|netease", r"4", r"\bHL:|MI:(DMC|CEL|CCL|SFQ)|RP:DRC", "soft.rate_limited", _D),
-    Rule(r"163|126|yeah|netease", r"4", r"DT:RBL", "block.ip", _D),
-    Rule(r"163|126|yeah|netease", r"5", r"DT:SPM", "block.content", _B),
-    Rule(r"sina", r"5", r"user is locked", "hard.disabled", _B),
-    Rule(r"sina", r"5", r"black ip|rbl deny|remote ip check", "block.ip", _B),
-    Rule(r"sina", r"5", r"anti-spam|too many same size", "block.content", _B),
-    Rule(r"", r"4", r"grey-?list|try again later|temporarily deferred", "soft.greylist", _D),
-    Rule(r"", r"4", r"full|quota|storage", "soft.full", _D),
-    Rule(r"", r"5", r"5\.2\.2\b|mailbox (is )?full|over quota", "soft.full", _B),
-    Rule(r"", r"4", r"rate|too many|throttl|frequency|4\.7\.28", "soft.rate_limited", _D),
+    Rule(r"qq\.com", r"5", r"(ip|domain|sender|connection) frequency limited", Reason.RATE_LIMITED, _D),
+    Rule(r"qq\.com", r"5", r"mailbox unavailable or access denied", Reason.RATE_LIMITED, _D),
+    Rule(r"qq\.com", r"5", r"mailbox not found|用户不存在|未开通", Reason.INVALID_MAILBOX, _B),
+    Rule(r"qq\.com", r"5", r"content (rejected|denied)", Reason.CONTENT, _B),
+    Rule(r"163|126|yeah|netease", r"4", r"\bHL:|MI:(DMC|CEL|CCL|SFQ)|RP:DRC", Reason.RATE_LIMITED, _D),
+    Rule(r"163|126|yeah|netease", r"4", r"DT:RBL", Reason.IP, _D),
+    Rule(r"163|126|yeah|netease", r"5", r"DT:SPM", Reason.CONTENT, _B),
+    Rule(r"sina", r"5", r"user is locked", Reason.DISABLED, _B),
+    Rule(r"sina", r"5", r"black ip|rbl deny|remote ip check", Reason.IP, _B),
+    Rule(r"sina", r"5", r"anti-spam|too many same size", Reason.CONTENT, _B),
+    Rule(r"", r"4", r"grey-?list|try again later|temporarily deferred", Reason.GREYLIST, _D),
+    Rule(r"", r"4", r"full|quota|storage", Reason.FULL, _D),
+    Rule(r"", r"5", r"5\.2\.2\b|mailbox (is )?full|over quota", Reason.FULL, _B),
+    Rule(r"", r"4", r"rate|too many|throttl|frequency|4\.7\.28", Reason.RATE_LIMITED, _D),
     Rule(
         r"",
         r"5",
         r"5\.1\.1\b|user unknown|no such user|unknown user|does not exist|user not found|mailbox not found"
         r"|mailbox unavailable",
-        "hard.invalid_mailbox",
+        Reason.INVALID_MAILBOX,
         _B,
     ),
-    Rule(r"", r"5", r"5\.1\.2\b|5\.4\.4\b|host not found", "hard.bad_domain", _B),
-    Rule(r"", r"5", r"5\.2\.1\b|\bdisabled\b|suspended|\blocked\b", "hard.disabled", _B),
-    Rule(r"", r"5", r"5\.7\.(26|515)|spf|dkim|dmarc", "block.auth", _B),
-    Rule(r"", r"5", r"block ?list|blacklist|rbl|spamhaus", "block.ip", _B),
-    Rule(r"", r"5", r"spam|content|virus", "block.content", _B),
-    Rule(r"", r"5", r"", "policy.other", _B),
-    Rule(r"", r"4", r"", "soft.conn", _D),
+    Rule(r"", r"5", r"5\.1\.2\b|5\.4\.4\b|host not found", Reason.BAD_DOMAIN, _B),
+    Rule(r"", r"5", r"5\.2\.1\b|\bdisabled\b|suspended|\blocked\b", Reason.DISABLED, _B),
+    Rule(r"", r"5", r"5\.7\.(26|515)|spf|dkim|dmarc", Reason.AUTH, _B),
+    Rule(r"", r"5", r"block ?list|blacklist|rbl|spamhaus", Reason.IP, _B),
+    Rule(r"", r"5", r"spam|content|virus", Reason.CONTENT, _B),
+    Rule(r"", r"5", r"", Reason.OTHER, _B),
+    Rule(r"", r"4", r"", Reason.CONN, _D),
 )
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
@@ -63,7 +63,7 @@ def classify(host: str, code: int, text: str) -> Outcome:
     for rule in RULES:
         if _applies(rule, host, str(code), text):
             return Outcome(rule.kind, rule.reason, code, match[1] if match else "", bounded(text), host)
-    return Outcome(OutcomeKind.DEFERRED, "soft.conn", code, "", bounded(text), host)
+    return Outcome(OutcomeKind.DEFERRED, Reason.CONN, code, "", bounded(text), host)
 
 
 def _applies(rule: Rule, host: str, code: str, text: str) -> bool:

@@ -13,8 +13,6 @@ RETRY_AFTER = tuple(dt.timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 4
 """Waits between tries; the last one repeats until the message's time to live ends (reference §1.5)."""
 ADDRESS_SHOWN = 320
 """Characters kept of an address that was left out."""
-EXPIRED = "expired"
-"""Why a message bounced that was only ever deferred until its time to live ended: no server refused it for good."""
 TIME_TO_LIVE = {"trigger": dt.timedelta(hours=24), "batch": dt.timedelta(hours=72)}
 
 
@@ -39,11 +37,33 @@ class OutcomeKind(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class Reason(StrEnum):
+    """Why a message was not delivered (reference §1.5); part of `/v1`, webhooks and exports."""
+
+    INVALID_MAILBOX = "hard.invalid_mailbox"
+    BAD_DOMAIN = "hard.bad_domain"
+    DISABLED = "hard.disabled"
+    SMTPUTF8 = "hard.smtputf8"
+    FULL = "soft.full"
+    GREYLIST = "soft.greylist"
+    RATE_LIMITED = "soft.rate_limited"
+    CONN = "soft.conn"
+    AUTH = "block.auth"
+    CONTENT = "block.content"
+    IP = "block.ip"
+    OTHER = "policy.other"
+    EXPIRED = "expired"
+    """It was only ever deferred until its time to live ended: no server refused it for good."""
+    RENDER_FAILED = "render_failed"
+    UNCERTAIN = "uncertain"
+    """The dialogue broke between the final dot and the reply."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of one attempt. `code` is the SMTP reply code (0: none), `enhanced` RFC 3463, `text` the reply.
 
-    `reason` is one of the classes of reference §1.5 (`hard.invalid_mailbox`, `soft.greylist` …).
+    `reason` is a `Reason`, or empty for what was delivered.
     """
 
     kind: OutcomeKind

@@ -17,6 +17,7 @@ from alipay.utils import AliPayConfig
 
 from domain.billing import (
     AlipayApp,
+    NoticeFault,
     NoticeRefused,
     PaymentNotice,
     PayOrder,
@@ -80,11 +81,11 @@ class AlipayDesk:
     def read_notice(self, form: Mapping[str, str]) -> PaymentNotice:
         """A notification whose signature, application and seller are right. Raises `NoticeRefused`."""
         if not self._is_signed(form):
-            raise NoticeRefused("signature")
+            raise NoticeRefused(NoticeFault.SIGNATURE)
         if form.get("app_id") != self._app.app_id:
-            raise NoticeRefused("app")
+            raise NoticeRefused(NoticeFault.APP)
         if form.get("seller_id") != self._app.seller_id:
-            raise NoticeRefused("seller")
+            raise NoticeRefused(NoticeFault.SELLER)
         return _notice(form, form.get("gmt_payment", ""))
 
     async def query(self, number: str) -> PaymentNotice | None:
@@ -206,7 +207,7 @@ def _fen(amount: str) -> int:
     try:
         return parse_fen(amount)
     except Refusal:
-        raise NoticeRefused("amount") from None
+        raise NoticeRefused(NoticeFault.AMOUNT) from None
 
 
 def _is_amount(said: str | None, fen: int) -> bool:

@@ -18,7 +18,7 @@ from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.TXT import TXT
 
 from domain.dns import DnsAnswer, DnsResult
-from domain.sending import Outcome, OutcomeKind
+from domain.sending import Outcome, OutcomeKind, Reason
 from domain.transport import MailHost, MailRoute
 
 LIFETIME = 4.0
@@ -31,10 +31,10 @@ SILENCE_CACHED = 5.0
 ABSENCE_CACHED = 60.0
 ROUTES_CACHED = 20_000
 
-NULL_MX = Outcome(OutcomeKind.BOUNCED, "hard.bad_domain", 0, "5.1.10", "The domain accepts no mail (null MX).")
-NO_DOMAIN = Outcome(OutcomeKind.BOUNCED, "hard.bad_domain", 0, "5.1.2", "The domain does not exist.")
-NO_HOST = Outcome(OutcomeKind.BOUNCED, "hard.bad_domain", 0, "5.4.4", "The domain has no mail server with an address.")
-SILENT = Outcome(OutcomeKind.DEFERRED, "soft.conn", 0, "4.4.3", "The domain's name servers did not answer.")
+NULL_MX = Outcome(OutcomeKind.BOUNCED, Reason.BAD_DOMAIN, 0, "5.1.10", "The domain accepts no mail (null MX).")
+NO_DOMAIN = Outcome(OutcomeKind.BOUNCED, Reason.BAD_DOMAIN, 0, "5.1.2", "The domain does not exist.")
+NO_HOST = Outcome(OutcomeKind.BOUNCED, Reason.BAD_DOMAIN, 0, "5.4.4", "The domain has no mail server with an address.")
+SILENT = Outcome(OutcomeKind.DEFERRED, Reason.CONN, 0, "4.4.3", "The domain's name servers did not answer.")
 
 
 @dataclass(frozen=True)

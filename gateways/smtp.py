@@ -10,7 +10,7 @@ from aiosmtplib import SMTPException, SMTPResponseException
 
 from domain.addresses import needs_smtputf8
 from domain.outcomes import bounded, classify
-from domain.sending import Outcome, OutcomeKind
+from domain.sending import Outcome, OutcomeKind, Reason
 from domain.transport import Mail, MailHost, MailRoute
 
 _DOT = re.compile(rb"(?m)^\.")
@@ -42,7 +42,7 @@ class SmtpTransport:
 
     async def connect(self, route: MailRoute) -> "SmtpConnection | Outcome":
         """Try each address of each server in turn; a 5xx greeting ends it, anything else goes on to the next."""
-        last = Outcome(OutcomeKind.DEFERRED, "soft.conn", text="no server to try")
+        last = Outcome(OutcomeKind.DEFERRED, Reason.CONN, text="no server to try")
         for host in route.hosts:
             for address in host.addresses:
                 opened = await self._open(host, address)
@@ -67,7 +67,7 @@ class SmtpTransport:
             return classify(host.name, error.code, error.message)
         except (SMTPException, OSError, TimeoutError, ValueError) as error:
             client.close()
-            return Outcome(OutcomeKind.DEFERRED, "soft.conn", text=bounded(str(error)), host=host.name)
+            return Outcome(OutcomeKind.DEFERRED, Reason.CONN, text=bounded(str(error)), host=host.name)
         return SmtpConnection(client, host.name, self._options.timeout)
 
 
@@ -87,13 +87,13 @@ class SmtpConnection:
         """MAIL, RCPT, DATA, content. What breaks before the content is known to be unsent; after it, uncertain."""
         if needs_smtputf8(mail.recipient) and not self._client.supports_extension("smtputf8"):
             return Outcome(
-                OutcomeKind.BOUNCED, "hard.smtputf8", 0, "5.6.7", "the server does not offer SMTPUTF8", self._host
+                OutcomeKind.BOUNCED, Reason.SMTPUTF8, 0, "5.6.7", "the server does not offer SMTPUTF8", self._host
             )
         try:
             refused = await self._envelope(mail)
         except (SMTPException, OSError, TimeoutError) as error:
             self._client.close()
-            return self._broken(OutcomeKind.DEFERRED, "soft.conn", error)
+            return self._broken(OutcomeKind.DEFERRED, Reason.CONN, error)
         return refused or await self._content(mail.data)
 
     async def _envelope(self, mail: Mail) -> Outcome | None:
@@ -127,19 +127,19 @@ class SmtpConnection:
             protocol.write(_DOT.sub(b"..", data) + b".\r\n")
         except (SMTPException, OSError) as error:
             self._client.close()
-            return self._broken(OutcomeKind.DEFERRED, "soft.conn", error)
+            return self._broken(OutcomeKind.DEFERRED, Reason.CONN, error)
         try:
             reply = await protocol.read_response(timeout=self._timeout)
         except (SMTPException, OSError, TimeoutError) as error:
             self._client.close()
-            return self._broken(OutcomeKind.UNCERTAIN, "uncertain", error)
+            return self._broken(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, error)
         if 200 <= reply.code < 300:
             return Outcome(OutcomeKind.DELIVERED, "", reply.code, "", bounded(reply.message), self._host)
         if reply.code == 421:
             self._client.close()
         return classify(self._host, reply.code, reply.message)
 
-    def _broken(self, kind: OutcomeKind, reason: str, error: Exception) -> Outcome:
+    def _broken(self, kind: OutcomeKind, reason: Reason, error: Exception) -> Outcome:
         return Outcome(kind, reason, text=bounded(f"{type(error).__name__}: {error}"), host=self._host)
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ import structlog
 from domain import billing as rules
 from domain import money
 from domain.accounts import Caller
-from domain.billing import Channel, NoticeRefused, PayOrder, RechargeState
+from domain.billing import Channel, NoticeFault, NoticeRefused, PayOrder, RechargeState
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from domain.members import Right, require
@@ -126,7 +126,7 @@ class Billing:
             async with self._base.db.raw() as connection:
                 state = await rows.settle(connection, notice, now())
         except NoticeRefused as refused:
-            await self._note_refused(refused.reason, form.get("out_trade_no", ""), body)
+            await self._note_refused(refused.reason.value, form.get("out_trade_no", ""), body)
             return False
         log.info("payment_notice", state=state.value if state else "repeated")
         return True
@@ -143,7 +143,7 @@ class Billing:
 
     def _desk_for_notices(self) -> PayDesk:
         if self._base.pay_desk is None:
-            raise NoticeRefused("not-offered")
+            raise NoticeRefused(NoticeFault.NOT_OFFERED)
         return self._base.pay_desk
 
     def _new(self, caller: Caller, fen: int) -> Recharge:

@@ -14,6 +14,7 @@ from domain.billing import (
     Channel,
     CloseReason,
     Fate,
+    NoticeFault,
     NoticeRefused,
     OrderFacts,
     PaymentNotice,
@@ -32,7 +33,7 @@ from store.db import Connection, Session
 
 CLEARING = "clearing:alipay"
 REFUNDS = "refunds"
-ANYBODYS = frozenset({"signature", "not-offered"})
+ANYBODYS = frozenset({NoticeFault.SIGNATURE, NoticeFault.NOT_OFFERED})
 """Reasons to refuse a notification before anything proves that it is the provider's."""
 REFUSALS_A_MINUTE = 100
 """What is kept of those, per reason: whoever floods us shall not fill the disk."""
@@ -178,7 +179,7 @@ async def _locked_order(connection: Connection, number: str) -> asyncpg.Record:
     key = order_id(number)
     order = await connection.fetchrow(_ORDER, key, Channel.ALIPAY.value) if key else None
     if order is None:
-        raise NoticeRefused("order")
+        raise NoticeRefused(NoticeFault.ORDER)
     return order
 
 
@@ -198,7 +199,7 @@ async def _arrive(
     if made is None:
         query = "SELECT recharge_id FROM payment WHERE channel = $1 AND transaction = $2"
         if await connection.fetchval(query, Channel.ALIPAY.value, notice.transaction) != order["id"]:
-            raise NoticeRefused("transaction")
+            raise NoticeRefused(NoticeFault.TRANSACTION)
     return made
 
 

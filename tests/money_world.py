@@ -8,7 +8,7 @@ from domain.billing import PaymentState, RechargeState
 from domain.ids import new_id
 from domain.ledger import PREPAID, JournalKind, NewJournal, Terms
 from domain.money import MICRO_PER_FEN
-from domain.sending import EXPIRED, Accepted, MessageState, Outcome, OutcomeKind
+from domain.sending import Accepted, MessageState, Outcome, OutcomeKind, Reason
 from store.accepting import accept
 from store.billing import Payment, Recharge
 from store.columns import now
@@ -26,7 +26,7 @@ ENDS: dict[str, tuple[MessageState, Outcome]] = {
     "delivered": (MessageState.DELIVERED, Outcome(OutcomeKind.DELIVERED, code=250)),
     "bounced": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, "hard.invalid_mailbox", 550)),
     "refused": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, "hard.bad_domain")),
-    "expired": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, EXPIRED, 451)),
+    "expired": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, Reason.EXPIRED, 451)),
     "dropped": (MessageState.DROPPED, Outcome(OutcomeKind.DROPPED, "render_failed")),
     "unknown": (MessageState.UNKNOWN, Outcome(OutcomeKind.UNCERTAIN, "uncertain")),
 }

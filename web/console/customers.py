@@ -11,6 +11,7 @@ from domain.operators import Duty, Operator
 from web.console.lists import ACCOUNT_STATES
 from web.console.pages import again, render, see, served, translator
 from web.console.sessions import SignedOperator
+from web.console.words import STAGES
 from web.temporal_links import process_url
 
 router = APIRouter(prefix="/console")
@@ -68,4 +69,5 @@ async def _customer(request: Request, operator: Operator, account_id: UUID) -> d
         "customer": await desk.customer(operator, account_id),
         "paying": await desk.is_paying(operator, account_id),
         "ACCOUNT_STATES": ACCOUNT_STATES,
+        "STAGES": STAGES,
     }

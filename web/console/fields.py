@@ -11,13 +11,20 @@ from starlette_admin.fields import BooleanField, DateTimeField, IntegerField, St
 from starlette_admin.i18n import get_locale
 from starlette_admin.types import RequestAction
 
+from domain.billing import ASKED
 from domain.money import plain_yuan, show_unit, show_yuan
+from web.console.words import action as action_word
+from web.i18n import mark as _
 from web.i18n import translate
 
 
 def lazy(message: str) -> Any:
     """A text of ours that is put into the operator's language when it is shown (mark it with `_` first)."""
-    return LazyProxy(lambda: translate("en" if get_locale() == "en" else "zh", message), enable_cache=False)
+    return LazyProxy(lambda: translate(_language(), message), enable_cache=False)
+
+
+def _language() -> str:
+    return "en" if get_locale() == "en" else "zh"
 
 
 def text(name: str, label: str, **options: Any) -> StringField:
@@ -112,10 +119,47 @@ class Coded(StringField):
 
     def word(self, code: str) -> str:
         known = self.words.get(code)
-        return translate("en" if get_locale() == "en" else "zh", known) if known else code
+        return translate(_language(), known) if known else code
 
     def tone(self, code: str) -> str:
         return self.tones.get(code, "secondary")
+
+
+@dataclass
+class Told(Coded):
+    """A code in words, with the code itself beside them: it is what filters, logs and other systems know."""
+
+    list_template: str = "told.html"
+    detail_template: str = "told.html"
+
+
+def told(name: str, label: str, words: Mapping[str, str]) -> Told:
+    return Told(name, label=lazy(label), words=words)
+
+
+@dataclass
+class Notice(Told):
+    """Why a payment notification was not believed, or what the provider answered when it was asked."""
+
+    def word(self, code: str) -> str:
+        fault = super().word(code.removeprefix(ASKED))
+        return translate(_language(), _("支付渠道回答查询：{fault}"), fault=fault) if code.startswith(ASKED) else fault
+
+
+def notice(name: str, label: str, words: Mapping[str, str]) -> Notice:
+    return Notice(name, label=lazy(label), words=words)
+
+
+@dataclass
+class Action(Told):
+    """What the audit log says was done."""
+
+    def word(self, code: str) -> str:
+        return translate(_language(), action_word(code))
+
+
+def action(name: str, label: str) -> Action:
+    return Action(name, label=lazy(label))
 
 
 def coded(name: str, label: str, words: Mapping[str, str], tones: Mapping[str, str] | None = None) -> Coded:

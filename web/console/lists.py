@@ -4,7 +4,8 @@ from starlette_admin.fields import StringField
 
 from domain.operators import Duty
 from store import console_lists as rows
-from web.console.fields import coded, detail, fen, linked, micro, moment, number, text, yes_no
+from web.console import words
+from web.console.fields import action, coded, detail, fen, linked, micro, moment, notice, number, text, told, yes_no
 from web.console.views import ReadList
 from web.i18n import mark as _
 
@@ -32,10 +33,6 @@ ACCOUNT_STATES = {
 ORDER_STATES = {"open": _("待付款"), "credited": _("已入账"), "closed": _("已关闭")}
 PAYMENT_STATES = {"credited": _("已入账"), "refund_wanted": _("待退款"), "refunded": _("已退款")}
 MONEY_TONES = {"credited": "success", "refund_wanted": "warning"}
-ATTENTION = {
-    "provider_silent": _("支付渠道没有可信的回答，流程会继续询问"),
-    "provider_refused": _("支付渠道拒绝请求，或回答与订单不符，流程会继续询问"),
-}
 NUMBER = StringField("id", label="ID", exclude_from_list=True)
 
 
@@ -81,8 +78,9 @@ class Accounts(ReadList):
     fields = (
         linked("name", _("名称"), "/console/customers/{}"),
         coded("state", _("状态"), ACCOUNT_STATES, {"active": "success", "pending": "info"}),
-        text("stage", _("接入阶段")), number("daily_quota", _("每日额度")), number("granted_quota", _("调整后的额度")),
-        fen("balance_fen", _("余额")), moment("created_at", _("注册时间")), NUMBER,
+        coded("stage", _("接入阶段"), words.STAGES), number("daily_quota", _("每日额度")),
+        number("granted_quota", _("调整后的额度")), fen("balance_fen", _("余额")),
+        moment("created_at", _("注册时间")), NUMBER,
     )  # fmt: skip
 
 
@@ -104,8 +102,9 @@ class Processes(ReadList):
     )
     fields_default_sort = (("created_at", True),)
     fields = (
-        linked("id", _("流程"), "/console/processes/{}"), text("kind", _("类型")), text("account", _("客户")),
-        coded("why", _("原因"), ATTENTION, dict.fromkeys(ATTENTION, "warning")), moment("created_at", _("开始时间")),
+        linked("id", _("流程"), "/console/processes/{}"), told("kind", _("类型"), words.PROCESSES),
+        text("account", _("客户")), told("why", _("原因"), words.ATTENTION | words.STOPPED),
+        moment("created_at", _("开始时间")),
     )  # fmt: skip
 
 
@@ -114,9 +113,9 @@ class Recharges(ReadList):
     fields_default_sort = (("created_at", True),)
     fields = (
         StringField("id", label="ID"), text("account", _("客户")), fen("amount_fen", _("金额")),
-        coded("state", _("状态"), ORDER_STATES, MONEY_TONES), text("channel", _("支付渠道")),
+        coded("state", _("状态"), ORDER_STATES, MONEY_TONES), coded("channel", _("支付渠道"), words.CHANNELS),
         moment("created_at", _("创建时间")), moment("credited_at", _("入账时间")), moment("closed_at", _("关闭时间")),
-        text("close_reason", _("关闭原因")),
+        told("close_reason", _("关闭原因"), words.CLOSED),
     )  # fmt: skip
 
 
@@ -128,8 +127,9 @@ class Payments(ReadList):
         linked("transaction", _("支付渠道流水号"), "/console/received/{}"), text("account", _("客户")),
         fen("amount_fen", _("金额")),
         coded("state", _("状态"), PAYMENT_STATES, MONEY_TONES), yes_no("late", _("订单关闭后到账")),
-        text("channel", _("支付渠道")), moment("seen_at", _("得知时间")), moment("refunded_at", _("退款时间")),
-        text("why", _("原因")), text("recharge", _("充值订单")), NUMBER,
+        coded("channel", _("支付渠道"), words.CHANNELS), moment("seen_at", _("得知时间")),
+        moment("refunded_at", _("退款时间")), told("why", _("原因"), words.BACK),
+        text("recharge", _("充值订单")), NUMBER,
     )  # fmt: skip
 
 
@@ -138,8 +138,8 @@ class RefusedNotices(ReadList):
     intro = _("这些通知没有通过验证，没有入账。多次出现时请检查支付渠道的配置，或是否有人伪造。")
     fields_default_sort = (("at", True),)
     fields = (
-        moment("at", _("时间")), text("channel", _("支付渠道")), text("reason", _("原因")),
-        text("recharge", _("充值订单")), NUMBER,
+        moment("at", _("时间")), coded("channel", _("支付渠道"), words.CHANNELS),
+        notice("reason", _("原因"), words.NOTICES), text("recharge", _("充值订单")), NUMBER,
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ class Prices(ReadList):
     link = ("/console/prices/new", _("设置价格"))
     fields_default_sort = (("effective_from", True),)
     fields = (
-        moment("effective_from", _("生效时间")), text("item", _("项目")), text("account", _("客户")),
+        moment("effective_from", _("生效时间")), coded("item", _("项目"), words.ITEMS), text("account", _("客户")),
         micro("unit_micro", _("单价")), text("set_by", _("设置人")), moment("set_at", _("设置时间")), NUMBER,
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ class Audit(ReadList):
     intro = _("只增不改。可按操作者、动作和客户筛选。")
     fields_default_sort = (("number", True),)
     fields = (
-        number("number", _("编号")), moment("at", _("时间")), text("actor", _("操作者")), text("action", _("动作")),
+        number("number", _("编号")), moment("at", _("时间")), text("actor", _("操作者")), action("action", _("动作")),
         text("subject", _("对象")), text("account", _("客户")), detail("detail", _("详情")),
         StringField("account_id", label="Account ID", exclude_from_list=True), NUMBER,
     )  # fmt: skip

@@ -8,15 +8,14 @@ from starlette.responses import Response
 
 from domain.errors import Refusal
 from domain.operators import Operator
-from web.console.lists import ATTENTION, MONEY_TONES, PAYMENT_STATES
+from web.console.lists import MONEY_TONES, PAYMENT_STATES
 from web.console.pages import again, render, see, served, translator
 from web.console.sessions import SignedOperator
-from web.i18n import mark as _
+from web.console.words import ATTENTION, BACK, action
 from web.temporal_links import process_url
 
 router = APIRouter(prefix="/console/received")
 PAGE = "console/payment.html"
-WHY = {"paid_twice": _("同一订单重复支付"), "account_gone": _("账户已停用")}
 Text = Annotated[str, Form()]
 
 
@@ -43,6 +42,6 @@ async def end_refund(request: Request, operator: SignedOperator, payment_id: UUI
 async def _shown(request: Request, operator: Operator, payment_id: UUID) -> dict[str, Any]:
     case = await served(request).payment_desk.payment(operator, payment_id)
     return {
-        "case": case, "STATES": PAYMENT_STATES, "TONES": MONEY_TONES, "WHY": WHY, "ATTENTION": ATTENTION,
-        "process_url": process_url(served(request).foundation.policy, case.workflow_id),
+        "case": case, "STATES": PAYMENT_STATES, "TONES": MONEY_TONES, "WHY": BACK, "ATTENTION": ATTENTION,
+        "action": action, "process_url": process_url(served(request).foundation.policy, case.workflow_id),
     }  # fmt: skip

@@ -13,9 +13,10 @@ from domain.errors import Refusal
 from domain.recipients import MAX_FILE_BYTES, BadLines, LineProblem, explain_code
 from domain.refusals import explain
 from domain.secrets import new_token
-from domain.sending import MAX_RECIPIENTS, SendRequest
+from domain.sending import MAX_RECIPIENTS, Reason, SendRequest
 from services.sending import Check, SendView
 from store.sends_read import OUTCOMES
+from web.i18n import mark as _
 from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
 
 router = APIRouter(prefix="/portal/sends")
@@ -25,6 +26,24 @@ SENDS_PAGE = 20
 PROBLEMS_SHOWN = 50
 KEPT_BYTES = 1_000_000
 """An uploaded file of this size comes back as text when the form must be shown again; browsers keep no file."""
+REASONS = {
+    Reason.INVALID_MAILBOX: _("收件邮箱不存在"),
+    Reason.BAD_DOMAIN: _("收件域名不存在，或不接收邮件"),
+    Reason.DISABLED: _("收件邮箱已停用"),
+    Reason.SMTPUTF8: _("对方服务器不支持国际化邮箱地址"),
+    Reason.FULL: _("收件邮箱已满"),
+    Reason.GREYLIST: _("对方要求稍后再试（灰名单）"),
+    Reason.RATE_LIMITED: _("对方限制了接收频率"),
+    Reason.CONN: _("无法连接，或对方暂时拒收"),
+    Reason.AUTH: _("未通过对方的 SPF、DKIM 或 DMARC 验证"),
+    Reason.CONTENT: _("内容被对方判为垃圾邮件"),
+    Reason.IP: _("发信 IP 在对方的拦截名单中"),
+    Reason.OTHER: _("对方按自己的规则拒收"),
+    Reason.EXPIRED: _("到重试截止时间仍未送达"),
+    Reason.RENDER_FAILED: _("无法用模板和变量生成邮件"),
+    Reason.UNCERTAIN: _("交付结束时连接中断，不确定是否收到"),
+}
+"""Why a message was not delivered; the codes are also those of `/v1`, webhooks and files."""
 FIELDS = ("api_user", "template", "from", "from_name", "reply_to", "label", "recipients", "form")
 
 
@@ -199,7 +218,7 @@ async def send_page(
         request, "portal/sends_one.html", view=view, send=view.send, bar=bar(view.outcomes, view.send.recipients),
         percent=_percent(view), messages=messages, tries=await served(request).sending.tries(messages),
         state=outcome or "", next=found[PAGE].ordinal if len(found) > PAGE else None, at=at, rejected=rejected,
-        OUTCOMES=OUTCOMES,
+        OUTCOMES=OUTCOMES, REASONS=REASONS,
     )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ class Word(StringField):
 
     words: Mapping[str, str] = field(default_factory=dict)
     tones: Mapping[str, str] = field(default_factory=dict)
+    beside: bool = False
+    """The code is shown as well, for whoever programs with it."""
 
     def shown(self, value: object, say: Translate) -> str:
         text = str(value or "")
@@ -81,6 +83,15 @@ class Word(StringField):
 
     def written(self, value: object, say: Translate) -> str:
         return cell(value)
+
+
+@dataclass
+class Fault(Word):
+    """Why a request failed: a word of ours, or the HTTP status."""
+
+    def shown(self, value: object, say: Translate) -> str:
+        text = str(value or "")
+        return text.replace("_", " ").upper() if text.startswith("http_") else super().shown(value, say)
 
 
 Column = Text | Number | YesNo | Moment | Fen | Word

@@ -5,7 +5,7 @@ from store import records
 from web.i18n import mark as _
 from web.portal.records import words
 from web.portal.records.base import AccountView
-from web.portal.records.columns import Fen, Moment, Number, Text, Word, YesNo
+from web.portal.records.columns import Fault, Fen, Moment, Number, Text, Word, YesNo
 
 
 class Sends(AccountView):
@@ -33,7 +33,7 @@ class Messages(AccountView):
         Word("outcome", label=_("结果"), words=words.OUTCOMES, tones=words.OUTCOME_TONES),
         Number("code", label=_("应答码"), zero=False),
         Text("enhanced", label=_("增强应答码")),
-        Text("reason", label=_("原因")),
+        Word("reason", label=_("原因"), words=words.REASONS, beside=True),
         Text("reply", label=_("最后的应答")),
         Text("host", label=_("接收服务器")),
         Number("attempts", label=_("尝试次数")),
@@ -70,7 +70,7 @@ class Domains(AccountView):
         Moment("at", label=_("添加时间")),
         Text("name", label=_("域名")),
         Word("state", label=_("状态"), words=words.DOMAINS, tones=words.DOMAIN_TONES),
-        Text("problem", label=_("有问题的记录")),
+        Word("problem", label=_("有问题的记录"), words=words.PROBLEMS),
         Moment("usable_since", label=_("可使用自")),
         Moment("checked_at", label=_("最近检查")),
         YesNo("is_test", label=_("测试")),
@@ -98,7 +98,7 @@ class Endpoints(AccountView):
         Word("state", label=_("状态"), words=words.ENDPOINTS),
         Text("events", label=_("事件")),
         Moment("last_delivered_at", label=_("最近送达")),
-        Text("last_error", label=_("最近错误")),
+        Fault("last_error", label=_("最近错误"), words=words.ERRORS, beside=True),
     )
     seeks, choice, link = ("url",), "state", "/portal/webhooks/{id}"
 
@@ -111,7 +111,7 @@ class WebhookEvents(AccountView):
         Text("kind", label=_("事件")),
         Number("number", label=_("序号")),
         Number("status", label="HTTP"),
-        Text("error", label=_("错误")),
+        Fault("error", label=_("错误"), words=words.ERRORS, beside=True),
         Text("response", label=_("应答")),
         Number("milliseconds", label=_("用时（毫秒）")),
     )
@@ -123,7 +123,7 @@ class Journals(AccountView):
     fields = (
         Moment("at", label=_("时间")),
         Word("kind", label=_("类型"), words=words.JOURNALS),
-        Text("memo", label=_("说明")),
+        Word("memo", label=_("说明"), words=words.CHANNELS),
         Fen("amount_fen", label=_("金额")),
         Fen("balance_after_fen", label=_("余额")),
         Text("journal", label=_("凭证编号")),

@@ -2,7 +2,7 @@
 
 from web import navigation
 from web.i18n import mark as _
-from web.portal import certification, recharges
+from web.portal import certification, domains, recharges, sends, webhooks
 
 OUTCOMES = {
     "delivered": _("已送达"),
@@ -23,7 +23,6 @@ REVIEWS = {
     "approved": _("已通过"),
     "rejected": _("未通过"),
     "withdrawn": _("已撤回"),
-    "replaced": _("已被新版替换"),
 }
 REVIEW_TONES = {"submitted": "info", "approved": "success", "rejected": "danger"}
 DOMAINS = {"pending": _("待验证"), "usable": _("可使用"), "broken": _("解析失效"), "lost": _("已归属其他账户")}
@@ -42,9 +41,13 @@ CERTIFICATIONS, CERTIFICATION_TONES = (
 )
 CERTIFICATION_KINDS = {kind.value: label for kind, label in certification.KINDS.items()}
 ROLES = {role.value: label for role, label in navigation.ROLES.items()}
+REASONS = {reason.value: label for reason, label in sends.REASONS.items()}
+PROBLEMS = {purpose.value: pair[0] for purpose, pair in domains.PURPOSES.items()}
+ERRORS = {failure.value: label for failure, label in webhooks.ERRORS.items()}
 PLATFORM = {"platform": _("平台"), "visitor": _("未登录的访客")}
 ACTIONS = {
     "registration.confirmed": _("确认注册"),
+    "registration.quick": _("客服代为确认注册"),
     "password.changed": _("修改密码"),
     "password.reset": _("重置密码"),
     "session.signed_out": _("退出登录"),
@@ -82,5 +85,6 @@ ACTIONS = {
     "payment.credited": _("充值到账"),
     "payment.refund_wanted": _("登记退款"),
     "payment.refunded": _("完成退款"),
+    "price.set": _("设置价格"),
 }
-"""What the audit log calls what was done; codes that are not here are shown as they are."""
+"""What the audit log calls what was done to an account; `tests/web/test_words.py` knows when one is missing."""
