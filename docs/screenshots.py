@@ -1,7 +1,7 @@
 """The pictures of `docs/`, made anew: `python -m docs.screenshots --data DIR` against a running `songda up`.
 
 Plays the demo once, so that there is something to see, then looks at every page with Chromium and writes `pages.md`.
-Needs `make setup chromium`.
+Needs `make setup chromium`, and Debian's `fonts-noto-cjk` and `fonts-noto-color-emoji` for what is written there.
 """
 
 import argparse
@@ -32,8 +32,8 @@ IMAGES = DOCS / "images"
 WIDE: ViewportSize = {"width": 1300, "height": 860}
 TALL: ViewportSize = {"width": 1300, "height": 1120}
 NARROW: ViewportSize = {"width": 390, "height": 844}
-COLOURS = 96
-"""Enough for pages that are no photographs, and a third of the size."""
+COLOURS = 200
+"""Enough for pages that are no photographs, and half the size; with fewer, the colours of outcomes become one."""
 REGISTERED = 4
 """Steps of the demo before the customer has a sender domain: the path is then most telling."""
 
