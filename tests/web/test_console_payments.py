@@ -121,4 +121,5 @@ async def test_a_process_that_was_ended_from_outside_says_so_first(office: Offic
         process,
     )
     listed = await office.client.get("/console/processes/list?lang=en")
-    assert "workflow is TERMINATED" in listed.text and "no credible answer" not in listed.text
+    assert "The process was terminated <code" in listed.text and "no credible answer" not in listed.text
+    assert "workflow is TERMINATED</code>" in listed.text and "Refund <code" in listed.text
