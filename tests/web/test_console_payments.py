@@ -121,5 +121,5 @@ async def test_a_process_that_was_ended_from_outside_says_so_first(office: Offic
         process,
     )
     listed = await office.client.get("/console/processes/list?lang=en")
-    assert "The process was terminated <code" in listed.text and "no credible answer" not in listed.text
-    assert "workflow is TERMINATED</code>" in listed.text and "Refund <code" in listed.text
+    assert "The process was terminated <span" in listed.text and "no credible answer" not in listed.text
+    assert "workflow is TERMINATED</span>" in listed.text and "Refund <span" in listed.text

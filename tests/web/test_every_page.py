@@ -116,11 +116,28 @@ async def under_review(two: Two) -> dict[str, str]:
     }
 
 
+TROUBLES = (
+    "UPDATE message SET state = 'bounced', attempts = 1, reason = 'hard.invalid_mailbox', code = 550, reply = 'no'",
+    "INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)"
+    " SELECT id, 1, now(), now(), 'bounced', reason, code, '', reply, 'mx.example' FROM message",
+    "UPDATE webhook_attempt SET error = 'timeout', status = NULL",
+    "UPDATE webhook_endpoint SET last_error = 'http_500'",
+    "UPDATE sender_domain SET state = 'broken', problem = 'dkim' WHERE NOT is_test",
+    "UPDATE clockwork SET needs_human = 'workflow is TERMINATED' WHERE kind = 'webhook'",
+    "UPDATE recharge SET state = 'closed', close_reason = 'timeout', closed_at = now() WHERE state = 'open'",
+    "INSERT INTO refused_notice (id, channel, at, reason, digest)"
+    " VALUES (gen_random_uuid(), 'alipay', now(), 'query-amount', '')",
+)
+"""What makes pages say why something went wrong."""
+
+
 @pytest.fixture(scope="module")
 async def walker(postgres_url: str, chromium: str) -> AsyncIterator[Walker]:
     db = await Database.open(postgres_url, connections=5)
     async with two_accounts(db) as two, on_a_port(two.home.app) as base, async_playwright() as playwright:
         queries, cases = await links(two), await under_review(two)
+        for trouble in TROUBLES:
+            await db.pool.execute(trouble)
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         made = Walker(base, two, queries, cases)
         for door in Door:
