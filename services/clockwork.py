@@ -49,7 +49,7 @@ class Start:
 
 STARTS: dict[Kind, Start] = {
     Kind.REGISTRATION: Start("Registration", CONTROL, "Registration: confirm the e-mail address"),
-    Kind.ONBOARDING: Start("Onboarding", CONTROL, "Onboarding: from registration to a paying customer, and the SMS track"),
+    Kind.ONBOARDING: Start("Onboarding", CONTROL, "Onboarding: from registration to a paying customer"),
     Kind.DOMAIN: Start("DomainVerification", CONTROL, "Sender domain: verify and keep watching its records"),
     Kind.TEMPLATE_REVIEW: Start("TemplateReview", CONTROL, "Template review: a person decides"),
     Kind.CERTIFICATION_REVIEW: Start("CertificationReview", CONTROL, "Certification review: a person decides"),
