@@ -46,7 +46,7 @@ def test_routes_are_found_however_deep_and_of_either_kind() -> None:
         WebSocketRoute("/socket", answers),
         Route("/any-method", Router()),
     ],
-    ids=str,
+    ids=lambda route: getattr(route, "path", "host"),
 )
 def test_what_cannot_be_read_fails(route: BaseRoute) -> None:
     with pytest.raises(LookupError):
