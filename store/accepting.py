@@ -25,6 +25,9 @@ KEY_REMEMBERED = dt.timedelta(hours=24)
 """How long a repeat of an idempotency key gets the first answer; then the key may be used anew."""
 STANDARD = Terms()
 
+MANY = 5_000
+"""Recipients from which on reading them may take longer than the sending path lets a transaction idle."""
+
 _IDENTITY = """
 SELECT a.state AS account_state, a.daily_quota, a.free_quota,
        u.id AS api_user_id, u.kind AS api_user_kind, u.is_test, u.disabled_at IS NOT NULL AS disabled,
@@ -99,6 +102,8 @@ async def accept(
         return earlier
     identity = await _identity(connection, caller, request)
     check_identity(identity, request)
+    if len(request.recipients) > MANY:  # sorting them takes a while, and nothing is locked yet
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
     members = await _member_addresses(connection, caller.account_id) if identity.is_test else None
     recipients, duplicates, rejected = sort_recipients(request, identity.variables, members)
     admitted = _Admitted(identity, recipients, duplicates, rejected, fingerprint)

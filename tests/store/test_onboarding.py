@@ -212,13 +212,13 @@ async def test_accounts_are_apart_even_in_one_query(db: Database) -> None:
 
 
 async def test_of_two_who_saw_the_same_row_one_moves_it(db: Database) -> None:
-    alice = await Customer(db).registers()
+    alice, all_saw = await Customer(db).registers(), asyncio.Barrier(3)
 
     async def mover() -> bool:
         async with db.begin() as session:
             seen = await onboarding.situation(session, alice.account)
             assert seen is not None
-            await asyncio.sleep(0.05)
+            await all_saw.wait()
             return await onboarding.move(session, seen, Standing(Stage.DOMAIN), now())
 
     assert sorted(await asyncio.gather(mover(), mover(), mover())) == [False, False, True]
