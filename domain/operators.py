@@ -74,6 +74,8 @@ LONGEST = dt.timedelta(hours=12)
 """And so does one that is as old, however busy."""
 TICKET_VALID = dt.timedelta(minutes=5)
 """Between the right password and the code."""
+MAX_REASON = 500
+"""Characters of a reason that an operator gives."""
 RECOVERY_CODES = 8
 
 
@@ -121,6 +123,16 @@ def roles_of(names: Iterable[str]) -> frozenset[OperatorRole]:
     if not chosen or not chosen <= set(OperatorRole):
         raise Refusal("operator_bad_role", field="role")
     return frozenset(OperatorRole(name) for name in chosen)
+
+
+def reason_of(text: str) -> str:
+    """Why an operator acts, for the audit log. Raises `required` and `text_too_long` on field `reason`."""
+    words = text.replace("\0", "").strip()
+    if not words:
+        raise Refusal("required", field="reason")
+    if len(words) > MAX_REASON:
+        raise Refusal("text_too_long", field="reason", limit=MAX_REASON)
+    return words
 
 
 def matching_step(codes: Iterable[tuple[int, str]], typed: str, last: int) -> int | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.onboarding import Fact
-from domain.operators import Duty, Operator
+from domain.operators import Duty, Operator, reason_of
 from services.foundation import Foundation
 from store import accounts, audit_log, clockwork, customers, onboarding
 from store.accounts import Account, ContactRequest
@@ -14,7 +14,6 @@ from store.customers import CustomerRow
 from store.db import Session
 
 MOST_A_DAY = 10_000_000
-MAX_REASON = 500
 
 
 class AccountDesk:
@@ -39,11 +38,7 @@ class AccountDesk:
     async def grant_quota(self, operator: Operator, account_id: UUID, quota: int, reason: str) -> None:
         """Messages a day for a paying account, from the next look of its onboarding on (seconds)."""
         operator.require(Duty.ACCOUNTS)
-        words = reason.strip().replace("\0", "")
-        if not words:
-            raise Refusal("required", field="reason")
-        if len(words) > MAX_REASON:
-            raise Refusal("text_too_long", field="reason", limit=MAX_REASON)
+        words = reason_of(reason)
         if not 0 < quota <= MOST_A_DAY:
             raise Refusal("bad_quota", field="quota", limit=MOST_A_DAY)
         async with self._base.db.begin() as session:

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.billing import PaymentState
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
-from domain.operators import Duty, Operator
+from domain.operators import Duty, Operator, reason_of
 from services.foundation import Foundation
 from store import accounts, audit_log, clockwork
 from store import billing as rows
@@ -16,7 +16,6 @@ from store.audit_log import AuditEntry
 from store.billing import Payment
 from store.columns import now
 
-MAX_REASON = 500
 IN_HAND = dt.timedelta(minutes=1)
 """For so long after the provider was asked, its word may still come (an activity has 30 s)."""
 
@@ -66,7 +65,7 @@ class PaymentDesk:
         Raises `Refusal`: `required`, `text_too_long`, `refund_not_wanted`, `refund_in_hand`, `duty_forbidden`.
         """
         operator.require(Duty.MONEY)
-        words = _reason(reason)
+        words = reason_of(reason)
         async with self._base.db.raw() as connection:
             at, row = now(), await rows.lock_payment(connection, payment_id)
             if row is None:
@@ -76,12 +75,3 @@ class PaymentDesk:
             if not await rows.note_refunded(connection, payment_id, at, operator.actor, reason=words):
                 raise Refusal("refund_not_wanted")
             await clockwork.want_nudge_on(connection, workflow_id(Kind.REFUND, payment_id))
-
-
-def _reason(text: str) -> str:
-    words = text.replace("\0", "").strip()
-    if not words:
-        raise Refusal("required", field="reason")
-    if len(words) > MAX_REASON:
-        raise Refusal("text_too_long", field="reason", limit=MAX_REASON)
-    return words

@@ -10,10 +10,10 @@ import pytest
 from domain.billing import PaymentState
 from domain.errors import Refusal
 from domain.ids import new_id
-from domain.operators import Operator, OperatorRole
+from domain.operators import MAX_REASON, Operator, OperatorRole
 from sandbox.pay_desk import Manner
 from services.audit import audit
-from services.payment_desk import IN_HAND, MAX_REASON, PaymentDesk
+from services.payment_desk import IN_HAND, PaymentDesk
 from store.db import Database
 from tests.pay_world import Desk, Till, desk, till
 

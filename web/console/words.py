@@ -1,9 +1,10 @@
 """The words for codes in the console."""
 
-from domain.billing import CloseReason, NoticeFault, RefundReason
+from domain.billing import CloseReason, NoticeFault
 from domain.ids import Kind
 from domain.onboarding import Stage
 from web.i18n import mark as _
+from web.portal.recharges import WHY_BACK
 from web.portal.records import words as portal
 
 STAGES = {
@@ -41,10 +42,7 @@ STOPPED = {
 CHANNELS = portal.CHANNELS
 ITEMS = {"email": _("每封邮件")}
 CLOSED = {CloseReason.TIMEOUT.value: _("超过支付时间"), CloseReason.MEMBER.value: _("客户关闭")}
-BACK = {
-    RefundReason.PAID_TWICE.value: _("同一订单重复支付"),
-    RefundReason.ACCOUNT_GONE.value: _("账户已停用"),
-}
+BACK = {why.value: text for why, text in WHY_BACK.items()}
 NOTICES = {
     NoticeFault.NOT_OFFERED.value: _("这里没有开通在线充值"),
     NoticeFault.SIGNATURE.value: _("签名不正确"),
