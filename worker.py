@@ -41,7 +41,7 @@ from services.private_process import keep_private
 from services.relay import Relay
 from services.settlement import Settlement
 from settings import Settings
-from store.db import Database
+from store.db import LONGEST_WHILE_SENDING, Database
 from workflows.certification_review import CertificationReview
 from workflows.delivery import DeliveryWorkflow
 from workflows.domain_verification import DomainVerification
@@ -162,7 +162,7 @@ def metered(port: int) -> Runtime:
 
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
-    db = await Database.open(settings.database_url)
+    db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING)
     return Tools(
         settings=settings,
         db=db,

@@ -25,6 +25,9 @@ IDLE_ON_SENDING_PATH = "5s"
 """A process that was stopped inside a transaction must lose its locks before its sender lease (10 s) has ended:
 else whoever takes its pages over would wait for it."""
 IDLE_ELSEWHERE = "20s"
+LONGEST = "60s"
+LONGEST_WHILE_SENDING = "8s"
+"""The same for one that was stopped between two messages of one query: such a session is not idle, only slow."""
 DATABASE_TROUBLE = (
     OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, SQLAlchemyError,
 )  # fmt: skip
@@ -47,6 +50,11 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
+def _limits(idle: str, longest: str) -> dict[str, str]:
+    """After which PostgreSQL ends a session that holds a transaction, and its locks with it."""
+    return {"idle_in_transaction_session_timeout": idle, "transaction_timeout": longest}
+
+
 class Database:
     """Open with `await Database.open(url)`, close with `await db.close()`."""
 
@@ -56,21 +64,24 @@ class Database:
         self.pool = pool
 
     @classmethod
-    async def open(cls, url: str, connections: int = 10) -> "Database":
-        """Raises `OSError` or `asyncpg.PostgresError` when the server cannot be reached."""
+    async def open(cls, url: str, connections: int = 10, longest: str = LONGEST) -> "Database":
+        """`longest` is how long a transaction of the sending path may take. Needs PostgreSQL 17 or newer.
+
+        Raises `OSError` or `asyncpg.PostgresError` when the server cannot be reached.
+        """
         pool = await asyncpg.create_pool(
             asyncpg_dsn(url),
             min_size=1,
             max_size=connections,
             init=_prepare,
-            server_settings={"idle_in_transaction_session_timeout": IDLE_ON_SENDING_PATH},
+            server_settings=_limits(IDLE_ON_SENDING_PATH, longest),
         )
         engine = create_async_engine(
             sqlalchemy_url(url),
             pool_size=connections,
             max_overflow=0,
             pool_pre_ping=True,
-            connect_args={"server_settings": {"idle_in_transaction_session_timeout": IDLE_ELSEWHERE}},
+            connect_args={"server_settings": _limits(IDLE_ELSEWHERE, LONGEST)},
             hide_parameters=True,  # values may be addresses, and errors reach logs and histories
         )
         return cls(url, engine, pool)

@@ -42,3 +42,9 @@ async def look(stack: Stack) -> AuditReport:
 
 def explained(result: DemoResult) -> str:
     return "\n".join(f"{step.name}: {step.seconds:.1f} s, {step.evidence}" for step in result.steps)
+
+
+def last_lines(stack: Stack) -> list[str]:
+    """The ends of the logs of what a fault test stops or kills."""
+    logs = sorted(stack.options.data.glob("logs/*.log"))
+    return [f"== {log.name}\n{log.read_text(errors='replace')[-2000:]}" for log in logs]

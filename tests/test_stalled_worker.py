@@ -14,7 +14,7 @@ from demo.story import TO_THE_FIRST_SEND
 from stack import Options, Stack, temporary_folder
 from store.db import Database
 from supervision.ports import free_base
-from tests.faults_world import SLOTS, books, explained, places
+from tests.faults_world import SLOTS, books, explained, last_lines, places
 
 SLOW = 5
 """Seconds that a slow receiver takes for RCPT: long enough to stop its sender inside the dialogue."""
@@ -54,7 +54,8 @@ async def test_a_stalled_worker_wakes_up_to_find_its_page_taken_and_says_nothing
         os.kill(await stopping, signal.SIGCONT)
         await asyncio.sleep(2 * SLOW)  # the dialogues that it was in end now, and it wants to say so
         after = await books(stack)
-    assert result.passed, explained(result)
+        told = "\n".join([explained(result), *last_lines(stack)])
+    assert result.passed, told
     assert 1 <= len(before.possible_duplicates) <= SLOTS, "the dialogues it was in were settled as uncertain"
     assert before.clean and after.clean, (before.findings, after.findings)
     assert after.totals == before.totals
