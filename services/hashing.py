@@ -1,6 +1,7 @@
-"""Argon2id hashes, made in threads and few at a time: each takes 19 MiB and some 30 ms (OWASP's parameters)."""
+"""Argon2id hashes, made in threads and few at a time: each takes 19 MiB and some 30 ms."""
 
 import asyncio
+from dataclasses import dataclass
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -10,11 +11,23 @@ from domain.passwords import LONGEST_TYPED, normal_form
 AT_ONCE = 2
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What one hash takes."""
+
+    kibibytes: int
+    passes: int
+
+
+COST = Cost(19_456, 2)
+"""OWASP's parameters."""
+
+
 class Hashing:
     """One per process."""
 
     def __init__(self) -> None:
-        self._hash = PasswordHash((Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1),))
+        self._hash = PasswordHash((Argon2Hasher(COST.passes, COST.kibibytes, parallelism=1),))
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._nobody: str | None = None
 

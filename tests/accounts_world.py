@@ -20,13 +20,14 @@ from domain.visitors import Visitor
 from services.catalog import Services, build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
-from services.platform import ensure_platform
 from services.registrations import Form, Registered
 from settings import Settings
 from store.columns import now
 from store.db import Database
 from store.papers import PaperStore
 from store.sending import Message, Submission
+from tests.lent_apps import lent_app
+from tests.platform_rows import have_platform
 
 SECRET = "a test's master secret, 32 characters and more"
 PASSWORD = "four unrelated words here"
@@ -106,11 +107,11 @@ async def house(db: Database, client: Client | None = None, **changes: object) -
     """Temporal is named but never spoken to, unless a client is given."""
     settings = Settings.model_validate({"secret_key": SECRET, "public_url": "http://songda.test", **changes})
     vault = Vault(SECRET)
-    await ensure_platform(db, vault, settings.policy())
+    await have_platform(db, vault, settings.policy())
     client = client or await Client.connect("127.0.0.1:1", lazy=True)
     papers = PaperStore(MemoryStore(), vault)
     base = Foundation(db, Clockwork(db, client), vault, settings.policy(), papers=papers)
-    app = create_app(settings)
+    app = lent_app(db, settings, lambda: create_app(settings))
     app.state.services = build_services(base)
     return House(db, base, app.state.services, app)
 

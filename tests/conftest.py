@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import distribution
 from itertools import count
 from pathlib import Path
@@ -19,10 +19,12 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
+from services import hashing
 from store.db import Database
 from supervision import postgres, temporal
 from supervision.children import leashed
 from supervision.schema import upgrade
+from tests.lent_apps import give_back
 
 SEARCH_ATTRIBUTES = {
     "AccountId": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -101,26 +103,43 @@ async def scratch_tables(postgres_url: str) -> list[str]:
         await connection.close()
 
 
+@pytest.fixture(scope="module")
+async def at_rest() -> AsyncIterator[list[Database]]:
+    """The module's open database between two tests: its connections know their queries already."""
+    kept: list[Database] = []
+    yield kept
+    for database in kept:
+        await database.close()
+
+
 @pytest.fixture
-async def db(postgres_url: str, scratch_tables: list[str]) -> AsyncIterator[Database]:
+async def db(postgres_url: str, scratch_tables: list[str], at_rest: list[Database]) -> AsyncIterator[Database]:
     """The module's database, emptied after each test."""
-    database = await Database.open(postgres_url, connections=10)
+    database = at_rest.pop() if at_rest else await Database.open(postgres_url, connections=10)
     try:
         yield database
     finally:
-        await database.close()
-        await empty(postgres_url, scratch_tables)
+        give_back(database)
+        if in_use(database):
+            await database.close()
+            database = await Database.open(postgres_url, connections=10)
+        await empty(database, scratch_tables)
+        at_rest.append(database)
 
 
-async def empty(url: str, tables: list[str]) -> None:
+def in_use(database: Database) -> bool:
+    """Whether a test left a connection taken, or closed them: then the next test gets new ones."""
+    pool = database.pool
+    taken = database.engine.pool.checkedout() + pool.get_size() - pool.get_idle_size()  # type: ignore[attr-defined]
+    return bool(pool.is_closing() or taken)
+
+
+async def empty(database: Database, tables: list[str]) -> None:
     """DELETE in one transaction; in this role neither foreign keys nor append-only triggers are looked at."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with database.raw() as connection:
         await connection.execute(
-            ";".join(["SET session_replication_role = replica", *(f"DELETE FROM {name}" for name in tables)])
+            ";".join(["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {name}" for name in tables)])
         )
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +162,15 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
+@pytest.fixture(scope="session", autouse=True)
+def real_cost() -> Iterator[hashing.Cost]:
+    """What a hash takes outside tests. In them, nearly nothing: members with passwords are made by hundreds."""
+    real = hashing.COST
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "COST", hashing.Cost(kibibytes=8, passes=1))
+        yield real
+
+
 @pytest.fixture(scope="session")
 async def dev_temporal() -> AsyncIterator[WorkflowEnvironment]:
     """One shared real server (`start-dev`, in memory), for Schedules and whatever needs a real clock."""
@@ -159,8 +187,12 @@ async def dev_temporal() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a Chromium; without one the test is skipped, but in CI it fails (`make test` installs it)."""
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    """The path of a Chromium; without one the test is skipped, but in CI it fails (`make test` installs it).
+
+    Debian's headless shell is the same engine without the windows, and takes half the CPU.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    found = [path for name in names if (path := shutil.which(name))]
     if not found and os.environ.get("CI"):
         pytest.fail("Chromium is missing: `make chromium` installs it as root on Debian.")
     if not found:

@@ -27,6 +27,7 @@ from store.columns import now
 from store.db import Database
 from store.domains import SenderDomain
 from tests.dns_world import POLICY, VAULT, make_account
+from tests.lent_apps import lent_app
 
 SECRET = "a test's master secret, 32 characters and more"
 
@@ -73,7 +74,8 @@ class Doors:
 async def doors(db: Database, language: str = "en") -> AsyncIterator[Doors]:
     client = await Client.connect("127.0.0.1:1", lazy=True)
     services = build_services(Foundation(db, Clockwork(db, client), VAULT, POLICY))
-    app = create_app(Settings(secret_key=SECRET))
+    settings = Settings(secret_key=SECRET)
+    app = lent_app(db, settings, lambda: create_app(settings))
     app.state.services = services
     owner, token = await make_account(db), new_token("st_")
     assert owner.member_id is not None

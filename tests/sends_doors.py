@@ -32,6 +32,7 @@ from store import pages
 from store.accounts import LoginSession, Member
 from store.columns import now
 from store.db import Database
+from tests.lent_apps import lent_app
 from tests.sending_world import VAULT, Customer, FakeServers, make_customer
 from web.app import mount
 
@@ -73,12 +74,24 @@ class Door:
         return await self.http.post("/v1/sends/upload", data=self.form(**changes), files=files, headers=headers or {})
 
 
-@contextlib.asynccontextmanager
-async def door(db: Database) -> AsyncIterator[Door]:
-    """`/v1/sends` over ASGI, for a new customer."""
+def sends_only() -> FastAPI:
     app = FastAPI()
     problems.install(app)
     app.include_router(sends.router)
+    return app
+
+
+def pages_only() -> FastAPI:
+    app = FastAPI()
+    problems.install(app)
+    mount(app, SECRET)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def door(db: Database) -> AsyncIterator[Door]:
+    """`/v1/sends` over ASGI, for a new customer."""
+    app = lent_app(db, "/v1/sends", sends_only)
     app.state.services = SimpleNamespace(sending=Sending(await foundation(db)))
     customer = await make_customer(db)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://songda.test") as http:
@@ -138,9 +151,7 @@ class Browser:
 @contextlib.asynccontextmanager
 async def browser(db: Database) -> AsyncIterator[Browser]:
     """The pages over ASGI, for a signed-in member of a new customer."""
-    app = FastAPI()
-    problems.install(app)
-    mount(app, SECRET)
+    app = lent_app(db, "pages", pages_only)
     app.state.services = build_services(await foundation(db))
     customer = await make_customer(db)
     email = f"alice@{customer.domain_name}"

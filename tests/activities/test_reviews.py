@@ -14,7 +14,6 @@ from domain.certification import parts_of
 from domain.ids import Kind, Process, new_id
 from domain.reviews import MAX_REASON, Decision, ReviewAlert, ReviewCase, ReviewLook, ReviewStage, ReviewState
 from domain.times import SHANGHAI
-from services.platform import ensure_platform
 from store import calendar
 from store import templates as rows
 from store.calendar import CalendarDay
@@ -22,6 +21,7 @@ from store.db import Database
 from store.sending import Message, Submission
 from store.templates import TemplateVersion
 from tests.certification_world import ENTERPRISE, applicant
+from tests.platform_rows import have_platform
 from tests.template_world import Author, author
 
 
@@ -75,7 +75,7 @@ async def clock(db: Database) -> Clock:
 
 async def made(db: Database, alice: Author) -> Clock:
     base = alice.base
-    await ensure_platform(db, base.vault, base.policy)
+    await have_platform(db, base.vault, base.policy)
     view = await alice.writes()
     async with db.begin() as session:
         await rows.submit(session, view.version.id, alice.rows.account, at("2026-10-09T17:00"))
@@ -185,7 +185,7 @@ async def test_configured_hours_and_allowance_count(db: Database) -> None:
 async def test_a_decision_that_fits_into_no_mail_does_not_hold_its_process_open(db: Database) -> None:
     """What was decided before reasons had a limit together; the portal shows them all the same."""
     bob = await applicant(db)
-    await ensure_platform(db, bob.base.vault, bob.base.policy)
+    await have_platform(db, bob.base.vault, bob.base.policy)
     view = await bob.submits(ENTERPRISE)
     parts = [part.value for part in parts_of(ENTERPRISE)]
     await bob.is_decided(view, Decision.REJECT, "证" * MAX_REASON, **dict.fromkeys(parts, "证" * MAX_REASON))

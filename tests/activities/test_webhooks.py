@@ -11,11 +11,11 @@ from domain import webhooks as rules
 from domain.errors import StaleEpoch
 from domain.ids import Process
 from domain.webhooks import DrainOrder, Event, Stage
-from services.platform import ensure_platform
 from store.clockwork import DatabaseEpoch
 from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint, WebhookEvent
+from tests.platform_rows import have_platform
 from tests.webhook_receiver import HANG, Receiver, Request, receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, hooks
 
@@ -208,7 +208,7 @@ async def test_410_disables_at_once_and_keeps_what_is_owed(db: Database) -> None
 
 
 async def test_five_days_of_failures_disable_and_the_owner_is_told_once(db: Database) -> None:
-    await ensure_platform(db, VAULT, POLICY)
+    await have_platform(db, VAULT, POLICY)
     world = await hooks(db)
     tries = 0
     async with receiving(lambda n, r: 500) as receiver:

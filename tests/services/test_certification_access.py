@@ -10,7 +10,6 @@ from domain.accounts import Role
 from domain.certification import Part
 from domain.errors import Refusal
 from domain.operators import OperatorRole
-from services.platform import ensure_platform
 from store.certification import Certification, Document
 from store.db import Database
 from store.sending import Message, Submission
@@ -25,6 +24,7 @@ from tests.certification_world import (
     operator,
 )
 from tests.paper_samples import picture
+from tests.platform_rows import have_platform
 from tests.sending_world import VAULT
 
 
@@ -94,7 +94,7 @@ async def test_drafts_are_the_customers_own_and_finance_sees_no_papers(alice: Ap
 
 
 async def test_an_approval_is_taken_back_with_a_reason_that_the_customer_reads(alice: Applicant) -> None:
-    await ensure_platform(alice.base.db, VAULT, alice.base.policy)
+    await have_platform(alice.base.db, VAULT, alice.base.policy)
     view = await alice.submits()
     rita = operator()
     with refused("certification_nothing_to_revoke"):

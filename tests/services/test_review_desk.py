@@ -13,12 +13,12 @@ from domain.review_queues import Queue
 from domain.reviews import MAX_REASON, MAX_TOTAL, Decision, DecisionResult, ReviewDecision, ReviewState, Ruling
 from services.certifications import Certifications
 from services.limits import Limits
-from services.platform import ensure_platform
 from services.review_desk import ReviewDesk
 from store import templates as templates_store
 from store.columns import now
 from store.db import Database
 from tests.certification_world import Applicant, AtHome, applicant, operator
+from tests.platform_rows import have_platform
 from tests.template_world import GOOD, Author, author
 from tests.workflows.test_template_review import submitted, working
 
@@ -91,7 +91,7 @@ async def test_console_and_temporal_at_once_and_one_counts(
 ) -> None:
     """One in the console and one by the update that the Temporal UI sends: the same compare-and-set."""
     alice = await author(db, temporal_env.client)
-    await ensure_platform(db, alice.base.vault, alice.base.policy)
+    await have_platform(db, alice.base.vault, alice.base.policy)
     async with working(temporal_env.client, alice):
         case = await submitted(alice, temporal_env)
         desk = desk_of(alice)

@@ -12,6 +12,7 @@ from domain.accounts import AccountState, SignedIn
 from domain.errors import Refusal
 from domain.secrets import API_KEY_PREFIX, new_token
 from services import limits as limits_module
+from services.hashing import Cost
 from services.passwords import LEAST_SECONDS
 from services.sessions import TRIES_HERE, TRIES_PER_ADDRESS
 from store.accounts import Account, ContactRequest, LinkToken, LoginSession, Member
@@ -308,7 +309,8 @@ async def test_asking_for_a_reset_tells_nothing_about_the_address(db: Database) 
         assert (await refused(home.services.passwords.ask_reset(email, ELSEWHERE))).code == "too_many_requests"
 
 
-async def test_password_hashes_are_argon2id(db: Database) -> None:
+async def test_password_hashes_are_argon2id(db: Database, monkeypatch: pytest.MonkeyPatch, real_cost: Cost) -> None:
+    monkeypatch.setattr("services.hashing.COST", real_cost)
     home = await house(db)
     await home.member()
     async with db.read() as session:

@@ -12,7 +12,6 @@ from domain.ledger import Terms, price_at
 from domain.notices import Notice
 from domain.refusals import explain
 from services.audit import audit
-from services.platform import ensure_platform
 from store import ledger_read
 from store.accepting import accept
 from store.columns import now
@@ -29,6 +28,7 @@ from tests.money_world import (
     set_price,
     standing,
 )
+from tests.platform_rows import have_platform
 from tests.sending_world import VAULT, Customer, request, submit
 
 HOUR = dt.timedelta(hours=1)
@@ -103,7 +103,7 @@ async def test_test_sends_and_the_platforms_own_mails_cost_nothing(db: Database)
 async def notice(db: Database) -> None:
     from settings import Settings
 
-    await ensure_platform(db, VAULT, Settings(secret_key=SECRET).policy())
+    await have_platform(db, VAULT, Settings(secret_key=SECRET).policy())
     await send_notice(db, Notice.CONFIRM_EMAIL, "a@x.test", "en", {"name": "A", "link": "l", "hours": "1"}, "k")
     assert await db.pool.fetchval("SELECT count(*) FROM submission WHERE account_id = $1", SYSTEM_ACCOUNT) == 1
 

@@ -19,11 +19,11 @@ from domain.ids import Kind
 from domain.queues import CONTROL
 from domain.reviews import Decision, DecisionResult, ReviewDecision, ReviewState
 from services.certifications import CertificationView
-from services.platform import ensure_platform
 from store.db import Database
 from store.sending import Message, Submission
 from tests.certification_world import ENTERPRISE, INDIVIDUAL, SECRETS, SITE, WHY, Applicant, applicant
 from tests.kept_histories import keep
+from tests.platform_rows import have_platform
 from tests.sending_world import VAULT
 from worker import sandbox_runner
 from workflows.certification_review import CertificationReview
@@ -75,7 +75,7 @@ async def working(client: Client, alice: Applicant) -> AsyncIterator[None]:
 @pytest.fixture
 async def alice(db: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator[Applicant]:
     made = await applicant(db, temporal_env.client, "zh")
-    await ensure_platform(db, VAULT, made.base.policy)
+    await have_platform(db, VAULT, made.base.policy)
     async with working(temporal_env.client, made):
         yield made
 

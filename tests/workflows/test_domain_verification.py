@@ -21,7 +21,6 @@ from domain.domains import DomainState, Purpose, RecordState
 from domain.ids import Kind, Process, workflow_id
 from domain.notices import Notice
 from sandbox.zones import Fault
-from services.platform import ensure_platform
 from store import clockwork
 from store.clockwork import Clockwork, DatabaseEpoch
 from store.db import Database
@@ -29,6 +28,7 @@ from store.domains import SenderDomain
 from store.sending import Submission
 from tests.dns_world import POLICY, VAULT, Claim, DnsWorld, claim, dns_world, make_account, reread
 from tests.kept_histories import keep
+from tests.platform_rows import have_platform
 from worker import sandbox_runner
 from workflows import domain_verification as process
 from workflows.domain_verification import DomainVerification
@@ -99,7 +99,7 @@ class Watch:
 async def watching(
     env: WorkflowEnvironment, db: Database, folder: Path, runner: WorkflowRunner | None = None
 ) -> AsyncIterator[Watch]:
-    await ensure_platform(db, VAULT, POLICY)
+    await have_platform(db, VAULT, POLICY)
     async with dns_world(folder, lifetime=1.5) as dns:  # a busy machine must not look like silent name servers
         activities = DomainActivities(db, dns.resolver, POLICY)
         queue = f"domains-{folder.name}"

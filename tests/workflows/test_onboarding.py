@@ -15,12 +15,12 @@ from domain.onboarding import Stage
 from domain.reviews import ReviewState
 from domain.secrets import Vault
 from domain.sending import MessageState
-from services.platform import ensure_platform
 from store.clockwork import Clockwork, DatabaseEpoch
 from store.db import Database
 from tests.kept_histories import keep, replay
 from tests.onboarding_process import DAY, POLICY, current_details, mails, nudged, running, stage_becomes
 from tests.path_rows import Customer
+from tests.platform_rows import have_platform
 from workflows import onboarding as process
 from workflows.onboarding import Onboarding
 
@@ -89,7 +89,7 @@ async def test_operators_see_where_it_is(temporal_env: WorkflowEnvironment, db: 
 async def test_a_stuck_customer_is_reminded_three_times_and_then_a_person_is_asked(
     temporal_env: WorkflowEnvironment, db: Database
 ) -> None:
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice = await Customer(db).registers("alice@example.com", "en")
     await alice.confirms()
     async with running(temporal_env, db, alice) as handle:
@@ -115,7 +115,7 @@ async def test_a_stuck_customer_is_reminded_three_times_and_then_a_person_is_ask
 
 
 async def test_progress_begins_a_new_stay_with_new_reminders(temporal_env: WorkflowEnvironment, db: Database) -> None:
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice = await Customer(db).registers(language="zh")
     await alice.confirms()
     async with running(temporal_env, db, alice) as handle:
@@ -132,7 +132,7 @@ async def test_progress_begins_a_new_stay_with_new_reminders(temporal_env: Workf
 async def test_who_waits_for_us_or_has_no_confirmed_address_is_not_reminded(
     temporal_env: WorkflowEnvironment, db: Database
 ) -> None:
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice, bob = await Customer(db).registers(), await Customer(db).registers()
     await alice.confirms()
     await alice.adds_api_user(await alice.adds_domain())
@@ -149,7 +149,7 @@ async def test_who_waits_for_us_or_has_no_confirmed_address_is_not_reminded(
 
 async def test_a_reminder_tried_twice_is_one_mail(temporal_env: WorkflowEnvironment, db: Database) -> None:
     """As after a crash between the mail and its count."""
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice = await Customer(db).registers()
     await alice.confirms()
     async with running(temporal_env, db, alice):
@@ -165,7 +165,7 @@ async def test_a_reminder_tried_twice_is_one_mail(temporal_env: WorkflowEnvironm
 async def test_a_mail_that_is_refused_does_not_stop_the_process(
     temporal_env: WorkflowEnvironment, db: Database
 ) -> None:
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice = await Customer(db).registers("not an address")
     await alice.confirms()
     async with running(temporal_env, db, alice) as handle:
@@ -179,7 +179,7 @@ async def test_a_mail_that_is_refused_does_not_stop_the_process(
 async def test_it_continues_as_new_and_replays(
     temporal_env: WorkflowEnvironment, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice = await Customer(db).registers()
     async with running(temporal_env, db, alice) as handle:
         first = (await handle.describe()).run_id

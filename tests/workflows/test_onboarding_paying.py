@@ -9,11 +9,11 @@ from domain.certification import CertificationKind, CertificationState
 from domain.onboarding import SmsStage, Stage
 from domain.secrets import Vault
 from domain.times import SHANGHAI, business_day
-from services.platform import ensure_platform
 from store.db import Database
 from tests.kept_histories import keep
 from tests.onboarding_process import DAY, POLICY, current_details, mails, nudged, running, stage_becomes
 from tests.path_rows import Customer
+from tests.platform_rows import have_platform
 from workflows.onboarding import Onboarding
 
 
@@ -96,7 +96,7 @@ async def test_a_revoked_certification_leads_back(temporal_env: WorkflowEnvironm
 async def test_certify_and_pay_are_reminded_of_and_need_no_person(
     temporal_env: WorkflowEnvironment, db: Database
 ) -> None:
-    await ensure_platform(db, Vault("s" * 40), POLICY)
+    await have_platform(db, Vault("s" * 40), POLICY)
     alice = await Customer(db).registers(language="en")
     await alice.sends_first()
     async with running(temporal_env, db, alice) as handle:

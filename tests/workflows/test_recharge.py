@@ -33,7 +33,6 @@ from domain.notices import Notice
 from domain.operators import Operator, OperatorRole
 from sandbox.pay_desk import Manner
 from services.payment_desk import IN_HAND, PaymentDesk
-from services.platform import ensure_platform
 from store import billing as rows
 from store import clockwork
 from store.billing import Recharge as Order
@@ -41,6 +40,7 @@ from store.db import Database
 from store.sending import Message, Submission
 from tests.kept_histories import keep
 from tests.pay_world import Desk, Till, desk, till, until
+from tests.platform_rows import have_platform
 from tests.sending_world import VAULT
 from worker import sandbox_runner
 from workflows.recharge import Recharge
@@ -132,7 +132,7 @@ async def working(
     env: WorkflowEnvironment, db: Database, pay: Desk, runner: WorkflowRunner | None = None
 ) -> AsyncIterator[Clock]:
     shop = await till(db, pay)
-    await ensure_platform(db, VAULT, shop.base.policy)
+    await have_platform(db, VAULT, shop.base.policy)
     recharges = RechargeActivities(db, pay.ours, shop.base.policy)
     refunds = RefundActivities(db, pay.ours, shop.base.policy)
     queue = f"money-{new_id()}"

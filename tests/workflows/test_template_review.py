@@ -41,7 +41,6 @@ from domain.reviews import (
 )
 from domain.templates import Content
 from domain.working_time import Calendar
-from services.platform import ensure_platform
 from store import templates as rows
 from store.audit_log import AuditEntry
 from store.clockwork import Clockwork, DatabaseEpoch
@@ -50,6 +49,7 @@ from store.db import Database
 from store.sending import Message, Submission
 from store.templates import TemplateVersion
 from tests.kept_histories import keep
+from tests.platform_rows import have_platform
 from tests.template_world import GOOD, Author, author
 from worker import sandbox_runner
 from workflows import visibility
@@ -150,7 +150,7 @@ async def working(client: Client, alice: Author) -> AsyncIterator[None]:
 async def case(db: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator[Case]:
     """A submitted version, its process started by the service, waiting for a decision."""
     alice = await author(db, temporal_env.client)
-    await ensure_platform(db, alice.base.vault, alice.base.policy)
+    await have_platform(db, alice.base.vault, alice.base.policy)
     async with working(temporal_env.client, alice):
         case = await submitted(alice, temporal_env)
         yield case
@@ -359,7 +359,7 @@ async def test_on_a_real_server_a_refusal_leaves_nothing_and_the_end_can_be_read
     db: Database, dev_temporal: WorkflowEnvironment
 ) -> None:
     alice = await author(db, dev_temporal.client)
-    await ensure_platform(db, alice.base.vault, alice.base.policy)
+    await have_platform(db, alice.base.vault, alice.base.policy)
     async with working(dev_temporal.client, alice):
         view = await alice.submits()
         assert view.workflow_id is not None

@@ -17,13 +17,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from domain.ids import Process
 from domain.webhooks import Stage
-from services.platform import ensure_platform
 from store.clockwork import Clockwork, DatabaseEpoch
 from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint
 from tests.endings import at_rest, has_ended
 from tests.kept_histories import keep
+from tests.platform_rows import have_platform
 from tests.webhook_receiver import receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, hooks
 from worker import sandbox_runner
@@ -154,7 +154,7 @@ async def test_operators_see_the_back_off(temporal_env: WorkflowEnvironment, db:
 async def test_after_five_days_it_is_disabled_its_owner_told_once_and_enabled_it_goes_on(
     temporal_env: WorkflowEnvironment, db: Database
 ) -> None:
-    await ensure_platform(db, VAULT, POLICY)
+    await have_platform(db, VAULT, POLICY)
     world = await hooks(db)
     async with receiving(lambda n, r: 500) as receiver:
         process = await world.endpoint(receiver.url)
