@@ -9,7 +9,8 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser as Chrome
+from playwright.async_api import BrowserContext, Page
 
 SHOTS = os.environ.get("SONGDA_SHOTS")
 PHONE, WIDE = (390, "en"), (1300, "zh")
@@ -34,18 +35,20 @@ async def on_a_port(app: FastAPI, **options: Any) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def opened(app: FastAPI, token: str, chromium: str, width: int) -> AsyncIterator[tuple[Page, str, list[str]]]:
+async def opened(app: FastAPI, token: str, chrome: Chrome, width: int) -> AsyncIterator[tuple[Page, str, list[str]]]:
     """(page, base URL, what its console complained of), signed in by a session token."""
     complaints: list[str] = []
-    async with on_a_port(app) as base, async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+    async with on_a_port(app) as base, await window(chrome, width) as context:
         await context.add_cookies([{"name": "songda_session", "value": token, "url": base}])
         page = await context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page, base, complaints
-        await running.close()
+
+
+async def window(chrome: Chrome, width: int) -> BrowserContext:
+    """As wide as that, of somebody who prefers Chinese."""
+    return await chrome.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
 
 
 async def shoot(page: Page, name: str) -> None:

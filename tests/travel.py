@@ -7,11 +7,12 @@ from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.async_api import Locator, Page, Request, async_playwright, expect
+from playwright.async_api import Locator, Page, Request, expect
 from rich.console import Console
 
 from stack import Addresses, Options, Stack, temporary_folder
 from supervision.ports import free_base
+from tests.browsing import Chrome
 
 SOON = 20_000
 """Milliseconds that a page may take to show what happened elsewhere."""
@@ -25,6 +26,8 @@ class Journey:
     page: Page
     where: Addresses
     folder: Path
+    windows: contextlib.AsyncExitStack
+    """Closes them all."""
     complaints: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
 
@@ -70,10 +73,16 @@ class Journey:
         """Somebody else's browser on the same stack; complaints and hosts are gathered in one place."""
         browser = self.page.context.browser
         assert browser is not None
-        context = await browser.new_context(locale=language, viewport={"width": 1300, "height": 900})
-        other = Journey(await context.new_page(), self.where, self.folder, self.complaints, self.hosts)
+        page = await opened(browser, language, self.windows)
+        other = Journey(page, self.where, self.folder, self.windows, self.complaints, self.hosts)
         watch(other)
         return other
+
+
+async def opened(chrome: Chrome, language: str, windows: contextlib.AsyncExitStack) -> Page:
+    """A window of somebody who has been nowhere yet."""
+    context = await chrome.new_context(locale=language, viewport={"width": 1300, "height": 900})
+    return await (await windows.enter_async_context(context)).new_page()
 
 
 def watch(journey: Journey) -> None:
@@ -89,20 +98,17 @@ def note(journey: Journey, request: Request) -> None:
 
 
 @contextlib.asynccontextmanager
-async def travelling(chromium: str) -> AsyncIterator[Journey]:
+async def travelling(chrome: Chrome) -> AsyncIterator[Journey]:
     """A new stack, and a first window that prefers Chinese."""
     screen = Console(file=StringIO())
     async with (
         temporary_folder() as folder,
         Stack(Options(folder, free_base()), screen.print) as stack,
-        async_playwright() as playwright,
+        contextlib.AsyncExitStack() as windows,
     ):
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = await browser.new_page(locale="zh-CN", viewport={"width": 1300, "height": 900})
-        journey = Journey(page, stack.addresses, folder)
+        journey = Journey(await opened(chrome, "zh-CN", windows), stack.addresses, folder, windows)
         watch(journey)
         yield journey
-        await browser.close()
 
 
 def ours(journey: Journey) -> set[str]:

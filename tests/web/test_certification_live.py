@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from domain.reviews import Decision
 from store.db import Database
 from tests.accounts_world import House, house
-from tests.browsing import LOOKS, opened, shoot
+from tests.browsing import LOOKS, Chrome, opened, shoot
 from tests.certification_world import COMPANY, ENTERPRISE, PERSON, WHY, Applicant, at_the_door
 from tests.paper_samples import noise, pdf, picture
 
@@ -34,14 +34,14 @@ async def look(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_from_choosing_a_kind_to_a_corrected_draft(
-    home: House, chromium: str, tmp_path: Path, language: str, width: int
+    home: House, chrome: Chrome, tmp_path: Path, language: str, width: int
 ) -> None:
     signed = await home.member()
     alice = at_the_door(home, signed)
     files = {name: tmp_path / f"{name}.jpg" for name in ("id_front", "id_back", "icp_screenshot")}
     for path in files.values():
         path.write_bytes(noise())
-    async with opened(home.app, signed.token, chromium, width) as (page, base, complaints):
+    async with opened(home.app, signed.token, chrome, width) as (page, base, complaints):
         await page.goto(f"{base}/portal/certification?lang={language}")
         await look(page, f"certification-{language}-{width}")
         await page.click('button[value="individual"]')
@@ -84,13 +84,13 @@ async def is_rejected(alice: Applicant) -> None:
 
 
 @pytest.mark.parametrize("width", [390])
-async def test_a_mistake_in_the_form_of_a_company_is_told_at_its_field(home: House, chromium: str, width: int) -> None:
+async def test_a_mistake_in_the_form_of_a_company_is_told_at_its_field(home: House, chrome: Chrome, width: int) -> None:
     signed = await home.member()
     alice = at_the_door(home, signed)
     view = await alice.begins(ENTERPRISE)
     await alice.service.upload(alice.caller, view.row.id, "licence", pdf())
     await alice.service.upload(alice.caller, view.row.id, "icp_screenshot", picture("PNG"))
-    async with opened(home.app, signed.token, chromium, width) as (page, base, complaints):
+    async with opened(home.app, signed.token, chrome, width) as (page, base, complaints):
         await page.goto(f"{base}/portal/certification/{view.row.id}")
         await look(page, f"certification-company-{width}")
         await page.fill("#f-uscc", COMPANY["uscc"][:-1] + "K")

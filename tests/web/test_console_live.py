@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from domain.certification import CertificationKind
 from domain.operators import GivenOut, OperatorRole
@@ -19,7 +19,7 @@ from store.accounts import ContactRequest
 from store.columns import now
 from store.db import Database
 from tests.accounts_world import House, house
-from tests.browsing import LOOKS, SHOTS, on_a_port, shoot
+from tests.browsing import LOOKS, SHOTS, Chrome, on_a_port, shoot, window
 from tests.operators_world import code_of, enrolled, signed
 from tests.template_world import GOOD, Author, author
 from tests.web.test_console_acts import with_papers
@@ -38,18 +38,15 @@ class Seen:
 
 
 @contextlib.asynccontextmanager
-async def visiting(app: FastAPI, chromium: str, width: int) -> AsyncIterator[tuple[Page, str, Seen]]:
+async def visiting(app: FastAPI, chrome: Chrome, width: int) -> AsyncIterator[tuple[Page, str, Seen]]:
     """A browser that is nobody yet."""
     seen = Seen()
-    async with on_a_port(app) as base, async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+    async with on_a_port(app) as base, await window(chrome, width) as context:
         page = await context.new_page()
         page.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
         page.on("request", lambda asked: seen.hosts.add(urlsplit(asked.url).hostname or "data"))
         yield page, base, seen
-        await running.close()
 
 
 async def sign_in(page: Page, base: str, given: GivenOut) -> None:
@@ -84,9 +81,9 @@ async def there(db: Database) -> House:
 
 
 @pytest.mark.parametrize("width", [width for width, _ in LOOKS])
-async def test_a_reviewer_signs_in_and_decides(db: Database, there: House, chromium: str, width: int) -> None:
+async def test_a_reviewer_signs_in_and_decides(db: Database, there: House, chrome: Chrome, width: int) -> None:
     given, (alice, _) = await enrolled(there, "rita"), await two_versions(db)
-    async with visiting(there.app, chromium, width) as (page, base, seen):
+    async with visiting(there.app, chrome, width) as (page, base, seen):
         await page.goto(f"{base}/console/")
         await shoot(page, f"console-login-{width}")
         await sign_in(page, base, given)
@@ -115,11 +112,11 @@ PAGES = ("", "staff", "calendar", "accounts/list", "audit/list")
 
 
 @pytest.mark.parametrize(("width", "language"), LOOKS)
-async def test_pages_of_an_administrator(db: Database, there: House, chromium: str, width: int, language: str) -> None:
+async def test_pages_of_an_administrator(db: Database, there: House, chrome: Chrome, width: int, language: str) -> None:
     given, (alice, _) = await enrolled(there, "root", OperatorRole.ADMIN), await two_versions(db)
     lists = [path for view in LISTS if (path := f"{view.key}/list") not in PAGES]
     others = ["me", "prices/new", *lists] if SHOTS else []
-    async with visiting(there.app, chromium, width) as (page, base, seen):
+    async with visiting(there.app, chrome, width) as (page, base, seen):
         await sign_in(page, base, given)
         for path in (*PAGES, f"customers/{alice.rows.account}", *others):
             await page.goto(f"{base}/console/{path}?lang={language}")
@@ -143,11 +140,11 @@ async def grave(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_an_application_is_rejected_part_by_part(
-    db: Database, there: House, chromium: str, width: int, language: str
+    db: Database, there: House, chrome: Chrome, width: int, language: str
 ) -> None:
     home, bob = await with_papers(there, db)
     view, given = await bob.submits(CertificationKind.ENTERPRISE), await enrolled(home)
-    async with visiting(home.app, chromium, width) as (page, base, seen):
+    async with visiting(home.app, chrome, width) as (page, base, seen):
         await sign_in(page, base, given)
         await page.goto(f"{base}/console/cases/certification-review/{view.row.id}?lang={language}")
         screenshot = page.locator("img.songda-paper")
@@ -164,12 +161,12 @@ async def test_an_application_is_rejected_part_by_part(
 
 @pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_a_certification_is_revoked_after_a_second_thought(
-    db: Database, there: House, chromium: str, width: int, language: str
+    db: Database, there: House, chrome: Chrome, width: int, language: str
 ) -> None:
     home, bob = await with_papers(there, db)
     view, given = await bob.submits(CertificationKind.ENTERPRISE), await enrolled(home)
     await bob.is_decided(view)
-    async with visiting(home.app, chromium, width) as (page, base, seen):
+    async with visiting(home.app, chrome, width) as (page, base, seen):
         await sign_in(page, base, given)
         await page.goto(f"{base}/console/cases/certification-review/{view.row.id}?lang={language}")
         await page.fill("#f-reason", "The licence was withdrawn.")
@@ -185,10 +182,10 @@ async def test_a_certification_is_revoked_after_a_second_thought(
         assert seen.complaints == []
 
 
-async def test_a_first_sign_in_shows_a_code_to_scan(db: Database, there: House, chromium: str) -> None:
+async def test_a_first_sign_in_shows_a_code_to_scan(db: Database, there: House, chrome: Chrome) -> None:
     root = await signed(there, "root", OperatorRole.ADMIN)
     given = await there.services.staff.add(root.operator, "sam", ["support"])
-    async with visiting(there.app, chromium, 390) as (page, base, seen):
+    async with visiting(there.app, chrome, 390) as (page, base, seen):
         await page.goto(f"{base}/console/login")
         await page.fill("#f-name", "sam")
         await page.fill("#f-password", given.password)

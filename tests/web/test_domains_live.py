@@ -17,16 +17,16 @@ from services.platform import ensure_platform
 from store.columns import now
 from store.db import Database
 from tests import browsing
-from tests.browsing import shoot
+from tests.browsing import Chrome, shoot
 from tests.dns_world import POLICY, VAULT, DnsWorld, dns_world
 from tests.domain_doors import Doors, doors
 
 pytestmark = pytest.mark.browser
 
 
-def opened(house: Doors, chromium: str, width: int = 1300) -> AbstractAsyncContextManager[tuple[Page, str, list[str]]]:
+def opened(house: Doors, chrome: Chrome, width: int = 1300) -> AbstractAsyncContextManager[tuple[Page, str, list[str]]]:
     """Signed in as the account's member."""
-    return browsing.opened(house.app, house.http.cookies["songda_session"], chromium, width)
+    return browsing.opened(house.app, house.http.cookies["songda_session"], chrome, width)
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ async def watched(house: Doors, dns: DnsWorld, owner: Caller) -> DomainView:
     return view
 
 
-async def test_records_turn_up_while_the_page_is_open(house: Doors, dns: DnsWorld, chromium: str) -> None:
+async def test_records_turn_up_while_the_page_is_open(house: Doors, dns: DnsWorld, chrome: Chrome) -> None:
     view = await watched(house, dns, house.owner)
-    async with opened(house, chromium) as (page, base, complaints):
+    async with opened(house, chrome) as (page, base, complaints):
         await page.goto(f"{base}/portal/domains/{view.row.id}")
         spf = page.locator("#record-spf")
         await expect(spf.get_by_text("不一致")).to_be_visible()
@@ -87,7 +87,7 @@ async def test_records_turn_up_while_the_page_is_open(house: Doors, dns: DnsWorl
 
 
 async def test_a_look_between_the_page_and_its_first_question_is_seen(
-    house: Doors, dns: DnsWorld, chromium: str
+    house: Doors, dns: DnsWorld, chrome: Chrome
 ) -> None:
     view = await watched(house, dns, house.owner)
     await publish(dns, view, Purpose.SPF, Purpose.DKIM)
@@ -96,17 +96,17 @@ async def test_a_look_between_the_page_and_its_first_question_is_seen(
         await look(house, dns, view)
         await route.continue_()
 
-    async with opened(house, chromium) as (page, base, complaints):
+    async with opened(house, chrome) as (page, base, complaints):
         await page.route("**/live", late, times=1)
         await page.goto(f"{base}/portal/domains/{view.row.id}")
         await expect(page.get_by_text("所需的解析记录均已生效", exact=False)).to_be_visible()
         assert complaints == []
 
 
-async def test_a_value_is_copied_whole(house: Doors, dns: DnsWorld, chromium: str) -> None:
+async def test_a_value_is_copied_whole(house: Doors, dns: DnsWorld, chrome: Chrome) -> None:
     view = await watched(house, dns, house.owner)
     dkim = next(record for record in view.records if record.purpose == Purpose.DKIM)
-    async with opened(house, chromium, 390) as (page, base, complaints):
+    async with opened(house, chrome, 390) as (page, base, complaints):
         await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
         await page.goto(f"{base}/portal/domains/{view.row.id}")
         await page.locator("#record-dkim").get_by_role("button", name="复制 记录值", exact=True).click()
@@ -118,12 +118,12 @@ async def test_a_value_is_copied_whole(house: Doors, dns: DnsWorld, chromium: st
         assert complaints == []
 
 
-async def test_an_api_user_is_made_in_the_browser(house: Doors, dns: DnsWorld, chromium: str) -> None:
+async def test_an_api_user_is_made_in_the_browser(house: Doors, dns: DnsWorld, chrome: Chrome) -> None:
     view = await watched(house, dns, house.owner)
     await publish(dns, view, Purpose.SPF, Purpose.DKIM)
     await look(house, dns, view)
     for width in (1300, 390):
-        async with opened(house, chromium, width) as (page, base, complaints):
+        async with opened(house, chrome, width) as (page, base, complaints):
             await page.goto(f"{base}/portal/domains/{view.row.id}")
             await shoot(page, f"domains-usable-{width}")
             await page.goto(f"{base}/portal/api-users")

@@ -11,6 +11,7 @@ from playwright.async_api import Locator, expect
 from temporalio.client import Client
 
 from domain.reviews import Decision, DecisionResult, ReviewDecision
+from tests.browsing import Chrome
 from tests.travel import SOON, Journey, ours, travelling
 
 EMAIL, PASSWORD = "founder@company.example", "several unrelated words"
@@ -177,8 +178,8 @@ async def lose_and_heal(journey: Journey, domain: str, record: dict[str, str]) -
 @pytest.mark.stack
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-async def test_a_customer_goes_the_whole_path_in_a_browser(chromium: str) -> None:
-    async with travelling(chromium) as journey:
+async def test_a_customer_goes_the_whole_path_in_a_browser(chrome: Chrome) -> None:
+    async with travelling(chrome) as journey:
         await register(journey)
         await send_test(journey)
         domain, dkim = await publish_domain(journey)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, expect
 
 from domain.billing import RechargeState
 from domain.certification import CertificationState
@@ -18,6 +18,7 @@ from domain.reviews import ReviewState
 from domain.sending import MessageState
 from domain.step_texts import PLACES
 from store.db import Database
+from tests.browsing import Chrome, window
 from tests.onboarding_world import Traveller, travelling
 
 SHOTS = os.environ.get("SONGDA_SHOTS")
@@ -101,12 +102,10 @@ async def test_strangers_sign_in_first(alice: Traveller) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(alice: Traveller, chromium: str, width: int = 1300) -> AsyncIterator[tuple[Page, list[str]]]:
+async def opened(alice: Traveller, chrome: Chrome, width: int = 1300) -> AsyncIterator[tuple[Page, list[str]]]:
     """(the portal's home page, what its console complained of)."""
     complaints: list[str] = []
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = await running.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+    async with await window(chrome, width) as context:
         await context.add_cookies([{"name": "songda_session", "value": alice.token, "url": alice.base}])
         page = await context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
@@ -114,7 +113,6 @@ async def opened(alice: Traveller, chromium: str, width: int = 1300) -> AsyncIte
         await page.goto(f"{alice.base}/portal/onboarding")
         await expect(page.locator("[data-live]")).to_be_visible()
         yield page, complaints
-        await running.close()
 
 
 async def shoot(page: Page, name: str) -> None:
@@ -130,8 +128,8 @@ def step(page: Page, key: str, state: str) -> Locator:
 
 
 @pytest.mark.browser
-async def test_the_stepper_follows_the_rows(alice: Traveller, chromium: str) -> None:
-    async with opened(alice, chromium) as (page, complaints):
+async def test_the_stepper_follows_the_rows(alice: Traveller, chrome: Chrome) -> None:
+    async with opened(alice, chrome) as (page, complaints):
         await page.evaluate("window.stayed = true")
         await expect(step(page, "domain", "current").locator("[data-missing]")).to_have_text("还没有发信域名。")
         await step(page, "domain", "current").locator("a").focus()
@@ -175,8 +173,8 @@ async def test_the_stepper_follows_the_rows(alice: Traveller, chromium: str) -> 
 
 
 @pytest.mark.browser
-async def test_one_column_on_a_phone(alice: Traveller, chromium: str) -> None:
-    async with opened(alice, chromium, 390) as (page, complaints):
+async def test_one_column_on_a_phone(alice: Traveller, chrome: Chrome) -> None:
+    async with opened(alice, chrome, 390) as (page, complaints):
         await shoot(page, "start-390")
         boxes = [await locator.bounding_box() for locator in await page.locator(".songda-step").all()]
         assert len({round(box["x"]) for box in boxes if box}) == 1, "steps stand below each other"

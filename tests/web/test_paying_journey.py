@@ -14,6 +14,7 @@ from playwright.async_api import Page, expect
 
 from demo.browser import added
 from demo.papers import IDENTITY, filing
+from tests.browsing import Chrome
 from tests.paper_samples import noise
 from tests.travel import SOON, Journey, ours, travelling
 
@@ -182,8 +183,8 @@ async def is_certified_and_pays(stack: Journey, tongue: Tongue) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_customers_are_certified_and_pay_in_both_languages(chromium: str) -> None:
-    async with travelling(chromium) as stack:
+async def test_customers_are_certified_and_pay_in_both_languages(chrome: Chrome) -> None:
+    async with travelling(chrome) as stack:
         await asyncio.gather(*(is_certified_and_pays(stack, tongue) for tongue in TONGUES))
         assert stack.complaints == []
         assert stack.hosts <= ours(stack)

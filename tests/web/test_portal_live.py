@@ -11,7 +11,7 @@ from domain.accounts import Role
 from store.columns import now
 from store.db import Database
 from tests.accounts_world import HERE, PASSWORD
-from tests.browsing import LOOKS, opened, shoot
+from tests.browsing import LOOKS, Chrome, opened, shoot
 from tests.tenants_world import Two, two_accounts
 
 GUEST = "new.colleague@first.example"
@@ -68,11 +68,11 @@ async def _copied(two: Two, at: dt.datetime, state: str, count: int) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "language"), LOOKS)
 async def test_pages_in_both_widths_and_languages(
-    db: Database, chromium: str, width: int, language: str, tmp_path: Path
+    db: Database, chrome: Chrome, width: int, language: str, tmp_path: Path
 ) -> None:
     async with two_accounts(db) as two:
         await busy(two)
-        async with opened(two.home.app, two.alice.token, chromium, width) as (page, base, complaints):
+        async with opened(two.home.app, two.alice.token, chrome, width) as (page, base, complaints):
             for path, name in (
                 ("", "dashboard"), ("members", "members"), ("account", "account"),
                 ("records/messages/list", "records"), ("records/audit/list", "audit"),
@@ -122,11 +122,11 @@ async def invite(page: Page, base: str, name: str) -> None:
 
 
 @pytest.mark.browser
-async def test_an_invited_person_joins_in_the_browser(db: Database, chromium: str) -> None:
+async def test_an_invited_person_joins_in_the_browser(db: Database, chrome: Chrome) -> None:
     async with two_accounts(db) as two:
         await two.home.services.members.invite(two.alice.caller, GUEST, Role.VIEWER.value)
         token = (await two.home.mails(GUEST))[-1].token
-        async with opened(two.home.app, "", chromium, 390) as (page, base, complaints):
+        async with opened(two.home.app, "", chrome, 390) as (page, base, complaints):
             await page.goto(f"{base}/invitation?token={token}")
             await expect(page.locator("main")).to_contain_text(GUEST)
             await faultless(page, "invitation-390-zh")

@@ -15,7 +15,7 @@ from services.billing import Billing
 from services.catalog import build_services
 from store.db import Database
 from tests.accounts_world import House, csrf_of, house
-from tests.browsing import LOOKS, opened, shoot
+from tests.browsing import LOOKS, Chrome, opened, shoot
 from tests.path_rows import Customer
 from tests.pay_world import Desk, Till, desk, till, until
 from web.cookies import full_name
@@ -125,8 +125,8 @@ async def test_without_a_provider_it_says_so(shop: Shop) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "language"), LOOKS)
-async def test_an_order_follows_itself(shop: Shop, chromium: str, width: int, language: str) -> None:
-    async with opened(shop.home.app, shop.token, chromium, width) as (page, base, complaints):
+async def test_an_order_follows_itself(shop: Shop, chrome: Chrome, width: int, language: str) -> None:
+    async with opened(shop.home.app, shop.token, chrome, width) as (page, base, complaints):
         await page.context.add_cookies([{"name": shop.cookie, "value": shop.token, "url": base}])
         await page.goto(f"{base}/portal/recharges?lang={language}")
         await page.locator("[data-amount]").nth(1).click()

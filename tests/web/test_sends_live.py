@@ -10,7 +10,7 @@ from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from store.db import Database
 from tests import browsing
-from tests.browsing import LOOKS, shoot
+from tests.browsing import LOOKS, Chrome, shoot
 from tests.sending_world import DELIVERED, FakeServers
 from tests.sends_doors import Browser, browser, deliver_once
 
@@ -31,9 +31,11 @@ def answer(mail: Mail) -> Outcome:
     return DELIVERED
 
 
-def opened(made: Browser, chromium: str, width: int = 1300) -> AbstractAsyncContextManager[tuple[Page, str, list[str]]]:
+def opened(
+    made: Browser, chrome: Chrome, width: int = 1300
+) -> AbstractAsyncContextManager[tuple[Page, str, list[str]]]:
     """Signed in as the account's member."""
-    return browsing.opened(made.app, made.http.cookies["songda_session"], chromium, width)
+    return browsing.opened(made.app, made.http.cookies["songda_session"], chrome, width)
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ async def portal(db: Database) -> AsyncIterator[Browser]:
         yield made
 
 
-async def test_progress_appears_by_itself(portal: Browser, db: Database, chromium: str) -> None:
-    async with opened(portal, chromium) as (page, base, complaints):
+async def test_progress_appears_by_itself(portal: Browser, db: Database, chrome: Chrome) -> None:
+    async with opened(portal, chrome) as (page, base, complaints):
         await page.goto(f"{base}/portal/sends/new")
         await page.select_option("#f-api_user", portal.customer.api_user_name)
         await page.select_option("#f-template", "hello")
@@ -72,10 +74,10 @@ async def test_progress_appears_by_itself(portal: Browser, db: Database, chromiu
 
 
 @pytest.mark.parametrize("width", [width for width, _ in LOOKS])
-async def test_pages_fit_the_screen(portal: Browser, db: Database, chromium: str, width: int) -> None:
+async def test_pages_fit_the_screen(portal: Browser, db: Database, chrome: Chrome, width: int) -> None:
     sent = await portal.post("/portal/sends/new", portal.fields(recipients=LIST))
     await deliver_once(db, FakeServers(answer))
-    async with opened(portal, chromium, width) as (page, base, complaints):
+    async with opened(portal, chrome, width) as (page, base, complaints):
         paths = {
             "sends": "/portal/sends", "sends-new": "/portal/sends/new", "test-send": "/portal/test-send",
             "sends-detail": sent.headers["location"],
@@ -98,7 +100,7 @@ async def test_pages_fit_the_screen(portal: Browser, db: Database, chromium: str
         assert [one for one in complaints if "422" not in one and "409" not in one] == []
 
 
-async def test_choosing_a_template_shows_its_variables(portal: Browser, db: Database, chromium: str) -> None:
+async def test_choosing_a_template_shows_its_variables(portal: Browser, db: Database, chrome: Chrome) -> None:
     await db.pool.execute(
         "INSERT INTO template (id, account_id, invoke_name, name, kind, is_sample, created_at)"
         " SELECT gen_random_uuid(), account_id, 'other', 'Other', kind, false, now() FROM template"
@@ -108,7 +110,7 @@ async def test_choosing_a_template_shows_its_variables(portal: Browser, db: Data
         " row_version, created_at) SELECT gen_random_uuid(), id, account_id, 1, 's', 'h', 't', ARRAY['coupon'],"
         " 'approved', 1, now() FROM template WHERE invoke_name = 'other'"
     )
-    async with opened(portal, chromium) as (page, base, complaints):
+    async with opened(portal, chrome) as (page, base, complaints):
         await page.goto(f"{base}/portal/test-send?template=hello")
         await expect(page.locator("#f-var_name")).to_be_visible()
         await page.select_option("#f-template", "other")

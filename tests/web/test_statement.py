@@ -11,7 +11,7 @@ from domain.accounts import Role
 from store.columns import now
 from store.db import Database
 from tests import browsing
-from tests.browsing import shoot
+from tests.browsing import Chrome, shoot
 from tests.money_world import finish, recharge, send, set_price, settle
 from tests.sends_doors import Browser, browser
 
@@ -94,11 +94,11 @@ async def test_a_developer_does_not_see_the_money(portal: Browser, db: Database)
 
 
 @pytest.mark.browser
-async def test_the_page_in_a_browser(portal: Browser, db: Database, chromium: str) -> None:
+async def test_the_page_in_a_browser(portal: Browser, db: Database, chrome: Chrome) -> None:
     await busy(db, portal, times=2)
     token = portal.http.cookies["songda_session"]
     for width in (1300, 390):
-        async with browsing.opened(portal.app, token, chromium, width) as (page, base, complaints):
+        async with browsing.opened(portal.app, token, chrome, width) as (page, base, complaints):
             for language in ("zh", "en"):
                 await page.goto(f"{base}/portal/statement?lang={language}")
                 await shoot(page, f"statement-{language}-{width}")

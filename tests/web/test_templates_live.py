@@ -10,7 +10,7 @@ from domain.reviews import Decision, Ruling
 from store import templates as rows
 from store.columns import now
 from store.db import Database
-from tests.browsing import LOOKS
+from tests.browsing import LOOKS, Chrome
 from tests.sends_doors import Browser, browser
 from tests.web.test_sends_live import opened, shoot
 
@@ -41,8 +41,8 @@ async def decide(portal: Browser, decision: Decision, reason: str) -> None:
 
 
 @pytest.mark.parametrize("width", [width for width, _ in LOOKS])
-async def test_a_template_from_the_form_to_its_approval(portal: Browser, chromium: str, width: int) -> None:
-    async with opened(portal, chromium, width) as (page, base, complaints):
+async def test_a_template_from_the_form_to_its_approval(portal: Browser, chrome: Chrome, width: int) -> None:
+    async with opened(portal, chrome, width) as (page, base, complaints):
         await page.goto(f"{base}/portal/templates/new")
         await page.fill("#f-name", "发货通知")
         await page.fill("#f-invoke_name", "order-shipped")
@@ -79,8 +79,8 @@ async def test_a_template_from_the_form_to_its_approval(portal: Browser, chromiu
         assert complaints == []
 
 
-async def test_what_is_active_does_not_run_in_previews(portal: Browser, chromium: str) -> None:
-    async with opened(portal, chromium) as (page, base, _):
+async def test_what_is_active_does_not_run_in_previews(portal: Browser, chrome: Chrome) -> None:
+    async with opened(portal, chrome) as (page, base, _):
         await page.goto(f"{base}/portal/templates/new")
         await page.fill("#f-invoke_name", "active")
         await page.fill("#f-html", "<p id=shown>shown</p>" + ACTIVE)
