@@ -45,7 +45,7 @@ def say(text: str) -> None:
 
 def chromium() -> str:
     """The path of a Chromium that is installed on this machine."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    for name in ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     sys.exit("Chromium is missing: `make chromium` installs it as root on Debian.")
