@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, async_playwright, expect
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
@@ -25,6 +25,7 @@ from supervision import postgres, temporal
 from supervision.children import leashed
 from supervision.schema import upgrade
 from tests.lent_apps import give_back
+from tests.pay_world import Desk, desk
 
 SEARCH_ATTRIBUTES = {
     "AccountId": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -185,6 +186,13 @@ async def dev_temporal() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
+@pytest.fixture(scope="module")
+async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    """The sandbox's pay desk on a port."""
+    async with desk(tmp_path_factory.mktemp("desk")) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium; without one the test is skipped, but in CI it fails (`make test` installs it).
@@ -199,3 +207,14 @@ def chromium() -> str:
         pytest.skip("Chromium is missing: `make chromium` installs it as root on Debian.")
     expect.set_options(timeout=20_000)  # milliseconds, instead of 5 s: several suites may share a machine
     return found[0]
+
+
+@pytest.fixture(scope="session")
+async def chrome(chromium: str) -> AsyncIterator[Browser]:
+    """Started once, as a start costs more CPU than most of the tests; each of them opens, and closes, contexts of its
+    own, which share no cookies, storage or cache.
+    """
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        await running.close()

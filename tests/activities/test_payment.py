@@ -24,13 +24,7 @@ from sandbox.pay_desk import Manner
 from store import billing as rows
 from store.columns import now
 from store.db import Connection, Database
-from tests.pay_world import Desk, Till, desk, till
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
+from tests.pay_world import Desk, Till, till
 
 
 @pytest.fixture

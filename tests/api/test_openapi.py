@@ -1,18 +1,14 @@
 """`/openapi.json` describes every route with examples, and `/docs` asks nobody but this host."""
 
-import asyncio
-import contextlib
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from playwright.async_api import expect
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -37,14 +33,13 @@ from services.clockwork import Clockwork
 from services.foundation import Foundation
 from settings import Settings
 from store.db import Database
+from tests.browsing import Chrome, on_a_port, window
 from tests.dns_world import POLICY
 from tests.sending_world import VAULT
 
 PLAIN = {"boolean"}
 """Types whose values need no example."""
 PROBLEM = "application/problem+json"
-SLOW = 20_000
-"""Milliseconds for a busy machine: the page draws all routes at once."""
 OPEN = {"/v1/registrations", "/v1/sessions", "/v1/password-resets", "/v1/contact"}
 """Beginnings of the paths that are open to visitors."""
 
@@ -144,41 +139,20 @@ def test_every_route_tells_its_problems(described: dict[str, Any]) -> None:
     assert "HTTPValidationError" not in json.dumps(described)
 
 
-@contextlib.contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The application on a free port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-
-
 @pytest.mark.browser
-async def test_the_reference_shows_the_routes_and_asks_only_our_host(db: Database, chromium: str) -> None:
-    playwright = pytest.importorskip("playwright.async_api")
+async def test_the_reference_shows_the_routes_and_asks_only_our_host(db: Database, chrome: Chrome) -> None:
     asked: set[str] = set()
     failed: list[str] = []
     app = application()
     client = await Client.connect("127.0.0.1:1", lazy=True)
     app.state.services = build_services(Foundation(db, Clockwork(db, client), VAULT, POLICY))
-    with serving(app) as base:
-        async with playwright.async_playwright() as play:
-            browser = await play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = await browser.new_page()
-            page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-            page.on("response", lambda answer: failed.extend([] if answer.ok else [answer.url]))
-            await page.goto(f"{base}/docs")
-            await playwright.expect(
-                page.locator(".opblock-summary-path", has_text="/v1/onboarding").first
-            ).to_be_visible(timeout=SLOW)
-            await page.locator(".opblock", has_text="Send a template to recipients").locator("button").first.click()
-            await playwright.expect(page.get_by_text("Idempotency-Key").first).to_be_visible(timeout=SLOW)
-            await browser.close()
+    async with on_a_port(app) as base, await window(chrome, 1300) as context:
+        page = await context.new_page()
+        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        page.on("response", lambda answer: failed.extend([] if answer.ok else [answer.url]))
+        await page.goto(f"{base}/docs")
+        await expect(page.locator(".opblock-summary-path", has_text="/v1/onboarding").first).to_be_visible()
+        await page.locator(".opblock", has_text="Send a template to recipients").locator("button").first.click()
+        await expect(page.get_by_text("Idempotency-Key").first).to_be_visible()
     assert asked == {urlsplit(base).netloc}
     assert failed == []

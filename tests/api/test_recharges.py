@@ -15,13 +15,7 @@ from domain.accounts import Caller
 from domain.ids import new_id
 from settings import Settings
 from store.db import Database
-from tests.pay_world import Desk, Till, desk, till
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
+from tests.pay_world import Desk, Till, till
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@
 import base64
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -22,13 +22,7 @@ from domain.ids import new_id
 from gateways.alipay import AlipayDesk
 from sandbox.pay_desk import Manner
 from tests.conftest import free_port
-from tests.pay_world import Desk, desk, form_of
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
+from tests.pay_world import Desk, form_of
 
 
 def order(**changes: object) -> PayOrder:

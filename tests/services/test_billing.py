@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -21,12 +20,6 @@ from store import billing as rows
 from store.columns import now
 from store.db import Database
 from tests.pay_world import MEMBER, Desk, Till, desk, till, until
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What finance does about a refund that the provider will never make: once, with a reason, on record."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,16 +14,10 @@ from sandbox.pay_desk import Manner
 from services.audit import audit
 from services.payment_desk import IN_HAND, PaymentDesk
 from store.db import Database
-from tests.pay_world import Desk, Till, desk, till
+from tests.pay_world import Desk, Till, till
 
 PAID = {"clearing:alipay": -10_000, "prepaid": 10_000}
 WANTED = {"clearing:alipay": -20_000, "prepaid": 10_000, "refunds": 10_000}
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
 
 
 @dataclass

@@ -13,13 +13,13 @@ from domain.accounts import Caller
 from domain.domains import LookRequest, Purpose
 from domain.ids import Kind, Process
 from services.domains import DomainView
-from services.platform import ensure_platform
 from store.columns import now
 from store.db import Database
 from tests import browsing
 from tests.browsing import Chrome, shoot
 from tests.dns_world import POLICY, VAULT, DnsWorld, dns_world
 from tests.domain_doors import Doors, doors
+from tests.platform_rows import have_platform
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ def opened(house: Doors, chrome: Chrome, width: int = 1300) -> AbstractAsyncCont
 
 @pytest.fixture
 async def house(db: Database) -> AsyncIterator[Doors]:
-    await ensure_platform(db, VAULT, POLICY)
+    await have_platform(db, VAULT, POLICY)
     async with doors(db, "zh") as made:
         yield made
 

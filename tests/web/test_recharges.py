@@ -1,7 +1,6 @@
 """The pages of recharging: what they say, and that nothing a browser brings back is believed."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from html import unescape
 from types import SimpleNamespace
@@ -17,14 +16,8 @@ from store.db import Database
 from tests.accounts_world import House, csrf_of, house
 from tests.browsing import LOOKS, Chrome, opened, shoot
 from tests.path_rows import Customer
-from tests.pay_world import Desk, Till, desk, till, until
+from tests.pay_world import Desk, Till, till, until
 from web.cookies import full_name
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
 
 
 class Shop:

@@ -39,7 +39,7 @@ from store.billing import Recharge as Order
 from store.db import Database
 from store.sending import Message, Submission
 from tests.kept_histories import keep
-from tests.pay_world import Desk, Till, desk, till, until
+from tests.pay_world import Desk, Till, till, until
 from tests.platform_rows import have_platform
 from tests.sending_world import VAULT
 from worker import sandbox_runner
@@ -49,12 +49,6 @@ from workflows.refund import Refund
 MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 PAID = {"clearing:alipay": -10_000, "prepaid": 10_000}
 Handle = WorkflowHandle[Recharge, RechargeState]
-
-
-@pytest.fixture(scope="module")
-async def pay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    async with desk(tmp_path_factory.mktemp("desk")) as made:
-        yield made
 
 
 @dataclass
