@@ -4,7 +4,7 @@ What was typed is sealed; here it is opened to be checked, and leaves masked, ex
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from domain import certification as rules
@@ -111,16 +111,11 @@ class Certifications:
             if await rows.in_state(session, caller.account_id, CertificationState.SUBMITTED):
                 raise Refusal("certification_waiting")
             await self._require_ready(session, row)
-            process = await self._promised(session, row, now())
+            at = now()
+            due = await promised(session, self._base.policy, Kind.CERTIFICATION_REVIEW, at)
+            process = await rows.submit(session, row, at, due)
         await self._base.clockwork.start(process)
         return await self.get(caller, certification_id)
-
-    async def _promised(self, session: Session, row: Certification, at: datetime) -> str:
-        """To review, with the time by which it is decided; the process's workflow id."""
-        process = await rows.submit(session, row, at)
-        due = await promised(session, self._base.policy, Kind.CERTIFICATION_REVIEW, at)
-        await rows.set_due(session, row.id, due)
-        return process
 
     async def _require_ready(self, session: Session, row: Certification) -> None:
         kind, typed = CertificationKind(row.kind), opened(self._base.vault, row)

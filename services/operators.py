@@ -93,7 +93,7 @@ class Operators:
         await self._count_code(row, visitor)
         async with self._base.db.begin() as session:
             fresh = await unchanged(session, row)
-            how = await self._factor.accept(session, fresh, code)
+            how = self._factor.accept(fresh, code)
             if how:
                 made = await self._begin(session, fresh, visitor, former)
                 await audit_log.note(session, made.operator.actor, f"operator.sign_in.{how}", f"operator/{row.id}")

@@ -132,7 +132,7 @@ class OwnAccess:
         """One transaction with the row locked, and as it was when the password was compared; the code is used up."""
         async with self._base.db.begin() as session:
             row = await unchanged(session, known)
-            right = await self._factor.accept(session, row, proof.code)
+            right = self._factor.accept(row, proof.code)
             if right:
                 yield session, row
         if not right:

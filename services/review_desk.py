@@ -14,7 +14,6 @@ from uuid import UUID
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.operators import Duty, Operator
-from domain.review_queues import DUTY_OF, Queue
 from domain.reviews import (
     MAX_REASON,
     MAX_TOTAL,
@@ -37,10 +36,9 @@ from store import templates as templates_store
 from store.certification import Certification
 from store.columns import now
 from store.db import Session
-from store.review_cases import AccountSummary, WaitingCase
+from store.review_cases import AccountSummary
 from store.templates import Template, TemplateVersion, VersionHead
 
-QUEUE_LENGTH = 200
 SHOWN_LINES = 400
 """Of a difference; more is not read on one page."""
 
@@ -95,14 +93,6 @@ class ReviewDesk:
     def __init__(self, base: Foundation, certifications: Certifications) -> None:
         self._base = base
         self._certifications = certifications
-
-    async def queue(self, operator: Operator, queue: Queue) -> list[WaitingCase]:
-        """What waits, due first on top, and above it what nobody knows the due time of."""
-        operator.require(DUTY_OF[queue])
-        async with self._base.db.read() as session:
-            if queue is Queue.TEMPLATES:
-                return await review_cases.waiting_templates(session, QUEUE_LENGTH)
-            return await review_cases.waiting_certifications(session, queue is Queue.EXCEPTIONS, QUEUE_LENGTH)
 
     async def template(self, operator: Operator, version_id: UUID) -> TemplateCase:
         """One version with its surroundings, whatever its state (a draft is the customer's own). Raises `not_found`."""

@@ -26,13 +26,20 @@ class SecondFactor:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    async def accept(self, session: Session, row: OperatorRow, typed: str) -> str:
-        """`totp` or `recovery` when the code counts; it is used up then."""
+    def accept(self, row: OperatorRow, typed: str) -> str:
+        """`totp` or `recovery` when the code counts; it is used up then.
+
+        The row is locked (`unchanged`): of two who type the same code at once, the second finds it used.
+        """
         tidy = "".join(typed.split()).lower().replace("-", "")
-        step = self.step(self.secret(row), tidy, row.totp_step)
+        step, digest = self.step(self.secret(row), tidy, row.totp_step), self._digest(row.id, tidy)
         if step is not None:
-            return "totp" if await rows.take_step(session, row.id, step) else ""
-        return "recovery" if await rows.take_recovery(session, row.id, self._digest(row.id, tidy)) else ""
+            row.totp_step = step
+            return "totp"
+        if digest in row.recovery_digests:
+            row.recovery_digests = [each for each in row.recovery_digests if each != digest]
+            return "recovery"
+        return ""
 
     def step(self, secret: str, typed: str, last: int) -> int | None:
         """Which time step's code of this secret was typed, if it is later than `last`."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -138,16 +137,11 @@ class Templates:
             if latest.state != ReviewState.DRAFT:
                 raise Refusal("template_nothing_to_submit", state=latest.state)
             await _require_faultless(Content(latest.subject, latest.html, latest.text))
-            process = await self._promised(session, latest, now())
+            at = now()
+            due = await promised(session, self._base.policy, Kind.TEMPLATE_REVIEW, at)
+            process = await rows.submit(session, latest.id, row.account_id, at, due)
         await self._base.clockwork.start(process)
         return await self.get(caller, str(row.id))
-
-    async def _promised(self, session: Session, version: TemplateVersion, at: datetime) -> str:
-        """To review, with the time by which it is decided; the process's workflow id."""
-        process = await rows.submit(session, version.id, version.account_id, at)
-        due = await promised(session, self._base.policy, Kind.TEMPLATE_REVIEW, at)
-        await rows.set_due(session, version.id, due)
-        return process
 
     async def withdraw(self, caller: Caller, ref: str) -> TemplateView:
         """Take the submitted version back; an edit makes the next draft of it."""

@@ -246,8 +246,8 @@ async def close_order(connection: Connection, key: UUID, reason: CloseReason, at
 
 
 async def lock_payment(connection: Connection, key: UUID) -> asyncpg.Record | None:
-    """State, and when the provider was last asked to refund it; whoever wants to change it waits for us."""
-    return await connection.fetchrow("SELECT state, asked_at FROM payment WHERE id = $1 FOR NO KEY UPDATE", key)
+    """When the provider was last asked to refund it; whoever wants to change it waits for us."""
+    return await connection.fetchrow("SELECT asked_at FROM payment WHERE id = $1 FOR NO KEY UPDATE", key)
 
 
 async def note_asked(connection: Connection, key: UUID) -> bool:

@@ -175,9 +175,14 @@ async def _move(
     return (await session.exec(moved)).one_or_none() is not None
 
 
-async def submit(session: Session, row: Certification, at: dt.datetime) -> str:
-    """A draft goes to review; returns its process's workflow id. Raises `Refusal` when it is no draft any more."""
-    changes = {"state": CertificationState.SUBMITTED.value, "submitted_at": at}
+async def submit(session: Session, row: Certification, at: dt.datetime, due: Due | None = None) -> str:
+    """A draft goes to review, to be decided by `due`; returns its process's workflow id.
+
+    Raises `Refusal` when it is no draft any more. Without `due` the process promises a time at its first look.
+    """
+    changes: dict[str, Any] = {"state": CertificationState.SUBMITTED.value, "submitted_at": at}
+    if due is not None:
+        changes |= {"due_at": due.at, "due_provisional": due.provisional}
     if not await _move(session, row.id, CertificationState.DRAFT, row.row_version, changes):
         raise Refusal("certification_not_draft", state=row.state)
     await clockwork.want_nudge(session, workflow_id(Kind.ONBOARDING, row.account_id))

@@ -26,8 +26,9 @@ IDLE_ON_SENDING_PATH = "5s"
 else whoever takes its pages over would wait for it."""
 IDLE_ELSEWHERE = "20s"
 LONGEST = "60s"
+"""Of a whole transaction: a process stopped between two messages of one query counts as active, not as idle."""
 LONGEST_WHILE_SENDING = "8s"
-"""The same for one that was stopped between two messages of one query: such a session is not idle, only slow."""
+"""In a worker: before its sender lease has ended, as above."""
 DATABASE_TROUBLE = (
     OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, SQLAlchemyError,
 )  # fmt: skip

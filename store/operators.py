@@ -3,7 +3,6 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import func, literal
 from sqlmodel import Field, SQLModel, col, select, update
 
 from domain.ids import new_id
@@ -71,19 +70,6 @@ async def everybody(session: Session) -> list[OperatorRow]:
     """By name, the disabled last."""
     order = (col(OperatorRow.disabled_at).is_not(None), col(OperatorRow.name))
     return list(await session.exec(select(OperatorRow).order_by(*order)))
-
-
-async def take_step(session: Session, operator: UUID, step: int) -> bool:
-    """Compare and set: True for exactly one user of a time step, and never for an earlier one."""
-    later = update(OperatorRow).where(col(OperatorRow.id) == operator, col(OperatorRow.totp_step) < step)
-    return bool((await session.exec(later.values(totp_step=step))).rowcount)
-
-
-async def take_recovery(session: Session, operator: UUID, digest: str) -> bool:
-    """True for exactly one use of a recovery code."""
-    codes = col(OperatorRow.recovery_digests)
-    known = update(OperatorRow).where(col(OperatorRow.id) == operator, literal(digest) == func.any(codes))
-    return bool((await session.exec(known.values(recovery_digests=func.array_remove(codes, digest)))).rowcount)
 
 
 async def living(

@@ -194,9 +194,14 @@ async def _move(
     return VersionHead(*row) if row else None
 
 
-async def submit(session: Session, version_id: UUID, account: UUID, at: dt.datetime) -> str:
-    """A draft goes to review; returns its process's workflow id. Raises `Refusal` when it is no draft any more."""
-    changes = {"state": ReviewState.SUBMITTED.value, "submitted_at": at}
+async def submit(session: Session, version_id: UUID, account: UUID, at: dt.datetime, due: Due | None = None) -> str:
+    """A draft goes to review, to be decided by `due`; returns its process's workflow id.
+
+    Raises `Refusal` when it is no draft any more. Without `due` the process promises a time at its first look.
+    """
+    changes: dict[str, Any] = {"state": ReviewState.SUBMITTED.value, "submitted_at": at}
+    if due is not None:
+        changes |= {"due_at": due.at, "due_provisional": due.provisional}
     if await _move(session, version_id, ReviewState.DRAFT, 0, changes) is None:
         raise Refusal("template_nothing_to_submit", state=ReviewState.SUBMITTED.value)
     return await clockwork.enlist(session, Kind.TEMPLATE_REVIEW, version_id, account)
