@@ -4,11 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
 from temporalio import activity
 
+from activities.news import tell
 from domain.accounts import AccountState
-from domain.errors import Refusal
 from domain.ids import Process
 from domain.notices import Notice
 from domain.onboarding import OPEN, SmsStage, Stage
@@ -17,11 +16,9 @@ from domain.policy import Policy
 from domain.quota import quota
 from domain.reminders import REMIND_AFTER, Stay, due_reminder, needs_human, next_look
 from domain.step_texts import NAMES, in_language, missing_text, place_of
-from store import accounts, clockwork, notices
+from store import accounts, clockwork
 from store import onboarding as rows
 from store.db import Database, Session
-
-log = structlog.get_logger(__name__)
 
 ENDED = frozenset({AccountState.CLOSED, AccountState.EXPIRED})
 """Accounts that are not on the path any more."""
@@ -140,10 +137,7 @@ class OnboardingActivities:
         }
         # Named by the stay, not by `changed`: a move on the SMS track is no reason to write again.
         key = f"onboarding-reminder/{seen.account_id}/{seen.since.timestamp():.0f}/{request.number}"
-        try:
-            await notices.send_notice(self._db, Notice.ONBOARDING_REMINDER, address, language, variables, key)
-        except Refusal as refusal:  # nobody can be mailed there: that must not keep the process from moving on
-            log.warning("reminder_refused", account_id=str(seen.account_id), code=refusal.code)
+        await tell(self._db, Notice.ONBOARDING_REMINDER, address, language, variables, key)
 
     @activity.defn(name="OnboardingActivities.close")
     async def close(self, process: Process) -> None:

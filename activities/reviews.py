@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.news import tell
 from domain.errors import Refusal
 from domain.ids import Kind, Process, workflow_id
 from domain.notices import Notice
@@ -29,10 +29,8 @@ from domain.reviews import (
 )
 from domain.times import SHANGHAI, business_day
 from domain.working_time import Calendar, Due
-from store import calendar, clockwork, notices, onboarding
+from store import calendar, clockwork, onboarding
 from store.db import Database, Session
-
-log = structlog.get_logger(__name__)
 
 ALERTS = {ReviewStage.WARNING: Notice.REVIEW_WARNING, ReviewStage.OVERDUE: Notice.REVIEW_OVERDUE}
 LEAD_LANGUAGE = "zh"
@@ -125,12 +123,8 @@ class ReviewActivities:
         return True
 
     async def _tell_lead(self, notice: Notice, variables: dict[str, str], key: str) -> None:
-        """A mail to the lead must not hold up a review: one that cannot be accepted is logged and given up."""
         told = {"platform": self._policy.platform_name, **variables}
-        try:
-            await notices.send_notice(self._db, notice, self._policy.lead_email, LEAD_LANGUAGE, told, key)
-        except Refusal as refusal:
-            log.warning("lead_not_told", key=key, code=refusal.code)
+        await tell(self._db, notice, self._policy.lead_email, LEAD_LANGUAGE, told, key)
 
     @activity.defn(name="ReviewActivities.decide")
     async def decide(self, verdict: ReviewVerdict) -> DecisionResult:
@@ -144,10 +138,7 @@ class ReviewActivities:
 
     @activity.defn(name="ReviewActivities.announce")
     async def announce(self, process: Process) -> bool:
-        """Mail the decision and its reason to the customer, once; False when there was nobody or nothing to tell.
-
-        A mail that cannot be accepted does not hold the process open: the decision stands, and the portal shows it.
-        """
+        """Mail the decision and its reason to the customer, once; False when nobody could be told, or nothing."""
         async with self._db.read() as session:
             await clockwork.require_epoch(session, process)
             letter = await self._desks[process.kind].letter(session, process)
@@ -161,12 +152,7 @@ class ReviewActivities:
             "platform": self._policy.platform_name,
             "link": self._policy.public_url + letter.path,
         }
-        try:
-            await notices.send_notice(self._db, letter.notice, address, language, variables, process.workflow_id)
-        except Refusal as refusal:
-            log.warning("customer_not_told", process=process.workflow_id, code=refusal.code)
-            return False
-        return True
+        return await tell(self._db, letter.notice, address, language, variables, process.workflow_id)
 
     @activity.defn(name="ReviewActivities.close")
     async def close(self, process: Process) -> None:
