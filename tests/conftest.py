@@ -130,9 +130,13 @@ async def db(postgres_url: str, scratch_tables: list[str], at_rest: list[Databas
 
 def in_use(database: Database) -> bool:
     """Whether a test left a connection taken, or closed them: then the next test gets new ones."""
+    return database.pool.is_closing() or connections_out(database) > 0
+
+
+def connections_out(database: Database) -> int:
+    """Of both pools."""
     pool = database.pool
-    taken = database.engine.pool.checkedout() + pool.get_size() - pool.get_idle_size()  # type: ignore[attr-defined]
-    return bool(pool.is_closing() or taken)
+    return int(database.engine.pool.checkedout()) + pool.get_size() - pool.get_idle_size()  # type: ignore[attr-defined]
 
 
 async def empty(database: Database, tables: list[str]) -> None:

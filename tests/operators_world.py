@@ -75,3 +75,13 @@ async def at_the_console(house: House, token: str = "") -> AsyncIterator[httpx2.
         if token:
             client.cookies.set(COOKIE, token, path="/console")
         yield client
+
+
+async def exported(client: httpx2.AsyncClient, key: str, query: str = "", kind: str = "csv") -> str:
+    """The file that a list of the console is exported as."""
+    await client.get("/console/static/js/list.js")  # brings starlette-admin's token
+    token = {"x-csrftoken": client.cookies["starlette_admin_csrftoken"]}
+    place = f"/console/_api/{key}/action?name=export&all=1&_list_query={query}"
+    answer = await client.post(place, data={"scope": "all", "format": kind}, headers=token)
+    assert answer.status_code == 200, answer.text[:300]
+    return answer.text

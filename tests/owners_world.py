@@ -5,18 +5,15 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.accounts import SignedIn
-from domain.billing import AlipayApp
 from domain.certification import CertificationKind, Part
 from domain.ids import new_id
 from domain.members import Role
-from gateways.alipay import AlipayDesk
-from sandbox.pay_keys import APP_ID, SELLER_ID
 from services.catalog import build_services
 from store.papers import new_key
 from tests.accounts_world import HERE, PASSWORD
 from tests.certification_world import PERSON
 from tests.paper_samples import picture
-from tests.pay_world import kept_for_the_run
+from tests.pay_world import unasked
 from tests.route_cases import BEFORE
 from tests.route_table import Call
 from tests.tenants_world import Two
@@ -73,10 +70,7 @@ async def grown(two: Two, folder: Path) -> Owners:
 
 
 def _can_be_paid(two: Two, folder: Path) -> None:
-    """By a payment provider that is never asked."""
-    keys = kept_for_the_run(folder)
-    app = AlipayApp(APP_ID, SELLER_ID, "http://127.0.0.1:1/gateway.do", keys.app_private, keys.desk_public)
-    two.home.app.state.services = build_services(replace(two.home.base, pay_desk=AlipayDesk(app)))
+    two.home.app.state.services = build_services(replace(two.home.base, pay_desk=unasked(folder)))
 
 
 async def _works(made: Owners, who: SignedIn) -> dict[str, str]:

@@ -45,6 +45,12 @@ def kept_for_the_run(folder: Path) -> PayKeys:
     return _KEYS[0]
 
 
+def unasked(folder: Path) -> AlipayDesk:
+    """A provider that is never asked."""
+    keys = kept_for_the_run(folder)
+    return AlipayDesk(AlipayApp(APP_ID, SELLER_ID, "http://127.0.0.1:1/gateway.do", keys.app_private, keys.desk_public))
+
+
 @dataclass
 class Desk:
     """The pay desk behind its real HTTP gateway, and our gateway pointed at it."""

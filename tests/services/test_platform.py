@@ -5,6 +5,7 @@ import pytest
 from services.platform import ensure_platform
 from store.db import Database
 from tests import platform_rows
+from tests.conftest import empty
 from tests.dns_world import POLICY, VAULT
 
 
@@ -21,10 +22,7 @@ async def test_rows_put_back_are_what_was_made(
     monkeypatch.setattr(platform_rows, "MADE", {})
     await platform_rows.have_platform(db, VAULT, POLICY)
     made = await everything(db, scratch_tables)
-    async with db.raw() as connection:
-        await connection.execute("SET LOCAL session_replication_role = replica")
-        for name in made:
-            await connection.execute(f"DELETE FROM {name}")
+    await empty(db, scratch_tables)
     assert await everything(db, scratch_tables) == {}
     await platform_rows.have_platform(db, VAULT, POLICY)
     assert made.keys() == platform_rows.OWN.keys()

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 
-import httpx2
 import pytest
 
 from domain.operators import OperatorRole
@@ -12,7 +11,7 @@ from services.sessions import TRIES_HERE
 from store import audit_log
 from store.db import Database
 from tests.accounts_world import ALICE, House, house, submit
-from tests.operators_world import at_the_console, signed
+from tests.operators_world import at_the_console, exported, signed
 from web.sessions import COOKIE
 
 GRANTED = {"before": None, "quota": 5000, "reason": "ticket 7: 升级"}
@@ -34,17 +33,6 @@ async def root(db: Database) -> str:
     return (await signed(await house(db), "root", OperatorRole.ADMIN)).token
 
 
-async def exported(client: httpx2.AsyncClient, kind: str) -> str:
-    await client.get("/console/audit/list")
-    token = {"x-csrftoken": client.cookies["starlette_admin_csrftoken"]}
-    query = "name=export&all=1&_list_query=?q=quota_granted"
-    answer = await client.post(
-        f"/console/_api/audit/action?{query}", data={"format": kind, "scope": "all"}, headers=token
-    )
-    assert answer.status_code == 200, answer.text
-    return answer.text
-
-
 async def test_operators_see_the_details_in_the_list_and_search_them(db: Database, root: str) -> None:
     home, _ = await granted(db)
     async with at_the_console(home, root) as client:
@@ -57,9 +45,9 @@ async def test_operators_see_the_details_in_the_list_and_search_them(db: Databas
 async def test_operators_export_the_details(db: Database, root: str) -> None:
     home, _ = await granted(db)
     async with at_the_console(home, root) as client:
-        [line] = csv.DictReader(io.StringIO((await exported(client, "csv")).lstrip("\ufeff")))
+        [line] = csv.DictReader(io.StringIO((await exported(client, "audit", "?q=quota_granted")).lstrip("\ufeff")))
         assert json.loads(line["详情"]) == GRANTED
-        [row] = json.loads(await exported(client, "json"))
+        [row] = json.loads(await exported(client, "audit", "?q=quota_granted", "json"))
     assert (row["action"], json.loads(row["detail"])) == ("account.quota_granted", GRANTED)
 
 

@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from store.db import Database
 from tests.accounts_world import PAGE
+from tests.conftest import connections_out
+from tests.operators_world import exported
 from tests.route_cases import STREAMS
 from tests.route_table import Call, Door, calls
 from tests.tenants_world import Two, two_accounts
@@ -41,11 +43,6 @@ class Watch:
             await send(message)
 
         await self._app(scope, receive, watched)
-
-
-def connections_out(db: Database) -> int:
-    """Of both pools."""
-    return int(db.engine.pool.checkedout()) + db.pool.get_size() - db.pool.get_idle_size()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +94,8 @@ async def test_a_list_of_the_console_is_exported(one: tuple[Two, Watch], view: t
     two, watch = one
     two.http.cookies.clear()
     two.http.cookies.set(COOKIE, two.operator, path="/console")
-    await two.http.get("/console/static/js/list.js")
-    token = {"x-csrftoken": two.http.cookies["starlette_admin_csrftoken"]}
-    path = f"/console/_api/{view.key}/action?name=export&all=1&_list_query="  # type: ignore[attr-defined]
     async with asyncio.timeout(PATIENCE):
-        answer = await two.http.post(path, data={"scope": "all", "format": "csv"}, headers=token)
-    assert answer.status_code == 200, answer.text[:300]
+        await exported(two.http, view.key)  # type: ignore[attr-defined]
     assert watch.held == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from domain.operators import OperatorRole
 from store.db import Database
-from tests.accounts_world import House, csrf_of, house
+from tests.accounts_world import House, house, submit
 from tests.operators_world import at_the_console, signed
 from tests.path_rows import Customer
 
@@ -28,8 +28,7 @@ class Office:
         return f"/console/received/{self.payment}"
 
     async def record(self, reason: str) -> httpx2.Response:
-        token = csrf_of(await self.client.get("/console/me"))
-        return await self.client.post(f"{self.page}/refunded", data={"csrf_token": token, "reason": reason})
+        return await submit(self.client, f"{self.page}/refunded", "/console/me", reason=reason)
 
     async def state(self) -> str:
         return str(await self.db.pool.fetchval("SELECT state FROM payment WHERE id = $1", self.payment))

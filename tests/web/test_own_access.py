@@ -9,7 +9,7 @@ import pytest
 
 from domain.operators import GivenOut
 from store.db import Database
-from tests.accounts_world import csrf_of, house
+from tests.accounts_world import house, submit
 from tests.operators_world import Signed, at_the_console, code_of, signed
 
 NEW = "five words of my own"
@@ -29,8 +29,7 @@ class Desk:
         return {"current": self.rita.given.password, "code": code_of(self.rita.given)}
 
     async def post(self, what: str, **data: str) -> httpx2.Response:
-        token = csrf_of(await self.client.get(ME))
-        return await self.client.post(f"{ME}/{what}", data={"csrf_token": token, **data})
+        return await submit(self.client, f"{ME}/{what}", ME, **data)
 
     async def forgets_steps(self) -> None:
         await self.db.pool.execute("UPDATE operator SET totp_step = 0")

@@ -14,11 +14,10 @@ import httpx2
 import pytest
 
 from store.db import Database
-from tests.accounts_world import ALICE, HERE, csrf_of, house, submit
+from tests.accounts_world import ALICE, HERE, house, submit
 from tests.route_table import Call, Door, calls
 from tests.tenants_world import Two, two_accounts
 
-TOKENS = {Door.VISITOR: "/login", Door.MEMBER: "/portal/account", Door.OPERATOR: "/console/me"}
 ENDS = re.compile(r"/(delete|remove|withdraw|disable|reset)$")
 """What may change the world of the others comes last."""
 OWN_SESSION = "/portal/account/sessions/{session_id}/revoke"
@@ -70,11 +69,7 @@ class Forms:
         return call.filled(*(known.get(name) or fallback.get(name, fallback["subject"]) for name in call.names))
 
     async def sent_empty(self, call: Call) -> httpx2.Response:
-        http = self.two.http
-        http.cookies.clear()
-        http.cookies.update(self.two.cookies(call.door))
-        token = csrf_of(await http.get(TOKENS[call.door]))
-        return await http.post(self.path(call), data={"csrf_token": token}, follow_redirects=False)
+        return await self.two.knock(call, self.path(call), self.two.cookies(call.door))
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +105,8 @@ async def test_a_template_that_cannot_be_submitted_can_be_previewed(forms: Forms
 
 async def test_an_older_version_is_previewed_where_it_is(forms: Forms) -> None:
     path = f"/portal/templates/{forms.two.hers['ref'][0]}/versions/1"
-    forms.two.http.cookies.clear()
-    forms.two.http.cookies.update(forms.two.cookies(Door.MEMBER))
-    assert f'method="get" action="{path}"' in (await forms.two.http.get(path)).text
+    page = await forms.two.knock(Call("GET", path), path, forms.two.cookies(Door.MEMBER))
+    assert f'method="get" action="{path}"' in page.text
 
 
 @pytest.mark.parametrize("call", FORMS, ids=str)
@@ -178,15 +172,13 @@ FRAMED = {"/portal/": 'class="navbar navbar-vertical', "/console/": "songda-cons
 
 @pytest.mark.parametrize(("path", "home"), ASTRAY.items(), ids=str)
 async def test_who_went_astray_goes_back_to_where_they_were(forms: Forms, path: str, home: str) -> None:
-    http = forms.two.http
-    http.cookies.clear()
-    http.cookies.update(forms.two.cookies(Door.MEMBER) | forms.two.cookies(Door.OPERATOR))
-    page = await http.get(path)
+    cookies = forms.two.cookies(Door.MEMBER) | forms.two.cookies(Door.OPERATOR)
+    page = await forms.two.knock(Call("GET", path), path, cookies)
     assert page.status_code == 404 and is_error(page.text)
     assert re.search(rf'<a class="btn btn-primary" href="{home}">\s*{HOMES[home]}', page.text)
     if "nothing" not in path and home in FRAMED:  # known only to what asked who it is
         assert FRAMED[home] in page.text
-    english = await http.get(urljoin(path, language_link(page.text)))
+    english = await forms.two.http.get(urljoin(path, language_link(page.text)))
     assert english.status_code == 404 and "Back to" in english.text
 
 

@@ -9,25 +9,23 @@ import pytest
 from sqlalchemy import inspect, select
 
 from domain.accounts import Caller
-from domain.billing import AlipayApp, RechargeState
+from domain.billing import RechargeState
 from domain.certification import CertificationKind
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.onboarding import Fact, SmsStage, Stage
 from domain.operators import OperatorRole
-from gateways.alipay import AlipayDesk
-from sandbox.pay_keys import APP_ID, SELLER_ID
 from services.billing import Billing
 from services.certification_views import CertificationView
 from store import onboarding
 from store.clockwork import Clockwork
 from store.db import Database
 from store.records import AuditRecord
-from tests.accounts_world import House, csrf_of, house
+from tests.accounts_world import House, house, submit
 from tests.certification_world import Applicant
 from tests.operators_world import at_the_console, signed
 from tests.path_rows import Customer
-from tests.pay_world import kept_for_the_run
+from tests.pay_world import unasked
 from tests.web.test_console_acts import with_papers
 
 WHY = "营业执照已被吊销"
@@ -66,8 +64,7 @@ async def certified(db: Database) -> AsyncIterator[Certified]:
 
 
 async def revoke(client: httpx2.AsyncClient, there: Certified, **fields: str) -> httpx2.Response:
-    token = csrf_of(await client.get("/console/me"))
-    return await client.post(f"{there.path}/revoke", data={"csrf_token": token, **fields})
+    return await submit(client, f"{there.path}/revoke", "/console/me", **fields)
 
 
 @pytest.mark.parametrize("role", [OperatorRole.REVIEWER, OperatorRole.ADMIN])
@@ -94,9 +91,7 @@ async def test_reviewers_take_an_approval_back(certified: Certified, role: Opera
 
 
 async def test_what_rests_on_a_certification_ends_with_it(certified: Certified, tmp_path: Path) -> None:
-    keys = kept_for_the_run(tmp_path)
-    app = AlipayApp(APP_ID, SELLER_ID, "http://127.0.0.1:1/", keys.app_private, keys.desk_public)
-    billing = Billing(replace(certified.home.base, pay_desk=AlipayDesk(app)))
+    billing = Billing(replace(certified.home.base, pay_desk=unasked(tmp_path)))
     caller = Caller(certified.account.account, new_id())
     await billing.open(caller, "100")
     await certified.home.db.pool.execute("UPDATE clockwork SET nudge_wanted = false")
@@ -158,7 +153,6 @@ async def test_support_decides_on_exceptions_and_revokes_none(db: Database) -> N
     sam = await signed(home, "sam", OperatorRole.SUPPORT)
     async with at_the_console(home, sam.token) as client:
         fields = {"decision": "approve", "version": str(there.case.row.row_version)}
-        token = csrf_of(await client.get("/console/me"))
-        assert (await client.post(f"{there.path}/decide", data={"csrf_token": token, **fields})).is_redirect
+        assert (await submit(client, f"{there.path}/decide", "/console/me", **fields)).is_redirect
         assert BUTTON not in (await client.get(there.path)).text
         assert (await revoke(client, there, reason=WHY, sure="yes")).status_code == 403

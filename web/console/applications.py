@@ -14,7 +14,7 @@ from domain.operators import Operator
 from domain.reviews import Decision, ReviewDecision
 from services.review_desk import ApplicationCase, is_overdue
 from web.console.cases import Version, given_decision
-from web.console.pages import again, language_of, render, see, served, translator
+from web.console.pages import again, language_of, render, see, served, translator, unless_about_the_page
 from web.console.sessions import SignedOperator
 from web.temporal_links import process_url
 
@@ -62,8 +62,7 @@ async def decide(
     try:
         result = await desk.decide_certification(operator, subject, _given(operator, decision, reason, version, parts))
     except Refusal as refusal:
-        if refusal.code in ("not_found", "duty_forbidden"):
-            raise
+        unless_about_the_page(refusal)
         found = await desk.certification(operator, subject)
         return again(request, PAGE, refusal, values, **_shown(request, found))
     if result.accepted:
@@ -84,8 +83,7 @@ async def revoke(
             raise Refusal("required", field="sure")
         await desk.revoke_certification(operator, subject, reason)
     except Refusal as refusal:
-        if refusal.code in ("not_found", "duty_forbidden"):
-            raise
+        unless_about_the_page(refusal)
         found = await desk.certification(operator, subject)
         return again(request, PAGE, refusal, {"reason": reason}, **_shown(request, found))
     return see(f"{router.prefix}/{subject}", request, _("认证已撤销，客户会收到邮件。"))

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from domain.errors import Refusal
 from domain.operators import Duty, Operator
 from web.console.lists import ACCOUNT_STATES
-from web.console.pages import again, render, see, served, translator
+from web.console.pages import again, render, see, served, translator, unless_about_the_page
 from web.console.sessions import SignedOperator
 from web.console.words import STAGES
 from web.temporal_links import process_url
@@ -35,8 +35,7 @@ async def grant(
         number = int(quota) if quota.strip().isascii() and quota.strip().isdecimal() and len(quota) < 12 else 0
         await served(request).account_desk.grant_quota(operator, account_id, number, reason)
     except Refusal as refusal:
-        if refusal.code in ("not_found", "duty_forbidden"):
-            raise
+        unless_about_the_page(refusal)
         shown = await _customer(request, operator, account_id)
         return again(request, CUSTOMER, refusal, {"quota": quota, "reason": reason}, address=here, **shown)
     return see(here, request, _("额度已调整，几秒后生效。"))

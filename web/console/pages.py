@@ -13,7 +13,7 @@ from web import pages
 from web.console import menu
 from web.pages import language_of, see, served, translator
 
-__all__ = ["again", "language_of", "render", "see", "served", "show_again", "translator"]
+__all__ = ["again", "language_of", "render", "see", "served", "show_again", "translator", "unless_about_the_page"]
 
 
 def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
@@ -24,6 +24,12 @@ def render(request: Request, template: str, status_code: int = 200, **context: A
 def again(request: Request, template: str, refusal: Refusal, values: Mapping[str, Any], **context: Any) -> HTMLResponse:
     """The form once more: with what was typed, and the message at its field."""
     return pages.again(request, template, refusal, values, **(_around(request) | context))
+
+
+def unless_about_the_page(refusal: Refusal) -> None:
+    """Raises a refusal that no form can show at a field: nothing is there, or it is not theirs to do."""
+    if refusal.code in ("not_found", "duty_forbidden"):
+        raise refusal
 
 
 def show_again(request: Request, path: str, refusal: Refusal) -> Any:

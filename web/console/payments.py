@@ -9,7 +9,7 @@ from starlette.responses import Response
 from domain.errors import Refusal
 from domain.operators import Operator
 from web.console.lists import MONEY_TONES, PAYMENT_STATES
-from web.console.pages import again, render, see, served, translator
+from web.console.pages import again, render, see, served, translator, unless_about_the_page
 from web.console.sessions import SignedOperator
 from web.console.words import ATTENTION, BACK, action
 from web.temporal_links import process_url
@@ -32,8 +32,7 @@ async def end_refund(request: Request, operator: SignedOperator, payment_id: UUI
     try:
         await served(request).payment_desk.end_refund(operator, payment_id, reason)
     except Refusal as refusal:
-        if refusal.code in ("not_found", "duty_forbidden"):
-            raise
+        unless_about_the_page(refusal)
         shown = await _shown(request, operator, payment_id)
         return again(request, PAGE, refusal, {"reason": reason}, address=here, **shown)
     return see(here, request, say("已登记为退款完成，流程随后结束。"))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from domain.errors import Refusal
 from domain.operators import GivenOut, Operator
 from web import shown_once
-from web.console.pages import again, render, see, served, show_again, translator
+from web.console.pages import again, render, see, served, show_again, translator, unless_about_the_page
 from web.console.sessions import SignedOperator
 
 router = APIRouter(prefix="/console/staff")
@@ -73,8 +73,7 @@ async def reset(request: Request, operator: SignedOperator, subject: UUID) -> Re
 
 
 def _refused(request: Request, operator: Operator, refusal: Refusal) -> Response:
-    if refusal.code in ("duty_forbidden", "not_found"):
-        raise refusal
+    unless_about_the_page(refusal)
     shown: Response = show_again(request, PLACE, refusal)
     return shown
 

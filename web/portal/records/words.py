@@ -2,7 +2,7 @@
 
 from web import navigation
 from web.i18n import mark as _
-from web.portal import certification, domains, recharges, sends, webhooks
+from web.portal import certification, domains, recharges, sends, statement, webhooks
 
 OUTCOMES = {
     "delivered": _("已送达"),
@@ -34,7 +34,7 @@ JOURNALS = {
     "refund_due": _("待退款"),
     "refund": _("已退款"),
 }
-CHANNELS = {"alipay": _("支付宝")}
+CHANNELS = statement.CHANNELS
 RECHARGES, RECHARGE_TONES = ({state.value: pair[place] for state, pair in recharges.STATES.items()} for place in (0, 1))
 CERTIFICATIONS, CERTIFICATION_TONES = (
     {state.value: pair[place] for state, pair in certification.STATES.items()} for place in (0, 1)
