@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ from store.billing import Payment, Recharge
 from store.db import Database
 from tests.browsing import on_a_port
 from tests.path_rows import Customer
+from tests.patience import until
 from tests.template_world import foundation
 
 _KEYS: list[PayKeys] = []
@@ -201,14 +202,6 @@ async def till(db: Database, pay: Desk, client: Client | None = None) -> Till:
     base = replace(plain, policy=replace(plain.policy, public_url=pay.door_url), pay_desk=pay.ours)
     pay.door.state.services = SimpleNamespace(billing=Billing(base))
     return Till(db, pay, customer, base)
-
-
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 8.0) -> Any:
-    """What `check` returns once it is true."""
-    async with asyncio.timeout(seconds):
-        while not (found := await check()):
-            await asyncio.sleep(0.02)
-    return found
 
 
 def form_of(query: str) -> dict[str, str]:

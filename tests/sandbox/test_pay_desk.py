@@ -15,7 +15,8 @@ from sandbox.pay_desk import MANNERS, Manner
 from sandbox.pay_keys import kept_keys
 from sandbox.pay_notices import RETRIES, is_loopback
 from sandbox.run import running
-from tests.pay_world import Desk, desk, until
+from tests.patience import until
+from tests.pay_world import Desk, desk
 
 
 @pytest.fixture(scope="module")

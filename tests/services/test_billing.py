@@ -19,7 +19,8 @@ from services.billing import Billing
 from store import billing as rows
 from store.columns import now
 from store.db import Database
-from tests.pay_world import MEMBER, Desk, Till, desk, till, until
+from tests.patience import until
+from tests.pay_world import MEMBER, Desk, Till, desk, till
 
 
 @pytest.fixture

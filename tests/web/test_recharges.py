@@ -16,7 +16,8 @@ from store.db import Database
 from tests.accounts_world import House, csrf_of, house
 from tests.browsing import LOOKS, Chrome, opened, shoot
 from tests.path_rows import Customer
-from tests.pay_world import Desk, Till, till, until
+from tests.patience import until
+from tests.pay_world import Desk, Till, till
 from web.cookies import full_name
 
 

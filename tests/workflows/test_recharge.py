@@ -39,7 +39,8 @@ from store.billing import Recharge as Order
 from store.db import Database
 from store.sending import Message, Submission
 from tests.kept_histories import keep
-from tests.pay_world import Desk, Till, till, until
+from tests.patience import until
+from tests.pay_world import Desk, Till, till
 from tests.platform_rows import have_platform
 from tests.sending_world import VAULT
 from worker import sandbox_runner
@@ -95,7 +96,7 @@ class Clock:
             found = await handle.query(Recharge.progress)
             return found if all(getattr(found, name) == value for name, value in wanted.items()) else None
 
-        found: RechargeProgress = await until(asked, 15)
+        found: RechargeProgress = await until(asked)
         return found
 
     async def mails(self) -> list[tuple[str, str]]:
@@ -443,7 +444,7 @@ async def needy(handle: WorkflowHandle[Refund, PaymentState]) -> RefundProgress:
         found = await handle.query(Refund.progress)
         return found if found.needs_human else None
 
-    found: RefundProgress = await until(asked, 15)
+    found: RefundProgress = await until(asked)
     return found
 
 
