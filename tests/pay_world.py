@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from api import callbacks
 from domain.accounts import Caller
-from domain.billing import AlipayApp
+from domain.billing import AlipayApp, PaymentState
 from domain.ids import Kind, Process, new_id
 from gateways.alipay import AlipayDesk
 from sandbox.config import SandboxConfig
@@ -184,6 +184,13 @@ class Till:
             return found if len(found) >= count and all(each["tries"] for each in found) else None
 
         return await until(sent)
+
+    async def goes_back(self, number: str, manner: Manner = Manner.PAY_TWICE) -> Payment:
+        """Paid twice: the payment that has to go back."""
+        await self.desk.act(number, manner)
+        await self.notified(number, 2)
+        (wanted,) = [each for each in await self.payments() if each.state == PaymentState.REFUND_WANTED]
+        return wanted
 
     def process(self, view: RechargeView) -> Process:
         return Process(Kind.RECHARGE, str(view.row.id), str(view.row.account_id), 1)

@@ -182,9 +182,7 @@ async def test_killed_while_closing_what_was_just_paid(shop: Till) -> None:
 async def test_killed_while_refunding(shop: Till) -> None:
     async def once(death: Death) -> None:
         before, view = await shop.books(), await shop.opens()
-        await shop.desk.act(view.row.id.hex, Manner.PAY_TWICE)
-        await shop.notified(view.row.id.hex, 2)
-        wanted = next(each for each in await shop.payments() if each.state == PaymentState.REFUND_WANTED)
+        wanted = await shop.goes_back(view.row.id.hex)
         step = step_of(shop, Kind.REFUND, wanted.id)
         await survive(lambda d: refunding(shop, d).refund(step), death)
         assert await gained(shop, before) == CREDITED
@@ -276,9 +274,7 @@ async def test_the_end_of_a_process_takes_its_call_for_a_person_back(shop: Till)
 async def test_a_refund_that_somebody_ended_is_not_asked_for_any_more(shop: Till) -> None:
     """Between the look at the row and the request."""
     view = await shop.opens()
-    await shop.desk.act(view.row.id.hex, Manner.PAY_TWICE)
-    await shop.notified(view.row.id.hex, 2)
-    wanted = next(each for each in await shop.payments() if each.state == PaymentState.REFUND_WANTED)
+    wanted = await shop.goes_back(view.row.id.hex)
     acts, step = refunding(shop, Death(-1)), step_of(shop, Kind.REFUND, wanted.id)
     async with shop.db.raw() as connection:
         assert await rows.note_refunded(connection, wanted.id, now(), "operator/fin", reason="by bank")

@@ -10,7 +10,6 @@ from domain.billing import PaymentState
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.operators import MAX_REASON, Operator, OperatorRole
-from sandbox.pay_desk import Manner
 from services.audit import audit
 from services.payment_desk import IN_HAND, PaymentDesk
 from store.db import Database
@@ -44,10 +43,7 @@ def finance(name: str = "fin", role: OperatorRole = OperatorRole.FINANCE) -> Ope
 async def office(db: Database, pay: Desk) -> Office:
     shop = await till(db, pay)
     view = await shop.opens()
-    await pay.act(view.row.id.hex, Manner.PAY_TWICE)
-    await shop.notified(view.row.id.hex, 2)
-    wanted = next(each.id for each in await shop.payments() if each.state == PaymentState.REFUND_WANTED)
-    return Office(shop, wanted)
+    return Office(shop, (await shop.goes_back(view.row.id.hex)).id)
 
 
 async def test_a_refund_is_recorded_posted_and_the_process_told(office: Office) -> None:

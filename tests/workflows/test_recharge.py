@@ -407,9 +407,7 @@ async def test_an_old_process_stands_back_after_a_restore(clock: Clock) -> None:
 async def paid_twice(clock: Clock) -> UUID:
     """The payment that has to go back."""
     row = await clock.order()
-    await clock.shop.desk.act(row.id.hex, Manner.PAY_TWICE)
-    await clock.shop.notified(row.id.hex, 2)
-    return next(each.id for each in await clock.shop.payments() if each.state == PaymentState.REFUND_WANTED)
+    return (await clock.shop.goes_back(row.id.hex)).id
 
 
 async def test_a_second_payment_is_refunded(clock: Clock) -> None:
@@ -492,9 +490,7 @@ async def test_a_refunds_run_that_continues_another_one_keeps_its_alarm(
 async def test_a_refund_that_moved_no_money_is_asked_for_again(clock: Clock) -> None:
     """Alipay took the request, answered well, and gave nothing back."""
     row = await clock.order()
-    await clock.shop.desk.act(row.id.hex, Manner.REFUND_STUCK)
-    await clock.shop.notified(row.id.hex, 2)
-    wanted = next(each for each in await clock.shop.payments() if each.state == PaymentState.REFUND_WANTED)
+    wanted = await clock.shop.goes_back(row.id.hex, Manner.REFUND_STUCK)
     handle = await clock.refund(wanted.id)
     assert await handle.result() is PaymentState.REFUNDED
     refunds = (await clock.shop.desk.order(row.id.hex))["refunds"]
