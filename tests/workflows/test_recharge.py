@@ -1,144 +1,30 @@
-"""Orders and refunds on the time-skipping server; rows, books and the pay desk below them are real."""
+"""Orders on the time-skipping server; rows, books and the pay desk below them are real."""
 
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 import pytest
-from sqlmodel import col, select
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner
 
-from activities.payment import RechargeActivities, RefundActivities
-from domain.accounts import SYSTEM_ACCOUNT
-from domain.billing import (
-    Channel,
-    CloseReason,
-    PaymentState,
-    PayOrder,
-    ProviderAnswer,
-    RechargeProgress,
-    RechargeState,
-    RefundProgress,
-)
-from domain.ids import Kind, Process, new_id
-from domain.money import plain_yuan
+from domain.billing import CloseReason, ProviderAnswer, RechargeState
+from domain.ids import new_id
 from domain.notices import Notice
-from domain.operators import Operator, OperatorRole
 from sandbox.pay_desk import Manner
-from services.payment_desk import IN_HAND, PaymentDesk
 from store import billing as rows
-from store import clockwork
 from store.billing import Recharge as Order
 from store.db import Database
-from store.sending import Message, Submission
 from tests.kept_histories import keep
-from tests.patience import until
-from tests.pay_world import Desk, Till, till
-from tests.platform_rows import have_platform
-from tests.sending_world import VAULT
-from worker import sandbox_runner
+from tests.money_process import MINUTE, PAID, Clock, working
+from tests.pay_world import Desk
 from workflows.recharge import Recharge
-from workflows.refund import Refund
 
-MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
-PAID = {"clearing:alipay": -10_000, "prepaid": 10_000}
-Handle = WorkflowHandle[Recharge, RechargeState]
-
-
-@dataclass
-class Clock:
-    """Processes under one worker, their shop, and the virtual clock."""
-
-    env: WorkflowEnvironment
-    shop: Till
-    queue: str
-
-    async def order(self, *, visited: bool = True) -> Order:
-        """An order that is opened at the virtual time; the buyer may have been at the desk."""
-        at = (await self.env.get_current_time()).replace(microsecond=0)
-        row = Order(
-            account_id=self.shop.customer.account, channel=Channel.ALIPAY.value, amount_fen=10_000, created_at=at,
-            expires_at=at + 30 * MINUTE,
-        )  # fmt: skip
-        async with self.shop.db.begin() as session:
-            session.add(row)
-            await clockwork.enlist(session, Kind.RECHARGE, row.id, row.account_id)
-        if visited:
-            await self.shop.desk.visit(self.pay_url(row))
-        return row
-
-    def pay_url(self, row: Order) -> str:
-        notify = f"{self.shop.desk.door_url}/callbacks/alipay/notify"
-        order = PayOrder(row.id.hex, row.amount_fen, plain_yuan(row.amount_fen), row.expires_at, notify, "")
-        return self.shop.desk.ours.pay_url(order)
-
-    async def begin(self, row: Order) -> Handle:
-        process = Process(Kind.RECHARGE, str(row.id), str(row.account_id), 1)
-        return await self.env.client.start_workflow(
-            Recharge.run, process, id=process.workflow_id, task_queue=self.queue
-        )
-
-    async def refund(self, key: UUID) -> WorkflowHandle[Refund, PaymentState]:
-        process = Process(Kind.REFUND, str(key), str(self.shop.customer.account), 1)
-        return await self.env.client.start_workflow(Refund.run, process, id=process.workflow_id, task_queue=self.queue)
-
-    async def seen(self, handle: Handle, **wanted: object) -> RechargeProgress:
-        """The process's own word once it is as wanted; the virtual clock stands still meanwhile."""
-
-        async def asked() -> RechargeProgress | None:
-            found = await handle.query(Recharge.progress)
-            return found if all(getattr(found, name) == value for name, value in wanted.items()) else None
-
-        found: RechargeProgress = await until(asked)
-        return found
-
-    async def mails(self) -> list[tuple[str, str]]:
-        """(kind, amount) of the notices, oldest first."""
-        query = (
-            select(Submission.label, Message.variables)
-            .join(Message, col(Message.submission_id) == col(Submission.id))
-            .where(col(Submission.account_id) == SYSTEM_ACCOUNT)
-            .order_by(col(Message.id))
-        )
-        async with self.shop.db.read() as session:
-            return [(label or "", values["amount"]) for label, values in await session.exec(query)]
-
-    async def attention(self, name: str) -> str | None:
-        """What the console's queue says of the process."""
-        async with self.shop.db.read() as session:
-            row = await clockwork.find(session, name)
-        return row.attention if row else None
-
-    async def closed(self, name: str) -> bool:
-        async with self.shop.db.read() as session:
-            row = await clockwork.find(session, name)
-        return row is not None and row.closed_at is not None
-
-
-@asynccontextmanager
-async def working(
-    env: WorkflowEnvironment, db: Database, pay: Desk, runner: WorkflowRunner | None = None
-) -> AsyncIterator[Clock]:
-    shop = await till(db, pay)
-    await have_platform(db, VAULT, shop.base.policy)
-    recharges = RechargeActivities(db, pay.ours, shop.base.policy)
-    refunds = RefundActivities(db, pay.ours, shop.base.policy)
-    queue = f"money-{new_id()}"
-    async with Worker(
-        env.client, task_queue=queue, workflows=[Recharge, Refund], workflow_runner=runner or sandbox_runner(),
-        activities=[
-            recharges.look, recharges.ask, recharges.shut, recharges.announce, recharges.close,
-            refunds.look, refunds.refund, refunds.announce, refunds.close,
-        ],
-    ):  # fmt: skip
-        yield Clock(env, shop, queue)
+HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
@@ -151,7 +37,7 @@ async def clock(temporal_env: WorkflowEnvironment, db: Database, pay: Desk) -> A
 async def test_paid_and_notified(clock: Clock) -> None:
     row = await clock.order()
     handle = await clock.begin(row)
-    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
     await clock.shop.desk.act(row.id.hex)
     await clock.shop.notified(row.id.hex)
     await handle.signal(Recharge.nudge)
@@ -166,13 +52,13 @@ async def test_paid_and_notified(clock: Clock) -> None:
 async def test_silence_is_asked_after_one_two_five_and_ten_minutes(clock: Clock) -> None:
     row = await clock.order()
     handle = await clock.begin(row)
-    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
     await clock.env.sleep(10)
     for asks, minutes in enumerate((1, 2, 5, 10), 1):
         await clock.env.sleep(minutes * MINUTE - dt.timedelta(seconds=30))  # 20 seconds before it is due
-        assert (await clock.seen(handle, state=RechargeState.OPEN)).asks == asks - 1
+        assert (await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)).asks == asks - 1
         await clock.env.sleep(30)
-        assert (await clock.seen(handle, asks=asks)).answer is ProviderAnswer.WAITING
+        assert (await clock.seen(handle, Recharge.progress, asks=asks)).answer is ProviderAnswer.WAITING
     await clock.shop.desk.act(row.id.hex, Manner.SILENCE)
     assert await handle.result() is RechargeState.CREDITED
     assert await clock.shop.books() == PAID
@@ -201,7 +87,7 @@ async def test_a_payment_after_closing(clock: Clock, silently: bool) -> None:
     row = await clock.order()
     handle = await clock.begin(row)
     await clock.env.sleep(31 * MINUTE)
-    await clock.seen(handle, state=RechargeState.CLOSED)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.CLOSED)
     if silently:
         await clock.shop.desk.inner._database.run(_pays_whatever, row.id.hex)
     else:
@@ -226,11 +112,11 @@ def _pays_whatever(db: object, number: str) -> None:
 async def test_a_member_closes(clock: Clock) -> None:
     row = await clock.order(visited=False)
     handle = await clock.begin(row)
-    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
     async with clock.shop.db.begin() as session:
         assert await rows.want_close(session, row.account_id, row.id, await clock.env.get_current_time())
     await handle.signal(Recharge.nudge)
-    await clock.seen(handle, state=RechargeState.CLOSED, answer=ProviderAnswer.UNKNOWN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.CLOSED, answer=ProviderAnswer.UNKNOWN)
     assert (await clock.shop.order(row.id)).close_reason == CloseReason.MEMBER
     assert await handle.result() is RechargeState.CLOSED
     await keep(handle, "closed-by-a-member")
@@ -239,7 +125,7 @@ async def test_a_member_closes(clock: Clock) -> None:
 async def test_closing_finds_a_payment_that_nobody_told_of(clock: Clock) -> None:
     row = await clock.order()
     handle = await clock.begin(row)
-    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
     await clock.shop.desk.act(row.id.hex, Manner.SILENCE)
     async with clock.shop.db.begin() as session:
         assert await rows.want_close(session, row.account_id, row.id, await clock.env.get_current_time())
@@ -251,15 +137,16 @@ async def test_closing_finds_a_payment_that_nobody_told_of(clock: Clock) -> None
 async def test_a_silent_provider_needs_a_person_and_nothing_is_given_up(clock: Clock) -> None:
     row = await clock.order()
     handle = await clock.begin(row)
-    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
     await clock.shop.desk.act(row.id.hex, Manner.SILENCE)
     await clock.shop.desk.fails("error")
     await clock.env.sleep(9 * MINUTE)
-    progress = await clock.seen(handle, failures=3)
+    progress = await clock.seen(handle, Recharge.progress, failures=3)
     assert (progress.needs_human, progress.answer) == (True, ProviderAnswer.SILENT)
     assert "Needs a person" in str(await handle.query("__temporal_workflow_metadata"))
     await clock.env.sleep(2 * HOUR)
-    assert (await clock.seen(handle, state=RechargeState.OPEN)).failures > 8, "it goes on, also to close"
+    progress = await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
+    assert progress.failures > 8, "it goes on, also to close"
     assert (await clock.shop.order(row.id)).state == RechargeState.OPEN
     await clock.shop.desk.fails(None)
     assert await handle.result() is RechargeState.CREDITED
@@ -298,13 +185,13 @@ async def test_after_closing_only_credible_answers_count_and_the_alarm_stays_on(
     row = await clock.order()
     handle = await clock.begin(row)
     await clock.env.sleep(31 * MINUTE)
-    await clock.seen(handle, state=RechargeState.CLOSED)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.CLOSED)
     await outage.begins(clock, row)
     await clock.env.sleep(2 * HOUR)
-    progress = await clock.seen(handle, answer=outage.answer)
+    progress = await clock.seen(handle, Recharge.progress, answer=outage.answer)
     assert (progress.failures > 6, progress.needs_human) == (True, True), "the first wait repeats"
     await clock.env.sleep(outage.hours * HOUR)
-    progress = await clock.seen(handle, needs_human=True)
+    progress = await clock.seen(handle, Recharge.progress, needs_human=True)
     assert (progress.state, await clock.attention(handle.id)) == (RechargeState.CLOSED, outage.attention)
     assert "Needs a person" in str(await handle.query("__temporal_workflow_metadata"))
     assert not await clock.closed(handle.id)
@@ -323,10 +210,10 @@ async def test_an_outage_after_closing_makes_the_watch_no_shorter(clock: Clock) 
     row = await clock.order()
     handle = await clock.begin(row)
     await clock.env.sleep(31 * MINUTE)
-    await clock.seen(handle, state=RechargeState.CLOSED)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.CLOSED)
     await clock.shop.desk.fails("error")
     await clock.env.sleep(HOUR)
-    await clock.seen(handle, needs_human=True)
+    await clock.seen(handle, Recharge.progress, needs_human=True)
     await clock.shop.desk.fails(None)
     again = await clock.env.get_current_time()
     assert await handle.result() is RechargeState.CLOSED
@@ -338,11 +225,11 @@ async def test_an_order_of_an_account_that_is_gone_does_not_keep_the_provider_bu
     """Paid, to be given back, and never credited: asked about like any closed order, and then done."""
     row = await clock.order()
     handle = await clock.begin(row)
-    await clock.seen(handle, state=RechargeState.OPEN)
+    await clock.seen(handle, Recharge.progress, state=RechargeState.OPEN)
     await clock.shop.customer.leaves()
     await clock.shop.desk.act(row.id.hex, Manner.SILENCE)
     await clock.env.sleep(2 * MINUTE)
-    assert (await clock.seen(handle, answer=ProviderAnswer.PAID)).state is RechargeState.OPEN
+    assert (await clock.seen(handle, Recharge.progress, answer=ProviderAnswer.PAID)).state is RechargeState.OPEN
     async with asyncio.timeout(60):
         assert await handle.result() is RechargeState.CLOSED
     asked = [each for each in (await handle.fetch_history()).events if each.event_type == SCHEDULED]
@@ -363,17 +250,17 @@ async def test_a_run_that_continues_another_one_keeps_its_alarm(
         handle = await clock.begin(row)
         first = handle.first_execution_run_id
         await clock.env.sleep(31 * MINUTE)
-        await clock.seen(handle, state=RechargeState.CLOSED)
+        await clock.seen(handle, Recharge.progress, state=RechargeState.CLOSED)
         await clock.shop.desk.fails("error")
         await clock.env.sleep(HOUR)
-        await clock.seen(handle, needs_human=True)
+        await clock.seen(handle, Recharge.progress, needs_human=True)
         monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", lambda self: self.run_id == first)
         await clock.env.sleep(11 * MINUTE)
-        assert (await clock.seen(handle, answer=None)).needs_human, "before it has asked anything"
+        assert (await clock.seen(handle, Recharge.progress, answer=None)).needs_human, "before it has asked anything"
         began = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
         assert began.continued_execution_run_id == first
         await clock.env.sleep(10 * MINUTE)
-        assert (await clock.seen(handle, answer=ProviderAnswer.SILENT)).failures == 4
+        assert (await clock.seen(handle, Recharge.progress, answer=ProviderAnswer.SILENT)).failures == 4
         await clock.shop.desk.fails(None)
         assert await handle.result() is RechargeState.CLOSED
         assert await clock.attention(handle.id) is None
@@ -402,98 +289,3 @@ async def test_an_old_process_stands_back_after_a_restore(clock: Clock) -> None:
             await (await clock.begin(row)).result()
     finally:
         await clock.shop.db.pool.execute("UPDATE database_epoch SET epoch = 1")
-
-
-async def paid_twice(clock: Clock) -> UUID:
-    """The payment that has to go back."""
-    row = await clock.order()
-    return (await clock.shop.goes_back(row.id.hex)).id
-
-
-async def test_a_second_payment_is_refunded(clock: Clock) -> None:
-    handle = await clock.refund(await paid_twice(clock))
-    assert await handle.result() is PaymentState.REFUNDED
-    assert await clock.shop.books() == PAID
-    assert await clock.mails() == [(Notice.PAYMENT_REFUNDED, "¥100.00")]
-    assert await clock.closed(handle.id)
-    await keep(handle, "refunded")
-
-
-async def test_a_refund_that_fails_needs_a_person_and_a_nudge_tries_again(clock: Clock) -> None:
-    key = await paid_twice(clock)
-    await clock.shop.desk.fails("system_error")
-    handle = await clock.refund(key)
-    await clock.env.sleep(4 * MINUTE)
-    progress = await needy(handle)
-    assert (progress.state, progress.failures) == (PaymentState.REFUND_WANTED, 3)
-    assert await clock.shop.books() == {"clearing:alipay": -20_000, "prepaid": 10_000, "refunds": 10_000}
-    await clock.shop.desk.fails(None)
-    await handle.signal(Refund.nudge)
-    async with asyncio.timeout(30):
-        assert await handle.result() is PaymentState.REFUNDED
-    assert await clock.shop.books() == PAID
-    await keep(handle, "failed-then-refunded")
-
-
-async def needy(handle: WorkflowHandle[Refund, PaymentState]) -> RefundProgress:
-    """Once it asks for a person."""
-
-    async def asked() -> RefundProgress | None:
-        found = await handle.query(Refund.progress)
-        return found if found.needs_human else None
-
-    found: RefundProgress = await until(asked)
-    return found
-
-
-async def test_a_refund_that_will_never_be_made_is_ended_by_finance(clock: Clock) -> None:
-    key = await paid_twice(clock)
-    await clock.shop.desk.fails("system_error")
-    handle = await clock.refund(key)
-    await clock.env.sleep(4 * MINUTE)
-    await needy(handle)
-    assert await clock.attention(handle.id) == "provider_silent"
-    await clock.shop.db.pool.execute("UPDATE payment SET asked_at = asked_at - $1::interval", IN_HAND)
-    finance = Operator(new_id(), "fin", frozenset({OperatorRole.FINANCE}))
-    await PaymentDesk(clock.shop.base).end_refund(finance, key, "bank transfer 4711")
-    assert handle.id in await clock.shop.nudged()
-    await handle.signal(Refund.nudge)  # reconcile's part
-    async with asyncio.timeout(30):
-        assert await handle.result() is PaymentState.REFUNDED
-    assert await clock.attention(handle.id) is None
-    assert await clock.closed(handle.id)
-    assert await clock.shop.books() == PAID
-    assert await clock.mails() == [(Notice.PAYMENT_REFUNDED, "¥100.00")]
-    await keep(handle, "ended-by-finance")
-
-
-async def test_a_refunds_run_that_continues_another_one_keeps_its_alarm(
-    temporal_env: WorkflowEnvironment, db: Database, pay: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with working(temporal_env, db, pay, UnsandboxedWorkflowRunner()) as clock:
-        key = await paid_twice(clock)
-        await pay.fails("system_error")
-        handle = await clock.refund(key)
-        first = handle.first_execution_run_id
-        await clock.env.sleep(4 * MINUTE)
-        await needy(handle)
-        monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", lambda self: self.run_id == first)
-        await clock.env.sleep(4.5 * MINUTE)  # to the fourth try, and not to the next one
-        progress = await needy(handle)
-        assert progress.tries == 0, "a run that has tried nothing yet"
-        await pay.fails(None)
-        assert await handle.result() is PaymentState.REFUNDED
-        assert await clock.attention(handle.id) is None
-    await pay.fails(None)
-
-
-async def test_a_refund_that_moved_no_money_is_asked_for_again(clock: Clock) -> None:
-    """Alipay took the request, answered well, and gave nothing back."""
-    row = await clock.order()
-    wanted = await clock.shop.goes_back(row.id.hex, Manner.REFUND_STUCK)
-    handle = await clock.refund(wanted.id)
-    assert await handle.result() is PaymentState.REFUNDED
-    refunds = (await clock.shop.desk.order(row.id.hex))["refunds"]
-    assert [each["trade_no"] for each in refunds] == [wanted.transaction]
-    assert (await handle.query(Refund.progress)).tries == 2
-    assert await clock.shop.books() == PAID
