@@ -105,21 +105,6 @@ def letter(to: str, message_id: str = "<1@songda.example>") -> EmailMessage:
     return mail
 
 
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 3.0) -> Any:
-    """What ``check`` returns once it is true; fails after ``seconds``."""
-    for _ in range(int(seconds / 0.02)):
-        found = await check()
-        if found:
-            return found
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"still not true after {seconds} s")
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Awaitable[Any]]:
-    return until
-
-
 @pytest.fixture
 def make_letter() -> Callable[..., EmailMessage]:
     return letter

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.parts import Parts
+from tests.patience import until
 
 
 @cache
@@ -29,12 +30,12 @@ def signed(raw: bytes, domain: str = "songda.example") -> bytes:
     return bytes(header) + raw
 
 
-async def verified(api: Any, eventually: Any, number: int = 1) -> dict[str, Any]:
+async def verified(api: Any, number: int = 1) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
         message: dict[str, Any] = (await api.get(f"/mailbox/messages/{number}")).json()
         return message if message["dkim"] else None
 
-    found: dict[str, Any] = await eventually(look)
+    found: dict[str, Any] = await until(look)
     return found
 
 
@@ -43,12 +44,10 @@ async def publish_key(api: Any) -> None:
     (await api.put("/dns/records", json=body)).raise_for_status()
 
 
-async def test_a_signature_passes_with_the_key_from_our_dns(
-    api: Any, send: Any, make_letter: Any, eventually: Any
-) -> None:
+async def test_a_signature_passes_with_the_key_from_our_dns(api: Any, send: Any, make_letter: Any) -> None:
     await publish_key(api)
     await send("amy@qq.com", mail=signed(make_letter("amy@qq.com").as_bytes()))
-    message = await verified(api, eventually)
+    message = await verified(api)
     assert message["dkim"] == "pass"
     signature = message["signatures"][0]
     assert (signature["domain"], signature["selector"], signature["aligned"]) == (
@@ -61,20 +60,18 @@ async def test_a_signature_passes_with_the_key_from_our_dns(
     assert totals["per_recipient"][0]["dkim_pass"] == 1
 
 
-async def test_a_changed_body_fails_and_says_why(api: Any, send: Any, make_letter: Any, eventually: Any) -> None:
+async def test_a_changed_body_fails_and_says_why(api: Any, send: Any, make_letter: Any) -> None:
     await publish_key(api)
     raw = signed(make_letter("amy@qq.com").as_bytes()).replace(b"Confirm", b"Conform")
     await send("amy@qq.com", mail=raw)
-    message = await verified(api, eventually)
+    message = await verified(api)
     assert message["dkim"] == "fail"
     assert "body hash mismatch" in message["signatures"][0]["reason"]
 
 
-async def test_a_missing_key_and_a_foreign_domain_are_named(
-    api: Any, send: Any, make_letter: Any, eventually: Any
-) -> None:
+async def test_a_missing_key_and_a_foreign_domain_are_named(api: Any, send: Any, make_letter: Any) -> None:
     await send("amy@qq.com", mail=signed(make_letter("amy@qq.com").as_bytes(), "other.example"))
-    message = await verified(api, eventually)
+    message = await verified(api)
     assert message["dkim"] == "fail"
     assert message["signatures"][0]["aligned"] is False
     assert "no key published at sd1._domainkey.other.example" in message["signatures"][0]["reason"]
@@ -89,12 +86,12 @@ BROKEN = (
 
 @pytest.mark.parametrize("header", BROKEN)
 async def test_a_broken_signature_is_a_result_and_no_crash(
-    api: Any, send: Any, make_letter: Any, eventually: Any, header: bytes
+    api: Any, send: Any, make_letter: Any, header: bytes
 ) -> None:
     await send("amy@qq.com", mail=header + make_letter("amy@qq.com").as_bytes())
-    assert (await verified(api, eventually))["dkim"] == "fail"
+    assert (await verified(api))["dkim"] == "fail"
     await send("amy@qq.com")
-    assert (await verified(api, eventually, 2))["dkim"] == "none"
+    assert (await verified(api, 2))["dkim"] == "none"
 
 
 async def test_a_mail_is_taken_apart(api: Any, send: Any) -> None:

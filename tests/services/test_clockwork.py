@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -24,6 +24,7 @@ from store import clockwork as rows
 from store.columns import now
 from store.db import Database
 from tests.path_rows import Customer
+from tests.patience import until
 from tests.webhook_world import POLICY
 from worker import sandbox_runner
 from workflows.onboarding import Onboarding
@@ -361,12 +362,6 @@ async def test_the_loop_does_all_of_it_and_outlives_faults(world: World) -> None
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await holds():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_process_started_before_a_restore_stands_back_and_one_started_after_works(

@@ -13,6 +13,7 @@ from store.db import Database
 from store.pages import close_page
 from store.settling import settle_account
 from tests.money_world import PRICE, finish, make_paying, send, settle, standing
+from tests.patience import PATIENCE, until
 
 
 async def charges(db: Database, account: UUID) -> list[tuple[object, ...]]:
@@ -100,9 +101,7 @@ async def test_a_settler_waits_for_the_one_before_it(db: Database) -> None:
     async with db.raw() as connection:
         assert await settle_account(connection, customer.account, limit=1) == 1
         waiting = asyncio.create_task(second())
-        async with asyncio.timeout(30):
-            while not await db.pool.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-                await asyncio.sleep(0.01)
+        await until(lambda: db.pool.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
     assert await waiting > 0
     await settle(db)
     assert await standing(db, customer.account) == (99, 3 * PRICE - 10_000, 0)
@@ -136,7 +135,7 @@ async def test_the_task_settles_by_itself(db: Database) -> None:
     await finish(db, ["delivered"])
     task = asyncio.create_task(Settlement(db).run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (await standing(db, customer.account))[2]:
                 await asyncio.sleep(0.02)
     finally:

@@ -23,6 +23,7 @@ from store.audit_log import AuditEntry
 from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint, WebhookEvent
+from tests.patience import PATIENCE
 from tests.webhook_receiver import receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, hooks
 from worker import sandbox_runner
@@ -211,18 +212,18 @@ async def test_from_creation_to_the_log_over_reconcile_and_a_real_server(
 
 
 async def arrive(count: int, requests: Sequence[object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(requests) < count:
             await asyncio.sleep(0.02)
 
 
 async def logged(count: int, world: Hooks, name: Process) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(await world.attempts(name)) < count:
             await asyncio.sleep(0.02)
 
 
 async def until_idle(handle: object) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await handle.query("progress"))["stage"] != "idle":  # type: ignore[attr-defined]
             await asyncio.sleep(0.05)

@@ -23,6 +23,7 @@ from store.db import Database
 from store.sending import Message, Submission
 from tests.certification_world import ENTERPRISE, INDIVIDUAL, SECRETS, SITE, WHY, Applicant, applicant
 from tests.kept_histories import keep
+from tests.patience import PATIENCE
 from tests.platform_rows import have_platform
 from tests.sending_world import VAULT
 from worker import sandbox_runner
@@ -45,7 +46,7 @@ class Case:
         return await self.handle.execute_update("decide", decision, result_type=DecisionResult)
 
     async def waits(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (await self.handle.query(CertificationReview.progress)).stage != "waiting":
                 await asyncio.sleep(0.02)
 

@@ -20,6 +20,7 @@ from domain.transport import Mail
 from store import pages
 from store.db import Database
 from tests.kept_histories import keep
+from tests.patience import PATIENCE
 from tests.sending_world import DELIVERED, VAULT, FakeServers, make_customer, submit
 from worker import sandbox_runner
 from workflows.delivery import DeliveryWorkflow
@@ -104,7 +105,7 @@ async def test_a_fault_inside_a_page_is_tried_again_and_says_nothing_of_the_data
 
 async def last_failure(handle: WorkflowHandle[DeliveryWorkflow, PageResult]) -> str:
     """What the Temporal UI shows of an activity that is being tried again."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             pending = (await handle.describe()).raw_description.pending_activities
             if pending and pending[0].HasField("last_failure"):

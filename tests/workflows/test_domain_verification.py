@@ -28,14 +28,13 @@ from store.domains import SenderDomain
 from store.sending import Submission
 from tests.dns_world import POLICY, VAULT, Claim, DnsWorld, claim, dns_world, make_account, reread
 from tests.kept_histories import keep
+from tests.patience import PATIENCE
 from tests.platform_rows import have_platform
 from worker import sandbox_runner
 from workflows import domain_verification as process
 from workflows.domain_verification import DomainVerification
 
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
-PATIENCE = 30.0
-"""Seconds that a busy machine may take for what takes milliseconds."""
 Handle = WorkflowHandle[DomainVerification, DomainState]
 
 

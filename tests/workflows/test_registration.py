@@ -30,6 +30,7 @@ from store.senders import ApiUser
 from tests.accounts_world import ALICE, BOB, House, house
 from tests.endings import has_ended
 from tests.kept_histories import keep
+from tests.patience import PATIENCE
 from worker import sandbox_runner
 from workflows.registration import Registration as Process_
 
@@ -67,7 +68,7 @@ async def running(env: WorkflowEnvironment, home: House, made: Registered) -> As
 
 async def mails_sent(handle: Handle, number: int) -> RegistrationProgress:
     """Wait, in real time, until so many mails were sent."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (progress := await handle.query(Process_.progress)).mails_sent < number:
             await asyncio.sleep(0.02)
     return progress

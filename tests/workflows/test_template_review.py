@@ -49,6 +49,7 @@ from store.db import Database
 from store.sending import Message, Submission
 from store.templates import TemplateVersion
 from tests.kept_histories import keep
+from tests.patience import PATIENCE
 from tests.platform_rows import have_platform
 from tests.template_world import GOOD, Author, author
 from worker import sandbox_runner
@@ -91,7 +92,7 @@ class Case:
         return await self.handle.query(TemplateReview.progress)
 
     async def stage_becomes(self, stage: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (await self.progress()).stage != stage:
                 await asyncio.sleep(0.02)
 

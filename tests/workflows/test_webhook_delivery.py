@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from store.db import Database
 from store.webhooks import WebhookEndpoint
 from tests.endings import at_rest, has_ended
 from tests.kept_histories import keep
+from tests.patience import until
 from tests.platform_rows import have_platform
 from tests.webhook_receiver import receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, hooks
@@ -58,18 +59,11 @@ async def running(
                 await asyncio.wait_for(latest.result(), 20)
 
 
-async def becomes(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait, in real time."""
-    async with asyncio.timeout(20):
-        while not await holds():
-            await asyncio.sleep(0.02)
-
-
 async def stage_becomes(handle: Handle, stage: Stage) -> None:
     async def holds() -> bool:
         return (await handle.query(WebhookDeliveryWorkflow.progress)).stage is stage
 
-    await becomes(holds)
+    await until(holds)
 
 
 def private(world: Hooks, port: int) -> tuple[str, ...]:
@@ -95,7 +89,7 @@ async def test_it_delivers_when_nudged_and_ends_when_deleted(temporal_env: Workf
             async def delivered() -> bool:
                 return (await handle.query(WebhookDeliveryWorkflow.progress)).delivered == 3
 
-            await becomes(delivered)
+            await until(delivered)
             progress = await handle.query(WebhookDeliveryWorkflow.progress)
             assert (progress.stage, progress.failed, progress.pending, progress.next_look) == (Stage.IDLE, 0, 0, None)
             await at_rest(temporal_env.client, handle)
@@ -205,7 +199,7 @@ async def test_it_continues_as_new_without_losing_events(
                 async def all_there(count: int = count) -> bool:
                     return len(set(receiver.ids)) == count
 
-                await becomes(all_there)
+                await until(all_there)
             assert (await latest.describe()).run_id != first.first_execution_run_id
     assert len(receiver.requests) == 7
 
