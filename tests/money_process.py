@@ -79,7 +79,7 @@ class Clock:
             found = await handle.query(query)
             return found if all(getattr(found, name) == value for name, value in wanted.items()) else None
 
-        found: Progress = await until(asked)
+        found: Progress = await until(asked, 15)
         return found
 
     async def mails(self) -> list[tuple[str, str]]:

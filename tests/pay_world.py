@@ -183,7 +183,7 @@ class Till:
             found = (await self.desk.order(number))["notices"]
             return found if len(found) >= count and all(each["tries"] for each in found) else None
 
-        return await until(sent)
+        return await until(sent, 8)
 
     async def goes_back(self, number: str, manner: Manner = Manner.PAY_TWICE) -> Payment:
         """Paid twice: the payment that has to go back."""

@@ -35,7 +35,7 @@ async def verified(api: Any, number: int = 1) -> dict[str, Any]:
         message: dict[str, Any] = (await api.get(f"/mailbox/messages/{number}")).json()
         return message if message["dkim"] else None
 
-    found: dict[str, Any] = await until(look)
+    found: dict[str, Any] = await until(look, 3)
     return found
 
 

@@ -42,7 +42,7 @@ async def test_what_is_not_answered_success_is_repeated_on_alipays_schedule(pay:
     async def given_up() -> bool:
         return all(each["due_at"] is None for each in (await pay.order(made.number))["notices"])
 
-    await until(given_up)
+    await until(given_up, 8)
     (notice,) = (await pay.order(made.number))["notices"]
     assert (notice["tries"], notice["answered"]) == (1 + len(RETRIES), "HTTP 404")
     assert sum(RETRIES) == 24 * 3600 + 24 * 60, "Alipay tries for 24 hours and 24 minutes"

@@ -359,5 +359,5 @@ async def repeats(shop: Till) -> None:
     async def credited() -> bool:
         return (await shop.order(view.row.id)).state == RechargeState.CREDITED
 
-    await until(credited)
+    await until(credited, 8)
     assert await shop.books() == {"clearing:alipay": -10_000, "prepaid": 10_000}

@@ -60,8 +60,8 @@ async def test_a_request_is_delivered_and_leaves_clean_books(db: Database, dev_t
     async with engine(db, dev_temporal.client) as running:
         await submit(db, customer, [f"p{n}@d{n}.test" for n in range(30)])
         await ping_relay(db)
-        await until(lambda: delivered(db, 30))
-        await until(lambda: settled(db))
+        await until(lambda: delivered(db, 30), 20)
+        await until(lambda: settled(db), 20)
     assert len(running.servers.seen) == 30
     report = await audit(db)
     assert report.clean, report.findings
@@ -75,7 +75,7 @@ async def test_a_call_wakes_the_relay_before_its_next_look(db: Database, dev_tem
             await submit(db, customer, [f"p{n}@a.test"])
             await ping_relay(db)
             begun = time.monotonic()
-            await until(lambda n=n: delivered(db, n + 1))  # type: ignore[misc]
+            await until(lambda n=n: delivered(db, n + 1), 20)  # type: ignore[misc]
             seconds = time.monotonic() - begun
     assert seconds < 0.9
 
@@ -88,8 +88,8 @@ async def test_a_page_whose_start_was_lost_is_started_by_reconcile(
     async with db.raw() as connection:
         await pages.claim_batch(connection)  # as if the relay died right after its commit
     async with engine(db, dev_temporal.client), background(Clockwork(db, dev_temporal.client).run()):
-        await until(lambda: delivered(db, 1))
-        await until(lambda: settled(db))
+        await until(lambda: delivered(db, 1), 20)
+        await until(lambda: settled(db), 20)
     assert (await audit(db)).clean
 
 
@@ -97,7 +97,7 @@ async def test_requests_are_kept_while_temporal_is_away(db: Database) -> None:
     away = await Client.connect("127.0.0.1:1", lazy=True)
     await submit(db, await make_customer(db), ["p@a.test"])
     async with background(Relay(db, away, lambda: True).run()):
-        await until(lambda: _paged(db))
+        await until(lambda: _paged(db), 20)
     row = await db.pool.fetchrow("SELECT started_at FROM clockwork WHERE kind = 'delivery'")
     assert row is not None and row["started_at"] is None
 

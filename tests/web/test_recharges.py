@@ -143,7 +143,7 @@ async def test_an_order_follows_itself(shop: Shop, chrome: Chrome, width: int, l
         async def gone() -> bool:
             return await page.locator("form[action$='/close']").count() == 0
 
-        await until(gone)
+        await until(gone, 8)
         await shoot(page, f"recharge-credited-{language}")
         await page.goto(f"{shop.till.desk.url}/alipay/pay/{number}")
         await shoot(page, f"pay-desk-paid-{language}")

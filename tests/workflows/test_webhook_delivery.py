@@ -63,7 +63,7 @@ async def stage_becomes(handle: Handle, stage: Stage) -> None:
     async def holds() -> bool:
         return (await handle.query(WebhookDeliveryWorkflow.progress)).stage is stage
 
-    await until(holds)
+    await until(holds, 20)
 
 
 def private(world: Hooks, port: int) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ async def test_it_delivers_when_nudged_and_ends_when_deleted(temporal_env: Workf
             async def delivered() -> bool:
                 return (await handle.query(WebhookDeliveryWorkflow.progress)).delivered == 3
 
-            await until(delivered)
+            await until(delivered, 20)
             progress = await handle.query(WebhookDeliveryWorkflow.progress)
             assert (progress.stage, progress.failed, progress.pending, progress.next_look) == (Stage.IDLE, 0, 0, None)
             await at_rest(temporal_env.client, handle)
@@ -199,7 +199,7 @@ async def test_it_continues_as_new_without_losing_events(
                 async def all_there(count: int = count) -> bool:
                     return len(set(receiver.ids)) == count
 
-                await until(all_there)
+                await until(all_there, 20)
             assert (await latest.describe()).run_id != first.first_execution_run_id
     assert len(receiver.requests) == 7
 
