@@ -23,6 +23,8 @@ class ApiUser(SQLModel, table=True):
     is_test: bool = False
     resend_uncertain: bool = True
     """Design §4.6: re-send an uncertain message once, or leave it `unknown`."""
+    track_clicks: bool = False
+    track_opens: bool = False
     created_at: dt.datetime = moment(default_factory=now)
     disabled_at: dt.datetime | None = moment(default=None)
 

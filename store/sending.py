@@ -8,7 +8,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, SmallInteger, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -51,6 +51,8 @@ class Submission(SQLModel, table=True):
     idempotency_key: str | None = None
     fingerprint: bytes | None = None
     """SHA-256 of the request, to tell a repeat from a reuse of the idempotency key."""
+    is_campaign: bool = False
+    """Then its id is the campaign's, its messages are numbered lane by lane, and pages take them by range."""
     charged_from: int | None = None
     """Messages from this ordinal on are charged, see `store.ledger.Hold`; None: the free quota covers them all."""
 
@@ -81,6 +83,8 @@ class Message(SQLModel, table=True):
     reply: str = ""
     host: str = ""
     possible_duplicate: bool = False
+    revision: int = Field(default=0, sa_type=SmallInteger)
+    """Which content was sent last: 0 the submission's own version, else `campaign_revision.number`."""
 
 
 class Attempt(SQLModel, table=True):
@@ -100,25 +104,48 @@ class Attempt(SQLModel, table=True):
 
 
 class Due(SQLModel, table=True):
-    """A message that waits for the relay."""
+    """A message that waits: for the relay, or with a `campaign_id` for the next round of its campaign."""
 
     __tablename__ = "due"
-    __table_args__ = (Index("due_account", "account_id", "due_at"),)
+    __table_args__ = (
+        Index("due_account", "account_id", "due_at", postgresql_where=text("campaign_id IS NULL")),
+        Index("due_campaign", "campaign_id", "lane", "due_at", postgresql_where=text("campaign_id IS NOT NULL")),
+    )
     message_id: int = Field(sa_type=BigInteger, primary_key=True)
     account_id: UUID
+    campaign_id: UUID | None = None
+    lane: str | None = None
     due_at: dt.datetime = moment(default_factory=now)
 
 
 class Page(SQLModel, table=True):
-    """What one `delivery/{page}` run delivers. An attempt of its activity takes it by raising `epoch`."""
+    """What one attempt of a delivering activity takes, by raising `epoch`: messages by name, or a campaign's range."""
 
     __tablename__ = "page"
-    __table_args__ = (Index("page_open", "created_at", postgresql_where=text("closed_at IS NULL")),)
+    __table_args__ = (
+        Index("page_open", "created_at", postgresql_where=text("closed_at IS NULL")),
+        Index(
+            "page_runner",
+            "campaign_id",
+            "lane",
+            "runner",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL AND campaign_id IS NOT NULL"),
+        ),
+        Index("page_campaign", "campaign_id", postgresql_where=text("campaign_id IS NOT NULL")),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     epoch: int = 0
     messages: list[int] = Field(sa_type=ARRAY(BigInteger))
     rounds: list[int] = Field(sa_type=ARRAY(Integer))
     """`message.round` of each at the time it was taken from `due`."""
+    campaign_id: UUID | None = None
+    lane: str | None = None
+    runner: int | None = Field(default=None, sa_type=SmallInteger)
+    """Of a campaign's lane: whose page it is. A runner has one open page at a time."""
+    first_ordinal: int | None = None
+    end_ordinal: int | None = None
+    """Of a range: the messages with these ordinals (`end_ordinal` excluded) that were never tried."""
     created_at: dt.datetime = moment(default_factory=now)
     closed_at: dt.datetime | None = moment(default=None)
     delivered: int = 0
