@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """The master secret: keys for stored secrets, tokens and HMACs are derived from it."""
     public_url: str = "http://127.0.0.1:8600"
     """Where browsers and mail links reach the API and pages; without a trailing slash."""
+    tracking_url: str = ""
+    """Where the links that we put into customers' mails lead (`/t/…`), if not to `public_url` (empty)."""
     secure_cookies: bool = False
     """True behind HTTPS: session cookies get the `Secure` attribute and the `__Host-` prefix."""
 
@@ -140,6 +142,7 @@ class Settings(BaseSettings):
         """What rules and services need of these settings."""
         return Policy(
             public_url=self.public_url.rstrip("/"),
+            tracking_url=self.tracking_url.rstrip("/"),
             platform_name=self.platform_name,
             platform_domain=self.platform_domain,
             bounce_host=self.bounce_host,

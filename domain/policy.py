@@ -19,6 +19,8 @@ class Policy:
     tracking_host: str
     support_email: str
     temporal_ui_url: str
+    tracking_url: str = ""
+    """What the links in customers' mails begin with, without a trailing slash; `public_url` unless given."""
     temporal_namespace: str = "default"
     lead_email: str = "support@songda.example"
     working_hours: str = "09:00-12:00,13:30-18:00"
@@ -32,6 +34,10 @@ class Policy:
     free_daily_quota: int = 200
     time_scale: float = 1.0
     secure_cookies: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.tracking_url:
+            object.__setattr__(self, "tracking_url", self.public_url)  # frozen for everybody else
 
     def review_allowance(self, kind: Kind) -> dt.timedelta:
         """Working time within which a review of this kind is promised. Raises `KeyError` for other processes."""

@@ -25,6 +25,8 @@ class Vault:
     def __init__(self, master: str) -> None:
         self._fernet = Fernet(base64.urlsafe_b64encode(derive(master, "songda/seal")))
         self._pepper = derive(master, "songda/digest")
+        self.link_key = derive(master, "songda/links")
+        """Of the tokens in links of mails (`domain.link_tokens`)."""
 
     def seal(self, secret: bytes, binding: str) -> bytes:
         """Encrypt for the row that `binding` names (Fernet has no associated data, so the plaintext carries it)."""

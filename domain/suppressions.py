@@ -1,0 +1,22 @@
+"""Who does not want an account's mails in batch: why, and how addresses are compared."""
+
+from enum import StrEnum
+
+
+class SuppressionReason(StrEnum):
+    UNSUBSCRIBE = "unsubscribe"
+    """The recipient asked, by the link of a mail."""
+    MANUAL = "manual"
+    """A member of the account entered it."""
+
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def suppression_key(address: str) -> str:
+    """A normalised address as it is compared here: A–Z lower-cased in the local part, too.
+
+    Only ASCII letters, so that Python and PostgreSQL (`lower(address COLLATE "C")`) agree whatever the database's
+    locale is. RFC 5321 lets `Li` and `li` be two mailboxes; who unsubscribed as one is not written to as the other.
+    """
+    return address.translate(_LOWER)
