@@ -100,7 +100,7 @@ async def accept(
     fingerprint = _fingerprint(request)
     if earlier := await _earlier_answer(connection, caller.account_id, request, fingerprint):
         return earlier
-    identity = await _identity(connection, caller, request)
+    identity = await identify(connection, caller, request)
     check_identity(identity, request)
     if len(request.recipients) > MANY:  # sorting them takes a while, and nothing is locked yet
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
@@ -165,7 +165,8 @@ async def _lost_race(connection: Connection, account: UUID, request: SendRequest
     return earlier
 
 
-async def _identity(connection: Connection, caller: Caller, request: SendRequest) -> Identity:
+async def identify(connection: Connection, caller: Caller, request: SendRequest) -> Identity:
+    """What the rows say of the names in a request. Raises the refusal `unauthenticated` without an account."""
     domain = request.sender.rpartition("@")[2].lower()
     named = None if request.api_user else caller.api_user_id
     row = await connection.fetchrow(_IDENTITY, caller.account_id, named, request.api_user, domain, request.template)
