@@ -70,14 +70,14 @@ class Compiled:
         """A variable without a value stays as written; a value is never filled again."""
         parts = [self.literals[0]]
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
-            parts.append(_escaped(slot.spot, values[slot.name]) if slot.name in values else f"%{slot.name}%")
+            parts.append(escaped(slot.spot, values[slot.name]) if slot.name in values else f"%{slot.name}%")
             parts.append(literal)
         return "".join(parts)
 
     def blocked_links(self, values: Mapping[str, str]) -> list[str]:
         """Variables that are a whole link and whose value is not one (`http`, `https`, `mailto`)."""
         links = (slot.name for slot in self.slots if slot.spot is Spot.LINK)
-        return list(dict.fromkeys(name for name in links if name in values and not _is_link(values[name])))
+        return list(dict.fromkeys(name for name in links if name in values and not is_link(values[name])))
 
 
 def fill_html(html: str, values: Mapping[str, str]) -> str:
@@ -88,35 +88,41 @@ def fill_html(html: str, values: Mapping[str, str]) -> str:
 @lru_cache(maxsize=32)
 def compile_html(html: str) -> Compiled:
     """Find the variables of an HTML text and the kind of place each stands in."""
-    reader = _Reader(html)
-    reader.walk(0, len(html))
-    return reader.compiled()
+    return Reader(html).read()
 
 
-def _is_link(value: str) -> bool:
+def is_link(value: str) -> bool:
     return value.strip().lower().startswith(LINK_SCHEMES)
 
 
-def _link(value: str) -> str:
+def clean_url(value: str) -> str:
     """A whole URL with the characters that no URL contains percent-encoded (RFC 3986 §2)."""
-    return stdlib_html.escape(_NOT_IN_URL.sub(lambda found: quote(found[0]), value.strip()))
+    return _NOT_IN_URL.sub(lambda found: quote(found[0]), value.strip())
 
 
-def _escaped(spot: Spot, value: str) -> str:
+def url_part(value: str) -> str:
+    """A value as it may stand anywhere in a URL: it begins no other part of it."""
+    return quote(value, safe="", errors="replace")
+
+
+def escaped(spot: Spot, value: str) -> str:
     if spot in (Spot.TEXT, Spot.ATTRIBUTE):
         return stdlib_html.escape(_CONTROLS.sub("", value))
     if spot is Spot.LINK:
-        return _link(value) if _is_link(value) else BLOCKED_LINK
-    if spot is Spot.LINK_START and _is_link(value):
-        return _link(value)
+        return stdlib_html.escape(clean_url(value)) if is_link(value) else BLOCKED_LINK
+    if spot is Spot.LINK_START and is_link(value):
+        return stdlib_html.escape(clean_url(value))
     if spot in (Spot.LINK_START, Spot.LINK_PART):
-        return quote(value, safe="", errors="replace")
+        return url_part(value)
     return _NOT_IN_CSS.sub("", value) if spot is Spot.STYLE else ""
 
 
 @dataclass
-class _Reader:
-    """Walks the source once, collecting literals and slots. `limit` is the end of the stretch in hand."""
+class Reader:
+    """Walks the source once, collecting literals and slots. `limit` is the end of the stretch in hand.
+
+    `marks` and `end_tag` are for those who look for more than variables, see `domain.tracked_links`.
+    """
 
     source: str
     limit: int = 0
@@ -124,6 +130,23 @@ class _Reader:
     slots: list[Slot] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     """What the next literal is made of."""
+    element: str = ""
+    """Whose attributes are read; empty in an end tag, whose attributes mean nothing."""
+
+    def read(self) -> Compiled:
+        """The whole source."""
+        self.walk(0, len(self.source))
+        return self.compiled()
+
+    def marks(self, start: int, end: int, name: str) -> bool:
+        """Whether this attribute's value is a place of its own."""
+        return False
+
+    def mark(self, start: int, end: int, name: str) -> None:
+        """Take over a value that `marks`."""
+
+    def end_tag(self, name: str) -> None:
+        """An end tag begins here."""
 
     def walk(self, position: int, limit: int) -> None:
         """Read a stretch of HTML from text to text."""
@@ -141,11 +164,12 @@ class _Reader:
         """Take over a stretch of source whose variables all stand in one kind of place."""
         done = start
         for place in places(self.source[start:end]):
-            self._slot(Slot(place.name, spot, start + place.start, where), self.source[done : start + place.start])
+            self.add(Slot(place.name, spot, start + place.start, where), self.source[done : start + place.start])
             done = start + place.end
         self.pieces.append(self.source[done:end])
 
-    def _slot(self, slot: Slot, before: str) -> None:
+    def add(self, slot: Slot, before: str = "") -> None:
+        """A place to be filled, behind `before` and what was read until now."""
         self.literals.append("".join((*self.pieces, before)))
         self.slots.append(slot)
         self.pieces = []
@@ -182,6 +206,9 @@ class _Reader:
 
     def _tag(self, tag: re.Match[str]) -> int:
         name = tag[2].lower()
+        self.element = "" if tag[1] else name
+        if tag[1]:
+            self.end_tag(name)
         self._take(tag.start(), tag.end(), Spot.FORBIDDEN, "tag")
         position = self._attributes(tag.end())
         if tag[1] or name not in _RAW_ELEMENTS:
@@ -213,19 +240,21 @@ class _Reader:
     def _unquoted(self, start: int, end: int, name: str) -> None:
         """An unquoted value with variables gets quotes, so that a blank in a filled value ends nothing."""
         value = self.source[start:end]
-        if not any(True for _ in places(value)):
-            self.pieces.append(value)
-            return
         if '"' in value:
             # A parse error in HTML already; no quotes would be right for it.
             self._take(start, end, Spot.FORBIDDEN, name)
+            return
+        if not any(True for _ in places(value)) and not self.marks(start, end, name):
+            self.pieces.append(value)
             return
         self.pieces.append('"')
         self._value(start, end, name)
         self.pieces.append('"')
 
     def _value(self, start: int, end: int, name: str) -> None:
-        if name in URL_ATTRIBUTES or name.endswith(":href"):
+        if self.marks(start, end, name):
+            self.mark(start, end, name)
+        elif name in URL_ATTRIBUTES or name.endswith(":href"):
             self._url(start, end, name)
         elif name.startswith("on") or name == "srcdoc":
             self._take(start, end, Spot.FORBIDDEN, name)
@@ -236,8 +265,8 @@ class _Reader:
         value = self.source[start:end]
         done = start
         for place in places(value):
-            spot = _link_spot(value[: place.start], value[place.end :])
-            self._slot(Slot(place.name, spot, start + place.start, name), self.source[done : start + place.start])
+            spot = link_spot(value[: place.start], value[place.end :])
+            self.add(Slot(place.name, spot, start + place.start, name), self.source[done : start + place.start])
             done = start + place.end
         self.pieces.append(self.source[done:end])
 
@@ -250,7 +279,8 @@ class _Reader:
         return end
 
 
-def _link_spot(before: str, after: str) -> Spot:
+def link_spot(before: str, after: str) -> Spot:
+    """What a variable between these two parts of a URL may hold."""
     if before.strip():
         return Spot.LINK_PART
     return Spot.LINK_START if after.strip() else Spot.LINK

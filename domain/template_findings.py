@@ -92,9 +92,9 @@ WORDS: dict[str, tuple[bool, str, str]] = {
     ),
     "system_variable": (
         False,
-        "%{name}% 是地址列表或退订功能的系统变量，目前不会自动填充；发送时请自行提供它的值。",
-        "%{name}% is a system variable of address lists and unsubscribe tracking, which is not filled by itself yet; "
-        "give it a value when you send.",
+        "%{name}% 是系统变量（收件地址或退订链接），由系统自动填写；发送时不用提供它的值。",
+        "%{name}% is a system variable (the recipient's address, or the link to unsubscribe) and is filled by itself; "
+        "it needs no value when you send.",
     ),
     "look_alike": (
         False,

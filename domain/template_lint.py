@@ -14,14 +14,12 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from domain.markup import URL_ATTRIBUTES, Spot, compile_html
 from domain.template_findings import WORDS
 from domain.templates import MAX_BYTES, MAX_SUBJECT, Content, text_from_html
-from domain.variables import TOKEN, variables_in
+from domain.variables import SYSTEM_VARIABLES, TOKEN, variables_in
 
 ACTIVE_ELEMENTS = ("script", "iframe", "frame", "object", "embed", "applet", "base")
 FORM_ELEMENTS = ("form", "input", "button", "select", "textarea")
 MOST = 20
 """Findings of one sort that are worth reading."""
-SYSTEM_VARIABLES = frozenset({"recipient", "user_defined_unsubscribe_link"})
-"""Names that SendCloud fills by itself for address lists and unsubscribe tracking."""
 _BAD_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 _UNCLOSED = re.compile(r"%([A-Za-z_][A-Za-z0-9_]{0,31})(?![A-Za-z0-9_%])")
 _TOO_LONG = re.compile(r"%([A-Za-z_][A-Za-z0-9_]{32,})%")

@@ -13,7 +13,7 @@ from inscriptis.model.config import ParserConfig
 from lxml.etree import ParserError
 
 from domain.markup import Compiled, Spot, compile_html, fill_html
-from domain.variables import fill_header, fill_text, missing, variables_in
+from domain.variables import SYSTEM_VARIABLES, fill_header, fill_text, missing, system_values, variables_in
 
 __all__ = [
     "Compiled", "Content", "Preview", "compile_html", "fill_header", "fill_html", "fill_text", "missing", "preview",
@@ -30,6 +30,8 @@ MAX_TEMPLATES = 1000
 """Of one account."""
 MAX_VALUE = 10_000
 """Characters of one value in a preview."""
+SAMPLE_RECIPIENT = "recipient@example.com"
+SAMPLE_UNSUBSCRIBE = "https://example.com/unsubscribe"
 _LINKS = ParserConfig(display_links=True)
 
 
@@ -43,7 +45,8 @@ class Content:
 
     @property
     def variables(self) -> list[str]:
-        return variables_in(self.subject, self.html, self.text)
+        """What a sender has to give values for; the system fills the others."""
+        return [name for name in variables_in(self.subject, self.html, self.text) if name not in SYSTEM_VARIABLES]
 
     @property
     def size(self) -> int:
@@ -91,6 +94,7 @@ class Preview:
 
 def preview(content: Content, values: Mapping[str, str]) -> Preview:
     """Fill subject, HTML and text. Variables without a value stay as written."""
+    values = system_values(SAMPLE_RECIPIENT, values, SAMPLE_UNSUBSCRIBE)
     compiled = compile_html(content.html)
     return Preview(
         subject=fill_header(content.subject, values),
