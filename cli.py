@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
@@ -166,6 +167,9 @@ def console_hint(where: Addresses) -> str:
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(help="Port to listen on.")] = DEFAULT_BASE,
+    share_port: Annotated[
+        bool, typer.Option("--share-port", help="Let several processes listen there: the system deals out connections.")
+    ] = False,
 ) -> None:
     """The REST API and the pages, against DATABASE_URL and TEMPORAL_ADDRESS."""
     settings = load_settings()
@@ -174,7 +178,23 @@ def api(
 
     from api.app import create_app
 
+    if share_port:
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), **web_server(settings)))
+        server.run(sockets=[shared_socket(host, port)])
+        leave(0 if server.started else 3)
     uvicorn.run(create_app(settings), host=host, port=port, **web_server(settings))
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """Bound so that other processes of the same user may bind it, too (SO_REUSEPORT). Raises `CannotStart`."""
+    shared = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        shared.bind((host, port))
+    except OSError as problem:
+        raise CannotStart(f"The API cannot listen on {host}:{port} ({problem.strerror}).") from None
+    return shared
 
 
 def web_server(settings: "Settings") -> dict[str, Any]:

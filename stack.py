@@ -11,9 +11,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,7 @@ from supervision.folder import (
     remember_children,
     write_private,
 )
-from supervision.ports import LOOPBACK, Ports, check_free
+from supervision.ports import LOOPBACK, Ports, check_free, listens_on
 
 SAME_SOURCE = {"PYTHONPATH": str(Path(__file__).resolve().parent), "PYTHONUNBUFFERED": "1"}
 """Children import what we imported, installed or not."""
@@ -43,6 +43,7 @@ SANDBOX_LEAD = "lead@company.example"
 PROCESS_PROBE = 0.25
 """Seconds between probes that are processes themselves, and would slow down what they wait for."""
 STOP_ORDER = (("worker", "api"), ("sandbox",), ("temporal",), ("postgres",))
+"""Second and further processes of a role, `worker-2`, end with the first."""
 
 Report = Callable[[str], None]
 
@@ -63,6 +64,12 @@ class Options:
     time_scale: float = SANDBOX_TIME_SCALE
     """Retry, polling and reminder intervals are divided by it."""
     sandbox: bool = True
+    workers: int = 1
+    """Worker processes; only the first serves metrics."""
+    apis: int = 1
+    """API processes, which share one port: the system deals out connections."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment of our own roles, over what the stack would set."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,11 @@ class Addresses:
 def first_operator_file(data: Path) -> Path:
     """Name, password and authenticator's secret of the operator that a stack with the sandbox makes; mode 600."""
     return data / "console-admin.json"
+
+
+def numbered(role: str, count: int) -> list[str]:
+    """`worker`, `worker-2`, `worker-3`, …"""
+    return [role, *(f"{role}-{number}" for number in range(2, count + 1))]
 
 
 def running_stack(data: Path) -> Addresses | None:
@@ -186,7 +198,8 @@ class Stack:
         if self._second is not None:
             await self._second.stop()
         for roles in STOP_ORDER:
-            await asyncio.gather(*(self._children[role].stop() for role in roles if role in self._children))
+            ending = [child for name, child in self._children.items() if name.partition("-")[0] in roles]
+            await asyncio.gather(*(child.stop() for child in ending))
         if self._lock is not None:
             self._folder.children.unlink(missing_ok=True)
             self._lock.close()
@@ -212,8 +225,8 @@ class Stack:
             if self.options.sandbox:  # it publishes records that the migration wrote down
                 group.create_task(self._start_sandbox())
             await clock
-            group.create_task(self._start_api())
-            group.create_task(self._start_worker())
+            group.create_task(self._start_apis())
+            group.create_task(self._start_workers())
 
     async def _start_postgres(self) -> None:
         parts = (self._folder.postgres, self.ports.postgres, self._report)
@@ -261,17 +274,28 @@ class Stack:
         await child.until_ready(functools.partial(http.is_healthy, LOOPBACK, self.ports.sandbox), 30)
         self._report("The sandbox is ready: DNS, six mailbox providers, a pay desk, web pages.")
 
-    async def _start_api(self) -> None:
+    async def _start_apis(self) -> None:
         options = ["--host", LOOPBACK, "--port", str(self.ports.api)]
-        child = await self._run(Program("api", self._python("api", *options), self._environment()))
-        await child.until_ready(functools.partial(http.is_healthy, LOOPBACK, self.ports.api), 60)
+        options += ["--share-port"] if self.options.apis > 1 else []
+        for role in numbered("api", self.options.apis):
+            child = await self._run(Program(role, self._python("api", *options), self._environment()))
+            await child.until_ready(functools.partial(self._api_answers, child), 60)
         self._report("The API and the pages are ready.")
 
-    async def _start_worker(self) -> None:
-        environment = self._environment() | {"SONGDA_METRICS_PORT": str(self.ports.metrics)}
-        child = await self._run(Program("worker", self._python("worker"), environment, patience=30))
-        await child.until_ready(functools.partial(temporal.is_polled, self._temporal, EXPRESS), 60, PROCESS_PROBE)
-        self._report("The worker is ready.")
+    async def _api_answers(self, child: Child) -> bool:
+        """Whether this very process listens: another that shares the port may be the one that answers."""
+        listens = child.pid is not None and listens_on(child.pid, self.ports.api)
+        return listens and await http.is_healthy(LOOPBACK, self.ports.api)
+
+    async def _start_workers(self) -> None:
+        environment = self._environment()
+        metrics = {"SONGDA_METRICS_PORT": str(self.ports.metrics)}
+        roles = numbered("worker", self.options.workers)
+        programs = [Program(role, self._python("worker"), environment, patience=30) for role in roles]
+        programs[0] = replace(programs[0], environment=environment | metrics)
+        children = [await self._run(program) for program in programs]
+        await children[0].until_ready(functools.partial(temporal.is_polled, self._temporal, EXPRESS), 60, PROCESS_PROBE)
+        self._report("The worker is ready." if len(children) == 1 else "The workers are ready.")
 
     async def _run(self, program: Program) -> Child:
         child = self._child(program)
@@ -304,6 +328,7 @@ class Stack:
                 "SONGDA_DOCUMENTS_URL": (self._folder.root / "documents").as_uri(),
             }
             | (self._sandbox_environment() if self.options.sandbox else {})
+            | dict(self.options.settings)
         )
 
     def _sandbox_environment(self) -> dict[str, str]:

@@ -105,6 +105,14 @@ def who_listens(port: int) -> str:
     return ""
 
 
+def listens_on(pid: int, port: int) -> bool:
+    """Whether that process listens on the port, on any address."""
+    with contextlib.suppress(psutil.Error):
+        sockets = psutil.Process(pid).net_connections("tcp")
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
+    return False
+
+
 def free_base(sandbox: bool = True) -> int:
     """A base whose ports are all free just now, below the range that systems give to outgoing connections."""
     for candidate in random.sample(range(12000, 32000, 10), 200):
