@@ -23,6 +23,7 @@ class Kind(StrEnum):
     CERTIFICATION_REVIEW = "certification-review"
     RECHARGE = "recharge"
     REFUND = "refund"
+    CAMPAIGN = "campaign"
     DELIVERY = "delivery"
     WEBHOOK = "webhook"
 

@@ -1,6 +1,7 @@
 """Campaigns: a submission to address lists, frozen, paged by ranges (design §4.3). Tables; then queries."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,12 @@ from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel, Uuid
 
-from domain.ids import new_id
+from domain.campaigns import CampaignNames, CampaignState, Command, NewCampaign, require_allowed
+from domain.errors import Refusal
+from domain.ids import Kind, new_id
+from store import clockwork
 from store.columns import json_object, moment, now
+from store.db import Connection
 
 
 class Campaign(SQLModel, table=True):
@@ -58,6 +63,8 @@ class Campaign(SQLModel, table=True):
     suppressed: int = 0
     incomplete: int = 0
     """Left out because they lack a variable of the template."""
+    cancelled: int = 0
+    """Messages dropped because it was cancelled; no page counts them."""
     freeze_place: dict[str, Any] = json_object(default_factory=dict)
     """How far the freeze has come: its own checkpoint."""
     idempotency_key: str | None = None
@@ -99,3 +106,150 @@ class CampaignRevision(SQLModel, table=True):
     template_version_id: UUID
     created_at: dt.datetime = moment(default_factory=now)
     created_by: str
+
+
+_FIND_LISTS = """
+SELECT asked.name, l.id FROM unnest($2::text[]) WITH ORDINALITY AS asked (name, place)
+LEFT JOIN address_list l ON l.account_id = $1 AND l.deleted_at IS NULL
+     AND (l.id::text = lower(asked.name) OR l.alias = lower(asked.name))
+ORDER BY asked.place
+"""
+_CREATE = """
+INSERT INTO campaign (id, account_id, name, api_user_id, template_id, template_version_id, domain_id, sender,
+    sender_name, reply_to, label, lists, state, problem, problem_params, paused_from, start_at, hours_from, hours_to,
+    lives_hours, revision, listed, duplicates, suppressed, incomplete, cancelled, freeze_place, idempotency_key,
+    created_at, created_by, row_version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'scheduled', '', '{}', '', $13, $14, $15, $16,
+    0, 0, 0, 0, 0, 0, '{}', $17, $18, $19, 0)
+ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+RETURNING id
+"""
+_MOVE = """
+UPDATE campaign SET state = $3, problem = $4, problem_params = $5, paused_from = $6, row_version = row_version + 1,
+    finished_at = CASE WHEN $3 IN ('finished', 'cancelled') THEN now() END
+WHERE id = $1 AND state = $2 RETURNING state
+"""
+
+
+async def find_lists(connection: Connection, account: UUID, names: Sequence[str]) -> list[tuple[str, UUID | None]]:
+    """Each list as it was asked for (id or alias address), and its id; None where the account has no such list."""
+    return [(row["name"], row["id"]) for row in await connection.fetch(_FIND_LISTS, account, list(names))]
+
+
+async def create(
+    connection: Connection, account: UUID, asked: NewCampaign, names: CampaignNames, made: tuple[dt.datetime, str]
+) -> UUID | None:
+    """Write the campaign and enlist its process; None when the idempotency key was used before."""
+    at, by = made
+    campaign: UUID | None = await connection.fetchval(
+        _CREATE,
+        *(new_id(), account, asked.name.strip(), names.api_user, names.template, names.version, names.domain),
+        *(asked.sender, asked.sender_name, asked.reply_to, asked.label, list(names.lists), asked.start_at),
+        *((asked.hours.since, asked.hours.until) if asked.hours else (None, None)),
+        *(asked.lives_hours, asked.idempotency_key, at, by),
+    )
+    if campaign is not None:
+        await clockwork.enlist_on(connection, Kind.CAMPAIGN, campaign, account)
+    return campaign
+
+
+async def lock(connection: Connection, campaign: UUID, account: UUID | None = None) -> Any:
+    """The row, locked; None when the account has no such campaign."""
+    return await connection.fetchrow(
+        "SELECT * FROM campaign WHERE id = $1 AND ($2::uuid IS NULL OR account_id = $2) FOR NO KEY UPDATE",
+        campaign,
+        account,
+    )
+
+
+async def move(connection: Connection, row: Any, to: CampaignState, refusal: Refusal | None = None) -> bool:
+    """Compare-and-set of the state; the problem that blocks it is kept with it. False: somebody else moved it."""
+    params = {name: str(value) for name, value in refusal.params.items()} if refusal else {}
+    back = row["state"] if to is CampaignState.PAUSED else ""
+    code = refusal.code if refusal else ""
+    return await connection.fetchval(_MOVE, row["id"], row["state"], to.value, code, params, back) is not None
+
+
+async def command(connection: Connection, row: Any, asked: Command) -> CampaignState:
+    """Pause, resume or cancel a locked campaign. Raises the refusal `campaign_state`."""
+    require_allowed(asked, row["state"])
+    to = {Command.PAUSE: CampaignState.PAUSED, Command.CANCEL: CampaignState.CANCELLING}.get(asked)
+    if to is None:
+        to = CampaignState(row["paused_from"] or CampaignState.PREPARING.value)
+    await move(connection, row, to)
+    return to
+
+
+_APPROVED = """
+SELECT id, number, variables FROM template_version
+WHERE template_id = $1 AND state = 'approved' AND ($2::int IS NULL OR number = $2) ORDER BY number DESC LIMIT 1
+"""
+
+
+async def content_version(connection: Connection, row: Any) -> UUID:
+    """The template version that what is unsent gets."""
+    later = await connection.fetchval(
+        "SELECT template_version_id FROM campaign_revision WHERE campaign_id = $1 AND number = $2",
+        row["id"],
+        row["revision"],
+    )
+    return UUID(str(later or row["template_version_id"]))
+
+
+async def revise(connection: Connection, row: Any, version: int | None, by: str) -> int:
+    """Give what is unsent another approved version of the template (None: its newest); the revision's number.
+
+    Raises a refusal when there is none, it is the current one, or it needs variables that the copied members lack.
+    """
+    require_allowed(Command.REVISE, row["state"])
+    found = await connection.fetchrow(_APPROVED, row["template_id"], version)
+    if found is None:
+        raise Refusal("campaign_version", field="version")
+    current = await content_version(connection, row)
+    if found["id"] == current:
+        raise Refusal("campaign_version_same", field="version", number=found["number"])
+    if row["freeze_place"]:
+        had = await connection.fetchval("SELECT variables FROM template_version WHERE id = $1", current)
+        if lacking := sorted(set(found["variables"]) - set(had)):
+            raise Refusal("campaign_version_variables", field="version", names=", ".join(lacking))
+    number = int(row["revision"]) + 1
+    await connection.execute(
+        "INSERT INTO campaign_revision (campaign_id, number, template_version_id, created_at, created_by)"
+        " VALUES ($1, $2, $3, now(), $4)",
+        *(row["id"], number, found["id"], by),
+    )
+    await connection.execute(
+        "UPDATE campaign SET revision = $2, row_version = row_version + 1 WHERE id = $1", row["id"], number
+    )
+    return number
+
+
+_LEFT = """
+SELECT lane, sum(waiting)::int AS waiting FROM (
+    SELECT lane, (end_ordinal - next_ordinal)::bigint AS waiting FROM campaign_lane
+    WHERE campaign_id = $1 AND next_ordinal < end_ordinal
+    UNION ALL SELECT lane, count(*) FROM due WHERE campaign_id = $1 GROUP BY lane
+    UNION ALL SELECT lane, 1 FROM page WHERE campaign_id = $1 AND closed_at IS NULL
+) AS left_over GROUP BY lane
+"""
+_LINGERS = "SELECT EXISTS (SELECT FROM slot s JOIN message m ON m.id = s.message_id WHERE m.submission_id = $1)"
+
+
+async def waiting_by_lane(connection: Connection, campaign: UUID) -> dict[str, int]:
+    """Messages that wait, now or for a later round; absent: nothing in that lane."""
+    return {row["lane"]: row["waiting"] for row in await connection.fetch(_LEFT, campaign)}
+
+
+async def is_spoken_of(connection: Connection, campaign: UUID) -> bool:
+    """Whether a connection may be speaking of one of its messages just now."""
+    return bool(await connection.fetchval(_LINGERS, campaign))
+
+
+async def settled(connection: Connection, campaign: UUID) -> int:
+    """Messages with a final outcome, as the pages counted them."""
+    return int(
+        await connection.fetchval(
+            "SELECT coalesce(sum(delivered + bounced + dropped + unknown), 0) FROM page WHERE campaign_id = $1",
+            campaign,
+        )
+    )

@@ -7,6 +7,7 @@ by whoever settles a dead process.
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,16 @@ class Intent:
     message: PageMessage
     page_id: UUID
     page_epoch: int
+    revision: int = 0
+    """Of the content that is about to be sent."""
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A page as the group commit finds it; `epoch` is -1 when it is closed."""
+
+    epoch: int
+    lane: str | None
 
 
 @dataclass(frozen=True)
@@ -105,13 +116,15 @@ async def commit_turns(connection: Connection, sender: UUID, turns: list[Turn]) 
     Returns the slots whose intent was granted. Raises `LeaseLost`; nothing is written then.
     """
     await _require_lease(connection, sender)
-    epochs = await _lock_pages(connection, turns)
-    ended = [turn.ended for turn in turns if turn.ended is not None and _counts(turn.ended, epochs)]
-    counted = await _record(connection, ended)
-    granted = {t.slot for t in turns if t.intent and epochs.get(t.intent.page_id) == t.intent.page_epoch}
-    granted |= await _granted_before(connection, sender, [t for t in turns if t.intent and t.slot not in granted])
+    pages = await _lock_pages(connection, turns)
+    ended = [turn.ended for turn in turns if turn.ended is not None and _counts(turn.ended, pages)]
+    if ended:
+        counted = await _record(connection, ended, pages)
+        await _add_totals(connection, [one for one in ended if one.message.id in counted])
+    granted = {t.slot for t in turns if t.intent and _is_newest(t.intent, pages)}
+    if refused := [t for t in turns if t.intent and t.slot not in granted]:
+        granted |= await _granted_before(connection, sender, refused)
     await _write_slots(connection, sender, turns, granted)
-    await _add_totals(connection, [one for one in ended if one.message.id in counted])
     return granted
 
 
@@ -140,19 +153,24 @@ async def _require_lease(connection: Connection, sender: UUID) -> None:
         raise LeaseLost(str(sender))
 
 
-async def _lock_pages(connection: Connection, turns: list[Turn]) -> dict[UUID, int]:
-    """Epochs of all pages concerned, locked in one order against takeover until this commits."""
+async def _lock_pages(connection: Connection, turns: list[Turn]) -> dict[UUID, _Standing]:
+    """All pages concerned, locked in one order against takeover until this commits."""
     named = {e.intent.page_id for t in turns if (e := t.ended)} | {t.intent.page_id for t in turns if t.intent}
     rows = await connection.fetch(
-        "SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch FROM page"
+        "SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch, lane FROM page"
         " WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
         list(named),
     )
-    return {row["id"]: row["epoch"] for row in rows}
+    return {row["id"]: _Standing(row["epoch"], row["lane"]) for row in rows}
 
 
-def _counts(ended: Ended, epochs: dict[UUID, int]) -> bool:
-    return ended.spoken or epochs.get(ended.intent.page_id) == ended.intent.page_epoch
+def _is_newest(intent: Intent, pages: Mapping[UUID, _Standing]) -> bool:
+    standing = pages.get(intent.page_id)
+    return standing is not None and standing.epoch == intent.page_epoch
+
+
+def _counts(ended: Ended, pages: Mapping[UUID, _Standing]) -> bool:
+    return ended.spoken or _is_newest(ended.intent, pages)
 
 
 # The platform's own mails carry links that sign people in: once such a mail is settled, its values are forgotten.
@@ -163,31 +181,49 @@ UPDATE message m SET state = e.state, attempts = m.attempts + 1,
     finished_at = CASE WHEN e.state = 'queued' THEN NULL ELSE e.ended_at END,
     reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host,
     possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain',
-    variables = CASE WHEN m.account_id = $13 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
+    revision = CASE WHEN e.kind = 'dropped' THEN m.revision ELSE e.revision END,
+    variables = CASE WHEN m.account_id = $14 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
 FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[])
-     AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host),
+            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::smallint[])
+     AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host, revision),
      submission s
 WHERE m.id = e.id AND m.round = e.round AND m.state = 'queued' AND s.id = m.submission_id
 RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, e.kind, m.next_at,
-    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label, s.charged_from
+    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label, s.charged_from, s.is_campaign
 """
+_WAIT = """
+WITH tried AS (
+    INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
+    SELECT * FROM unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
+                         $7::int[], $8::text[], $9::text[], $10::text[]) ON CONFLICT DO NOTHING
+)
+INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
+SELECT * FROM unnest($1::bigint[], $11::uuid[], $12::uuid[], $13::text[], $14::timestamptz[]) ON CONFLICT DO NOTHING
+"""
+_TRY = ("id", "attempts", "started_at", "ended_at", "kind", "reason", "code", "enhanced", "reply", "host")
 
 
-async def _record(connection: Connection, ended: list[Ended]) -> set[int]:
+async def _record(connection: Connection, ended: list[Ended], pages: Mapping[UUID, _Standing]) -> set[int]:
     """Write the outcomes; the ids of the messages they counted for (a repeated commit counts for none)."""
-    if not ended:
-        return set()
     columns = list(zip(*(_columns(one) for one in ended), strict=True))
-    rows = await connection.fetch(_RECORD, *[list(column) for column in columns], SYSTEM_ACCOUNT)
-    waiting = [row for row in rows if row["state"] == MessageState.QUEUED]
-    await _write_attempts(connection, waiting)
-    await _write_due(connection, waiting)
+    rows = await connection.fetch(_RECORD, *columns, SYSTEM_ACCOUNT)
+    if waiting := [row for row in rows if row["state"] == MessageState.QUEUED]:
+        lanes = {one.message.id: pages[one.intent.page_id].lane for one in ended}
+        await _wait(connection, waiting, lanes)
     await tally(connection, rows)
     await owe_events(connection, [event for row in rows if (event := _event(row))])
     if senders := {row["account_id"] for row in rows if row["state"] == MessageState.DELIVERED}:
         await nudge_first_senders(connection, senders)
     return {row["id"] for row in rows}
+
+
+async def _wait(connection: Connection, rows: list[Any], lanes: Mapping[int, str | None]) -> None:
+    """Keep the tries that did not settle their message (the settling one is on its row), and when the next one is."""
+    tries = [[row[name] for row in rows] for name in _TRY]
+    campaigns = [row["submission_id"] if row["is_campaign"] else None for row in rows]
+    by_lane = [lanes[row["id"]] for row in rows]
+    accounts, next_at = [row["account_id"] for row in rows], [row["next_at"] for row in rows]
+    await connection.execute(_WAIT, *tries, accounts, campaigns, by_lane, next_at)
 
 
 def _columns(ended: Ended) -> tuple[Any, ...]:
@@ -205,36 +241,7 @@ def _columns(ended: Ended) -> tuple[Any, ...]:
         o.enhanced,
         bounded(o.text),
         o.host,
-    )
-
-
-async def _write_attempts(connection: Connection, rows: list[Any]) -> None:
-    """Tries that did not settle their message; the settling one is on the message row."""
-    await connection.executemany(
-        "INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-        [
-            (
-                r["id"],
-                r["attempts"],
-                r["started_at"],
-                r["ended_at"],
-                r["kind"],
-                r["reason"],
-                r["code"],
-                r["enhanced"],
-                r["reply"],
-                r["host"],
-            )
-            for r in rows
-        ],
-    )
-
-
-async def _write_due(connection: Connection, rows: list[Any]) -> None:
-    await connection.executemany(
-        "INSERT INTO due (message_id, account_id, due_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        [(r["id"], r["account_id"], r["next_at"]) for r in rows],
+        ended.intent.revision,
     )
 
 
@@ -266,38 +273,50 @@ def _event(row: Any) -> OwedEvent | None:
     return OwedEvent(row["account_id"], kind, row["id"], row["ended_at"], data)
 
 
+_SLOTS = """
+INSERT INTO slot (sender_id, number, message_id, page_id, attempt, intent_at)
+SELECT $1, s.*, now() FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::int[]) AS s
+ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id, page_id = excluded.page_id,
+    attempt = excluded.attempt, intent_at = excluded.intent_at
+"""
+_TOTALS = """
+UPDATE page p SET delivered = p.delivered + t.delivered, deferred = p.deferred + t.deferred,
+    bounced = p.bounced + t.bounced, dropped = p.dropped + t.dropped, uncertain = p.uncertain + t.uncertain,
+    unknown = p.unknown + t.unknown
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[])
+     AS t (id, delivered, deferred, bounced, dropped, uncertain, unknown)
+WHERE p.id = t.id
+"""
+_NO_INTENT = (None, None, 0)
+
+
 async def _write_slots(connection: Connection, sender: UUID, turns: list[Turn], granted: set[int]) -> None:
-    rows = [
-        (sender, t.slot, t.intent.message.id, t.intent.page_id, t.intent.message.attempts + 1)
-        if t.intent and t.slot in granted
-        else (sender, t.slot, None, None, 0)
-        for t in turns
-    ]
-    await connection.executemany(
-        "INSERT INTO slot (sender_id, number, message_id, page_id, attempt, intent_at)"
-        " VALUES ($1, $2, $3, $4, $5, now())"
-        " ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id,"
-        " page_id = excluded.page_id, attempt = excluded.attempt, intent_at = excluded.intent_at",
-        rows,
-    )
+    rows = [(t.slot, *(_intended(t.intent) if t.intent and t.slot in granted else _NO_INTENT)) for t in turns]
+    await connection.execute(_SLOTS, sender, *zip(*rows, strict=True))
+
+
+def _intended(intent: Intent) -> tuple[int, UUID, int]:
+    return intent.message.id, intent.page_id, intent.message.attempts + 1
 
 
 async def _add_totals(connection: Connection, ended: list[Ended]) -> None:
     totals: dict[UUID, Counter[str]] = {}
     for one in ended:
-        totals.setdefault(one.intent.page_id, Counter())[one.outcome.kind.value] += 1
-    await connection.executemany(
-        "UPDATE page SET delivered = delivered + $2, deferred = deferred + $3, bounced = bounced + $4,"
-        " dropped = dropped + $5, uncertain = uncertain + $6 WHERE id = $1",
-        [(page, *(count[kind.value] for kind in OutcomeKind)) for page, count in sorted(totals.items())],
-    )
+        count = totals.setdefault(one.intent.page_id, Counter())
+        count[one.outcome.kind.value] += 1
+        count["unknown"] += one.state is MessageState.UNKNOWN
+    names = (*(kind.value for kind in OutcomeKind), "unknown")
+    rows = [(page, *(count[name] for name in names)) for page, count in totals.items()]
+    if rows:
+        await connection.execute(_TOTALS, *zip(*rows, strict=True))
 
 
 _DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR UPDATE SKIP LOCKED"
 
 _SETTLE = """
 WITH lost AS (
-    SELECT s.message_id, s.intent_at, b.label, b.charged_from, u.resend_uncertain AND NOT m.possible_duplicate AS resend
+    SELECT s.message_id, s.intent_at, s.page_id, b.label, b.charged_from,
+        CASE WHEN b.is_campaign THEN b.id END AS campaign, u.resend_uncertain AND NOT m.possible_duplicate AS resend
     FROM slot s JOIN message m ON m.id = s.message_id AND m.state = 'queued'
     JOIN submission b ON b.id = m.submission_id JOIN api_user u ON u.id = b.api_user_id
     WHERE s.sender_id = $1
@@ -310,14 +329,19 @@ WITH lost AS (
         finished_at = CASE WHEN l.resend THEN NULL ELSE now() END
     FROM lost l WHERE m.id = l.message_id
     RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, m.next_at, m.reason,
-        m.code, m.enhanced, m.reply, l.intent_at, l.label, l.charged_from, now() AS ended_at
+        m.code, m.enhanced, m.reply, l.intent_at, l.label, l.charged_from, l.campaign, l.page_id, now() AS ended_at
 ), tried AS (
     INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
     SELECT id, attempts, intent_at, now(), 'uncertain', 'uncertain', 0, '', $3, ''
     FROM again WHERE state = 'queued' ON CONFLICT DO NOTHING
 ), waiting AS (
-    INSERT INTO due (message_id, account_id, due_at)
-    SELECT id, account_id, next_at FROM again WHERE state = 'queued' ON CONFLICT DO NOTHING
+    INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
+    SELECT a.id, a.account_id, a.campaign, p.lane, a.next_at FROM again a JOIN page p ON p.id = a.page_id
+    WHERE a.state = 'queued' ON CONFLICT DO NOTHING
+), counted AS (
+    UPDATE page p SET unknown = p.unknown + c.number
+    FROM (SELECT page_id, count(*)::int AS number FROM again WHERE state = 'unknown' GROUP BY 1) AS c
+    WHERE p.id = c.page_id
 )
 SELECT * FROM again
 """

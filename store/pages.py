@@ -1,4 +1,8 @@
-"""Due messages become pages, and attempts take pages (design §4.2, §4.4). asyncpg, no ORM objects."""
+"""Due messages become pages, and attempts take pages (design §4.2–4.4). asyncpg, no ORM objects.
+
+A page of the relay names its messages. A campaign's page is a range of ordinals that were never tried, or names the
+messages of a later round.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -14,13 +18,14 @@ BATCH = 1000
 
 _CLAIM = """
 WITH RECURSIVE accounts AS (
-    (SELECT account_id FROM due ORDER BY account_id LIMIT 1)
+    (SELECT account_id FROM due WHERE campaign_id IS NULL ORDER BY account_id LIMIT 1)
     UNION ALL
-    SELECT (SELECT d.account_id FROM due d WHERE d.account_id > a.account_id ORDER BY d.account_id LIMIT 1)
+    SELECT (SELECT d.account_id FROM due d WHERE d.account_id > a.account_id AND d.campaign_id IS NULL
+            ORDER BY d.account_id LIMIT 1)
     FROM accounts a WHERE a.account_id IS NOT NULL
 ), picked AS (
     SELECT d.message_id FROM accounts a CROSS JOIN LATERAL (
-        SELECT message_id FROM due WHERE account_id = a.account_id AND due_at <= now()
+        SELECT message_id FROM due WHERE account_id = a.account_id AND campaign_id IS NULL AND due_at <= now()
         ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) d
     WHERE a.account_id IS NOT NULL LIMIT $3
 ), gone AS (
@@ -29,24 +34,43 @@ WITH RECURSIVE accounts AS (
     SELECT array_agg(m.id ORDER BY m.id) AS messages, array_agg(m.round ORDER BY m.id) AS rounds
     FROM message m JOIN gone g ON g.message_id = m.id
 )
-INSERT INTO page (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain)
-SELECT $1, 0, messages, rounds, now(), 0, 0, 0, 0, 0 FROM taken WHERE messages IS NOT NULL
+INSERT INTO page (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown)
+SELECT $1, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0 FROM taken WHERE messages IS NOT NULL
 RETURNING cardinality(messages)
 """
 
-_TAKE = """
-UPDATE page SET epoch = epoch + 1 WHERE id = $1 AND closed_at IS NULL RETURNING epoch, messages, rounds
+_NEXT_DUE = """
+WITH RECURSIVE accounts AS (
+    (SELECT account_id, due_at FROM due WHERE campaign_id IS NULL ORDER BY account_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT n.account_id, n.due_at FROM accounts a CROSS JOIN LATERAL (
+        SELECT d.account_id, d.due_at FROM due d WHERE d.account_id > a.account_id AND d.campaign_id IS NULL
+        ORDER BY d.account_id, d.due_at LIMIT 1) n
+)
+SELECT extract(epoch FROM min(due_at) - now())::float FROM accounts
 """
 
-_LOAD = """
+_TAKE = """
+UPDATE page SET epoch = epoch + 1 WHERE id = $1 AND closed_at IS NULL
+RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal
+"""
+
+_LOAD_BY = """
 SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.variables, m.attempts, m.round,
        m.possible_duplicate, s.expires_at
-FROM unnest($1::bigint[], $2::int[]) AS p (id, round)
-JOIN message m ON m.id = p.id AND m.round = p.round AND m.state = 'queued'
+FROM {source}
 JOIN submission s ON s.id = m.submission_id
-WHERE NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id)
+WHERE m.state = 'queued' AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id) {which}
 ORDER BY m.id
 """
+_LOAD = _LOAD_BY.format(
+    source="unnest($1::bigint[], $2::int[]) AS p (id, round) JOIN message m ON m.id = p.id AND m.round = p.round",
+    which="",
+)
+_LOAD_RANGE = _LOAD_BY.format(
+    source="message m",
+    which="AND m.submission_id = $1 AND m.ordinal >= $2 AND m.ordinal < $3 AND m.round = 0",
+)
 
 _GIVE_BACK = """
 WITH back AS (
@@ -55,8 +79,53 @@ WITH back AS (
       AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id)
     RETURNING m.id, m.account_id
 )
-INSERT INTO due (message_id, account_id, due_at)
-SELECT id, account_id, now() + $3::interval FROM back ON CONFLICT DO NOTHING
+INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
+SELECT id, account_id, $4, $5, now() + $3::interval FROM back ON CONFLICT DO NOTHING
+"""
+
+_IS_SENDING = "SELECT revision FROM campaign WHERE id = $1 AND state = 'sending' FOR SHARE"
+_OPEN_PAGE = """
+SELECT id FROM page WHERE campaign_id = $1 AND lane = $2 AND runner = $3 AND closed_at IS NULL
+"""
+_CLAIM_ROUND = """
+WITH picked AS (
+    SELECT message_id FROM due WHERE campaign_id = $1 AND lane = $2 AND due_at <= now()
+    ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM due USING picked WHERE due.message_id = picked.message_id RETURNING due.message_id
+), taken AS (
+    SELECT array_agg(m.id ORDER BY m.id) AS messages, array_agg(m.round ORDER BY m.id) AS rounds
+    FROM message m JOIN gone g ON g.message_id = m.id
+)
+INSERT INTO page (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown,
+                  campaign_id, lane, runner)
+SELECT $5, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0, $1, $2, $3 FROM taken WHERE messages IS NOT NULL
+RETURNING id
+"""
+_CLAIM_RANGE = """
+WITH taken AS (
+    UPDATE campaign_lane l SET next_ordinal = least(l.end_ordinal, l.next_ordinal + $4)
+    FROM (SELECT next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND lane = $2 FOR UPDATE) AS old
+    WHERE l.campaign_id = $1 AND l.lane = $2 AND l.next_ordinal < l.end_ordinal
+    RETURNING old.next_ordinal AS first_ordinal, l.next_ordinal AS end_ordinal
+)
+INSERT INTO page (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown,
+                  campaign_id, lane, runner, first_ordinal, end_ordinal)
+SELECT $5, 0, '{}', '{}', now(), 0, 0, 0, 0, 0, 0, $1, $2, $3, first_ordinal, end_ordinal FROM taken
+RETURNING id
+"""
+_AHEAD = """
+SELECT coalesce((SELECT end_ordinal - next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND lane = $2), 0)::int
+           + (SELECT count(*) FROM due WHERE campaign_id = $1 AND lane = $2 AND due_at <= now())::int AS ready,
+       (SELECT extract(epoch FROM min(due_at) - now())::float FROM due WHERE campaign_id = $1 AND lane = $2) AS waits,
+       EXISTS (SELECT FROM page WHERE campaign_id = $1 AND lane = $2 AND runner = $3 AND closed_at IS NULL) AS at_work
+"""
+_CLOSE_RANGE = """
+UPDATE page p SET closed_at = now() WHERE id = $1 AND epoch = $2 AND closed_at IS NULL AND NOT EXISTS (
+    SELECT FROM message m WHERE m.submission_id = p.campaign_id AND m.ordinal >= p.first_ordinal
+      AND m.ordinal < p.end_ordinal AND m.state = 'queued' AND m.round = 0
+      AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id))
+RETURNING id
 """
 
 
@@ -84,6 +153,20 @@ class TakenPage:
     id: UUID
     epoch: int
     messages: list[PageMessage]
+    campaign_id: UUID | None = None
+    lane: str | None = None
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What a runner's lane holds beyond the page in hand."""
+
+    ready: int
+    """Messages that could be sent now."""
+    waits: float | None
+    """Seconds until the next message of a later round is due; None: there is none."""
+    at_work: bool
+    """The runner's own page is still open."""
 
 
 async def claim_batch(
@@ -106,8 +189,8 @@ async def claim_batch(
 
 
 async def next_due(connection: Connection) -> float | None:
-    """Seconds until something is due (0 when it is already), or None when nothing waits."""
-    seconds = await connection.fetchval("SELECT extract(epoch FROM min(due_at) - now())::float FROM due")
+    """Seconds until something is due for the relay (0 when it is already), or None when nothing waits."""
+    seconds = await connection.fetchval(_NEXT_DUE)
     return None if seconds is None else max(0.0, seconds)
 
 
@@ -116,20 +199,57 @@ async def take_page(connection: Connection, page: UUID) -> TakenPage | None:
     row = await connection.fetchrow(_TAKE, page)
     if row is None:
         return None
-    loaded = await connection.fetch(_LOAD, row["messages"], row["rounds"])
-    return TakenPage(page, row["epoch"], [PageMessage(**dict(item)) for item in loaded])
+    if row["first_ordinal"] is None:
+        loaded = await connection.fetch(_LOAD, row["messages"], row["rounds"])
+    else:
+        loaded = await connection.fetch(_LOAD_RANGE, row["campaign_id"], row["first_ordinal"], row["end_ordinal"])
+    messages = [PageMessage(**item) for item in loaded]
+    return TakenPage(page, row["epoch"], messages, row["campaign_id"], row["lane"])
 
 
 async def close_page(connection: Connection, page: UUID, epoch: int, wait: dt.timedelta) -> bool:
-    """End a page: what it did not try goes back to `due` after `wait`. False when a newer attempt holds it."""
+    """End a page that names its messages: what it did not try goes back to `due` after `wait`.
+
+    False when a newer attempt holds it.
+    """
     row = await connection.fetchrow(
         "UPDATE page SET closed_at = now() WHERE id = $1 AND epoch = $2 AND closed_at IS NULL"
-        " RETURNING messages, rounds",
+        " RETURNING messages, rounds, campaign_id, lane",
         page,
         epoch,
     )
     if row is None:
         return False
-    await connection.execute(_GIVE_BACK, row["messages"], row["rounds"], wait)
-    await connection.execute("DELETE FROM clockwork WHERE workflow_id = $1", workflow_id(Kind.DELIVERY, page))
+    await connection.execute(_GIVE_BACK, row["messages"], row["rounds"], wait, row["campaign_id"], row["lane"])
+    if row["campaign_id"] is None:
+        await connection.execute("DELETE FROM clockwork WHERE workflow_id = $1", workflow_id(Kind.DELIVERY, page))
     return True
+
+
+async def claim_campaign_page(
+    connection: Connection, campaign: UUID, runner: tuple[str, int], size: int
+) -> tuple[UUID, int] | None:
+    """The runner's (lane, number) open page, or a new one: of messages whose next round is due, else of the range.
+
+    Returns (page, the revision that counts now); None when the campaign is not sending or nothing is ready.
+    """
+    revision = await connection.fetchval(_IS_SENDING, campaign)
+    if revision is None:
+        return None
+    page = await connection.fetchval(_OPEN_PAGE, campaign, *runner)
+    for query in (_CLAIM_ROUND, _CLAIM_RANGE):
+        page = page or await connection.fetchval(query, campaign, *runner, size, new_id())
+    return (page, revision) if page is not None else None
+
+
+async def close_campaign_page(connection: Connection, page: TakenPage, wait: dt.timedelta) -> bool:
+    """End a campaign's page. A range stays open while it holds a message that was not tried, and False is returned."""
+    if await connection.fetchval("SELECT first_ordinal FROM page WHERE id = $1", page.id) is None:
+        return await close_page(connection, page.id, page.epoch, wait)
+    return await connection.fetchval(_CLOSE_RANGE, page.id, page.epoch) is not None
+
+
+async def ahead(connection: Connection, campaign: UUID, runner: tuple[str, int]) -> Ahead:
+    """What the runner's lane holds beyond its page."""
+    row = await connection.fetchrow(_AHEAD, campaign, *runner)
+    return Ahead(row["ready"], None if row["waits"] is None else max(0.0, row["waits"]), row["at_work"])

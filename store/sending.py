@@ -153,6 +153,9 @@ class Page(SQLModel, table=True):
     bounced: int = 0
     dropped: int = 0
     uncertain: int = 0
+    """Tries that ended without an answer."""
+    unknown: int = 0
+    """Messages that such a try settled."""
 
 
 class Sender(SQLModel, table=True):
@@ -170,7 +173,6 @@ class Slot(SQLModel, table=True):
     """One connection of one sender process, and the message it may be speaking about right now."""
 
     __tablename__ = "slot"
-    __table_args__ = (Index("slot_message", "message_id"),)
     sender_id: UUID = Field(foreign_key="sender.id", primary_key=True)
     number: int = Field(primary_key=True)
     message_id: int | None = Field(default=None, sa_type=BigInteger)

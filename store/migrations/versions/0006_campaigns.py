@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("duplicates", sa.Integer(), nullable=False),
         sa.Column("suppressed", sa.Integer(), nullable=False),
         sa.Column("incomplete", sa.Integer(), nullable=False),
+        sa.Column("cancelled", sa.Integer(), nullable=False),
         sa.Column("freeze_place", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("idempotency_key", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -97,11 +98,17 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("campaign_id IS NOT NULL"),
     )
+    op.add_column("page", sa.Column("unknown", sa.Integer(), server_default="0", nullable=False))
     op.add_column("page", sa.Column("campaign_id", sa.Uuid(), nullable=True))
     op.add_column("page", sa.Column("lane", sa.String(), nullable=True))
     op.add_column("page", sa.Column("runner", sa.SmallInteger(), nullable=True))
     op.add_column("page", sa.Column("first_ordinal", sa.Integer(), nullable=True))
     op.add_column("page", sa.Column("end_ordinal", sa.Integer(), nullable=True))
+    op.drop_index("slot_message", table_name="slot")
+    # Updated in place again and again: room on each page, and no index on what changes, keeps that local (HOT).
+    op.execute("ALTER TABLE slot SET (fillfactor = 10)")
+    op.execute("ALTER TABLE message SET (fillfactor = 50)")
+    op.execute("ALTER TABLE page SET (fillfactor = 50)")
     op.create_index(
         "page_runner",
         "page",
@@ -119,8 +126,12 @@ def downgrade() -> None:
     op.drop_index(
         "page_runner", table_name="page", postgresql_where=sa.text("closed_at IS NULL AND campaign_id IS NOT NULL")
     )
-    for column in ("end_ordinal", "first_ordinal", "runner", "lane", "campaign_id"):
+    for column in ("end_ordinal", "first_ordinal", "runner", "lane", "campaign_id", "unknown"):
         op.drop_column("page", column)
+    op.execute("ALTER TABLE page RESET (fillfactor)")
+    op.execute("ALTER TABLE message RESET (fillfactor)")
+    op.execute("ALTER TABLE slot RESET (fillfactor)")
+    op.create_index("slot_message", "slot", ["message_id"], unique=False)
     op.drop_index("due_campaign", table_name="due", postgresql_where=sa.text("campaign_id IS NOT NULL"))
     op.drop_index("due_account", table_name="due", postgresql_where=sa.text("campaign_id IS NULL"))
     op.create_index("due_account", "due", ["account_id", "due_at"], unique=False)
