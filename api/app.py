@@ -19,6 +19,7 @@ from api.v1 import (
     recharges,
     sends,
     sessions,
+    suppressions,
     templates,
     webhooks,
 )
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     reference.install(app)
     features = (
         accounts, certifications, members, sessions, onboarding, domains, api_users, sends,
-        templates, webhooks, ledger, recharges,
+        templates, suppressions, webhooks, ledger, recharges,
     )  # fmt: skip
     for feature in features:
         app.include_router(feature.router)

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 32 * 2**20
 """Room for a recipient file of 20 MB, or for 100,000 recipients with variables as JSON."""
-NARROW = {re.compile("/v1/certifications/[^/]+/documents"): 11 * 2**20}
-"""Room for one paper of 10 MB."""
+NARROW = {re.compile("/v1/certifications/[^/]+/documents"): 11 * 2**20, re.compile("/t/.*"): 2**20}
+"""Room for one paper of 10 MB; and hardly any for strangers who unsubscribe."""
 
 
 class BodyLimit:

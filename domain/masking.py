@@ -11,3 +11,9 @@ def mask_number(number: str) -> str:
     if len(number) < 12:
         return "*" * len(number)
     return number[:4] + "*" * (len(number) - 8) + number[-4:]
+
+
+def mask_address(address: str) -> str:
+    """`li.lei@qq.com` as `l***@qq.com`: the first character and the domain, so that its owner recognises it."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"

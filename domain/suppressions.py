@@ -2,12 +2,25 @@
 
 from enum import StrEnum
 
+MAX_ADDED = 1000
+"""Addresses that one request may add by hand."""
+
 
 class SuppressionReason(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     """The recipient asked, by the link of a mail."""
     MANUAL = "manual"
     """A member of the account entered it."""
+
+
+class Consent(StrEnum):
+    """How the recipient of one mail stands with its sender."""
+
+    GIVEN = "given"
+    WITHDRAWN = "withdrawn"
+    """By this very mail, which can take it back."""
+    SUPPRESSED = "suppressed"
+    """By another mail, or by the sender."""
 
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}

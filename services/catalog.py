@@ -29,7 +29,10 @@ from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
 from services.staff import Staff
+from services.suppressions import Suppressions
 from services.templates import Templates
+from services.tracking import Tracking
+from services.unsubscribes import Unsubscribes
 from services.webhooks import Webhooks
 
 
@@ -60,7 +63,10 @@ class Services:
     sending: Sending
     sessions: Sessions
     staff: Staff
+    suppressions: Suppressions
     templates: Templates
+    tracking: Tracking
+    unsubscribes: Unsubscribes
     webhooks: Webhooks
 
 
@@ -96,6 +102,9 @@ def build_services(foundation: Foundation) -> Services:
         sending=Sending(foundation),
         sessions=sessions,
         staff=Staff(foundation, hashing),
+        suppressions=Suppressions(foundation),
         templates=Templates(foundation),
+        tracking=Tracking(foundation),
+        unsubscribes=Unsubscribes(foundation),
         webhooks=Webhooks(foundation),
     )

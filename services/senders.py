@@ -36,6 +36,13 @@ class NewApiUser:
     kind: SendKind
     domain_ids: tuple[UUID, ...] = ()
     resend_uncertain: bool = True
+    track_clicks: bool | None = None
+    """None: as is usual for the kind."""
+    track_opens: bool | None = None
+
+    def tracks(self, chosen: bool | None) -> bool:
+        """Batch mails are measured unless somebody says otherwise; codes and notices are not."""
+        return self.kind is SendKind.BATCH if chosen is None else chosen
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,18 @@ class ApiUserChange:
     """What to change; None leaves a value as it is.
 
     `resend_uncertain`: an uncertain message is sent once more (a possible duplicate), or left `unknown`.
+    `track_clicks`: links of its mails lead through the platform; `track_opens`: its mails hold an invisible picture.
     """
 
     resend_uncertain: bool | None = None
     enabled: bool | None = None
+    track_clicks: bool | None = None
+    track_opens: bool | None = None
+
+    def settings(self) -> dict[str, bool]:
+        """The columns to set."""
+        named = {name: getattr(self, name) for name in ("resend_uncertain", "track_clicks", "track_opens")}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,8 @@ class Senders:
             name=require_name(new.name),
             kind=new.kind.value,
             resend_uncertain=new.resend_uncertain,
+            track_clicks=new.tracks(new.track_clicks),
+            track_opens=new.tracks(new.track_opens),
         )
         try:
             async with self._base.db.begin() as session:
@@ -143,8 +160,8 @@ class Senders:
         require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             row = await self._require(session, caller, api_user_id, lock=True)
-            if change.resend_uncertain is not None:
-                row.resend_uncertain = change.resend_uncertain
+            for name, value in change.settings().items():
+                setattr(row, name, value)
             if change.enabled is not None and change.enabled != (row.disabled_at is None):
                 await self._enable(session, caller, row, change.enabled)
         return await self.get(caller, api_user_id)

@@ -1,19 +1,16 @@
 """Sending: a request becomes a durable submission or is refused whole; what became of it can be read."""
 
 import asyncio
-import contextlib
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
-
-import asyncpg
 
 from domain.accounts import Caller
 from domain.errors import Refusal
-from domain.ledger import Terms
+from domain.link_tokens import LinkKind
 from domain.members import Right, require
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
 from domain.senders import TEST_SENDS_PER_DAY
@@ -21,11 +18,11 @@ from domain.sending import Accepted, Rejected, SendRequest
 from domain.spreadsheets import cell
 from domain.templates import fill_header, fill_text, missing
 from domain.times import business_day
+from services.acceptance import Acceptance
 from services.foundation import Foundation
-from store import sends_read
-from store.accepting import accept, ping_relay
+from store import engagement, sends_read
 from store.columns import now
-from store.left_out import note_left_out
+from store.engagement import Count
 from store.sends_read import Approved, Identity, Send, SentMessage, Try
 
 REJECTED_SHOWN = 100
@@ -55,6 +52,8 @@ class SendView:
     send: Send
     outcomes: dict[str, int]
     rejected: tuple[Rejected, ...] = ()
+    engagement: Mapping[LinkKind, Count] = field(default_factory=lambda: dict.fromkeys(LinkKind, Count()))
+    """What recipients did with the mails."""
 
     @property
     def waiting(self) -> int:
@@ -90,6 +89,7 @@ class Sending:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
+        self._acceptance = Acceptance(base)
 
     async def send(self, caller: Caller, request: SendRequest) -> Accepted:
         """Accept a request (design §4.1). Durable when this returns; raises `Refusal` with nothing done."""
@@ -137,21 +137,7 @@ class Sending:
     ) -> Accepted:
         if not request.api_user and caller.api_user_id is None:
             raise Refusal("required", field="api_user")
-        async with self._base.db.raw() as connection:
-            accepted = await accept(connection, caller, request, now(), self._terms())
-            if (left_out or duplicates) and not accepted.repeated:
-                rejected = tuple(sorted((*left_out, *accepted.rejected), key=lambda one: one.line))
-                accepted = replace(accepted, rejected=rejected, duplicates=accepted.duplicates + duplicates)
-                await note_left_out(
-                    connection, caller.account_id, accepted.submission_id, rejected, accepted.duplicates
-                )
-        # It is accepted by now: a lost ping costs a second (the relay polls), an error would cost a second sending.
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await ping_relay(self._base.db)
-        return accepted
-
-    def _terms(self) -> Terms:
-        return Terms(self._base.policy.time_scale, self._base.policy.email_price_micro)
+        return await self._acceptance.accept(caller, request, left_out, duplicates)
 
     async def sends(self, caller: Caller, after: UUID | None, limit: int) -> list[Send]:
         """Newest first; `after` is the last one of the page before."""
@@ -171,7 +157,8 @@ class Sending:
                 raise Refusal("not_found", what="send")
             counts = await sends_read.count_outcomes(session, caller.account_id, [send_id])
             rejected = await sends_read.rejected_recipients(session, caller.account_id, send_id, REJECTED_SHOWN)
-        return SendView(send, counts[send_id], tuple(rejected))
+            done = await engagement.counts(session, caller.account_id, [send_id])
+        return SendView(send, counts[send_id], tuple(rejected), done[send_id])
 
     async def messages(self, caller: Caller, send_id: UUID, window: tuple[str | None, int, int]) -> list[SentMessage]:
         """Messages of a send in its order; `window` is (outcome or None, first ordinal, limit)."""

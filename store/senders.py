@@ -24,7 +24,9 @@ class ApiUser(SQLModel, table=True):
     resend_uncertain: bool = True
     """Design §4.6: re-send an uncertain message once, or leave it `unknown`."""
     track_clicks: bool = False
+    """Links of its mails lead through the platform (`domain.tracked_links`)."""
     track_opens: bool = False
+    """Its mails hold an invisible picture."""
     created_at: dt.datetime = moment(default_factory=now)
     disabled_at: dt.datetime | None = moment(default=None)
 

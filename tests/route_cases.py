@@ -22,6 +22,7 @@ _LETTER = "whoever cannot sign in must be able to write to us; counted per visit
 _LEAVE = "ends the session of the cookie, if there is one"
 _ONWARD = "only leads to a page that asks for itself"
 _PUBLIC = "says the same to everybody"
+_MAIL = "a link in a customer's mail: its recipient has no account, and the token is signed by us"
 
 OPEN: dict[tuple[str, str], str] = {
     ("POST", "/v1/registrations"): _JOIN,
@@ -34,6 +35,13 @@ OPEN: dict[tuple[str, str], str] = {
     ("POST", "/v1/contact"): _LETTER,
     ("POST", "/v1/invitations/accept"): _SECRET,
     ("POST", "/callbacks/alipay/notify"): "the provider's signature stands for a sign-in",
+    ("GET", "/t/c/{click_token}"): _MAIL,
+    ("HEAD", "/t/c/{click_token}"): _MAIL,
+    ("GET", "/t/o/{open_token}"): _MAIL,
+    ("HEAD", "/t/o/{open_token}"): _MAIL,
+    ("GET", "/t/u/{unsubscribe_token}"): _MAIL,
+    ("HEAD", "/t/u/{unsubscribe_token}"): _MAIL,
+    ("POST", "/t/u/{unsubscribe_token}"): _MAIL,
     ("GET", "/"): _PUBLIC,
     ("GET", "/portal"): _ONWARD,
     ("GET", "/console"): _ONWARD,
@@ -75,6 +83,9 @@ FILES: dict[str, str] = {
 """Folders that are served to everybody, and what is in them."""
 STREAMS = {("GET", "/v1/onboarding/events"), ("GET", "/portal/onboarding/events")}
 """They go on for ever; they name no object, and are the caller's own."""
+
+FROM_ANYWHERE = {("POST", "/t/u/{unsubscribe_token}"): "mail providers post it (RFC 8058), and no cookie is asked for"}
+"""Changes of pages that need no token of our forms, and why."""
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/api-users/{api_user_id}"): {"json": {"enabled": False}},
@@ -156,6 +167,8 @@ OWN: dict[tuple[str, str], Own] = {
     ("POST", "/portal/test-send"): Own({"data": _SEND | {"var_name": "R"}}, 303, 422),
     ("POST", "/v1/recharges"): Own({"json": {"amount": "100.00"}}, 201),
     ("POST", "/portal/recharges"): Own({"data": {"amount": "100.00"}}, 303),
+    ("POST", "/v1/suppressions"): Own({"json": {"addresses": ["r@x.example"]}}, 201),
+    ("POST", "/portal/suppressions"): Own({"data": {"addresses": "r@x.example"}}, 303),
     ("POST", "/v1/webhooks"): Own({"json": {"url": "https://b.example/hook", "events": ["deliver"]}}, 201),
     ("POST", "/portal/webhooks/new"): Own({"data": {"url": "https://b.example/hook2", "events": "deliver"}}, 303),
     ("POST", "/v1/certifications"): Own({"json": {"kind": "individual"}}, 201),
@@ -188,6 +201,8 @@ QUERIES = {
     "/v1/api-users": "?cursor={api_user_id}",
     "/v1/sends": "?cursor={send_id}",
     "/v1/templates": "?cursor={ref}",
+    "/v1/suppressions": "?cursor={suppression_id}",
+    "/portal/suppressions": "?after={suppression_id}",
     "/v1/webhooks": "?cursor={webhook_id}",
     "/v1/recharges": "?cursor={recharge_id}",
     "/portal/recharges": "?after={recharge_id}",

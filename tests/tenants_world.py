@@ -11,7 +11,9 @@ from uuid import UUID
 import httpx2
 
 from domain.accounts import SignedIn
+from domain.link_tokens import LinkKind, make_token
 from domain.operators import OperatorRole
+from domain.secrets import Vault
 from store.db import Database
 from tests.accounts_world import PAGE, House, csrf_of, house
 from tests.operators_world import signed
@@ -171,12 +173,26 @@ async def furnish(made: Two) -> None:
         "member_id": [invited["id"], str(alice.caller.member_id)],
         "recharge_id": [str(await Customer(made.home.db, alice.caller.account_id).orders())],
         "number": ["1"],
+        **mail_links(made.home.base.vault, messages[0]["id"]),
+        "suppression_id": [await left_out(made)],
         **await certified(made),
     }
     made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
     made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}
     await recorded(made.home, alice.caller.account_id, "Secret of Alice")
     await harvest(made)
+
+
+def mail_links(vault: Vault, message: int) -> dict[str, list[str]]:
+    """The tokens in that mail."""
+    kinds = {"click_token": LinkKind.CLICK, "open_token": LinkKind.OPEN, "unsubscribe_token": LinkKind.UNSUBSCRIBE}
+    return {name: [make_token(vault.link_key, kind, message)] for name, kind in kinds.items()}
+
+
+async def left_out(made: Two) -> str:
+    """An address that she does not write to."""
+    await made.made(made.alice, "/v1/suppressions", {"addresses": ["nobody@first.example"]})
+    return str((await made.as_(made.alice, "GET", "/v1/suppressions")).json()["items"][0]["id"])
 
 
 async def certified(made: Two) -> dict[str, list[str]]:

@@ -37,12 +37,13 @@ from web.portal import (
     recharges,
     sends,
     statement,
+    suppressions,
     templates,
     test_send,
     webhooks,
 )
 from web.portal.records import site as records
-from web.public import contact, home, invitation, login, register
+from web.public import contact, home, invitation, login, register, tracking, unsubscribes
 from web.security import AnswerHeaders
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -62,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sends.router,
     test_send.router,
     templates.router,
+    suppressions.router,
     webhooks.router,
     statement.router,
     console_home.router,
@@ -77,6 +79,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     payments.router,
 )
 """Every feature's pages; add yours here."""
+OF_MAILS: tuple[APIRouter, ...] = (tracking.router, unsubscribes.router)
+"""Where links of customers' mails lead. No cookie of ours stands behind what they change, so no form can be forged."""
 
 STATIC = Path(__file__).parent / "static"
 
@@ -96,6 +100,8 @@ def mount(app: FastAPI, site_key: str) -> None:
     """
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(csrf_checked)], include_in_schema=False)
+    for router in OF_MAILS:
+        app.include_router(router)
     records.mount(app)
     app.mount("/assets", StaticFiles(directory=tabler()), name="assets")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -20,6 +20,8 @@ router = APIRouter(prefix="/v1/api-users", tags=["API users"], responses=REFUSED
 _ID = "01935b2e-7c1a-7bbb-8000-3f5a9c0d1e2f"
 _DOMAIN_ID = "01935b2e-7c1a-7aaa-8000-3f5a9c0d1e2f"
 _MOMENT = "2026-11-23T08:00:00Z"
+_CLICKS = "Links of its mails lead through the platform, which counts them. Absent: true for `batch`."
+_OPENS = "Its mails hold an invisible picture, which counts who opens them. Absent: true for `batch`."
 ApiUserId = Annotated[UUID, Path(examples=[_ID])]
 DomainId = Annotated[UUID, Path(examples=[_DOMAIN_ID])]
 
@@ -32,13 +34,17 @@ class NewApiUserIn(BaseModel):
         default=True,
         description="A message whose delivery is uncertain is sent once more (true) or left `unknown` (false).",
     )
+    track_clicks: bool | None = Field(default=None, description=_CLICKS, examples=[True])
+    track_opens: bool | None = Field(default=None, description=_OPENS, examples=[True])
 
 
 class ApiUserPatch(BaseModel):
-    """Absent values stay as they are."""
+    """Absent values stay as they are; changes hold for mails that are sent from then on."""
 
     resend_uncertain: bool | None = Field(default=None, examples=[False])
     enabled: bool | None = Field(default=None, examples=[False])
+    track_clicks: bool | None = Field(default=None, examples=[False])
+    track_opens: bool | None = Field(default=None, examples=[False])
 
 
 class KeyReset(BaseModel):
@@ -63,6 +69,8 @@ class ApiUserOut(BaseModel):
     kind: SendKind
     is_test: bool
     resend_uncertain: bool
+    track_clicks: bool
+    track_opens: bool
     created_at: dt.datetime = Field(examples=[_MOMENT])
     disabled_at: dt.datetime | None = Field(examples=[None])
     domains: list[BoundDomain]
@@ -84,7 +92,9 @@ class ApiUserPage(BaseModel):
 @router.post("", status_code=201, summary="Create an API user")
 async def create(body: NewApiUserIn, served: Served, caller: MemberCaller, response: Response) -> ApiUserWithKey:
     """Bound to usable domains of the account only. The answer is the only place where the key is shown."""
-    new = NewApiUser(body.name, body.kind, tuple(body.domain_ids), body.resend_uncertain)
+    new = NewApiUser(
+        body.name, body.kind, tuple(body.domain_ids), body.resend_uncertain, body.track_clicks, body.track_opens
+    )
     issued = await served.senders.create(caller, new)
     response.headers["Location"] = f"/v1/api-users/{issued.user.row.id}"
     return _issued(issued)
@@ -107,7 +117,7 @@ async def show(api_user_id: ApiUserId, served: Served, caller: AnyCaller) -> Api
 @router.patch("/{api_user_id}", summary="Change, disable or enable an API user")
 async def change(api_user_id: ApiUserId, body: ApiUserPatch, served: Served, caller: MemberCaller) -> ApiUserOut:
     """A disabled API user's keys and sends are refused; enabled again, the same keys work."""
-    wanted = ApiUserChange(body.resend_uncertain, body.enabled)
+    wanted = ApiUserChange(body.resend_uncertain, body.enabled, body.track_clicks, body.track_opens)
     return ApiUserOut(**_common(await served.senders.change(caller, api_user_id, wanted)))
 
 
@@ -133,7 +143,9 @@ async def reset_key(
 
 
 def _common(view: ApiUserView) -> dict[str, Any]:
-    names = ("id", "name", "kind", "is_test", "resend_uncertain", "created_at", "disabled_at")
+    names = (
+        "id", "name", "kind", "is_test", "resend_uncertain", "track_clicks", "track_opens", "created_at", "disabled_at",
+    )  # fmt: skip
     return {
         **{name: getattr(view.row, name) for name in names},
         "domains": [BoundDomain(id=d.id, name=d.name, state=DomainState(d.state)) for d in view.domains],

@@ -8,9 +8,11 @@ from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.addresses import LOCAL_OCTETS
+from domain.link_tokens import LinkKind
 from domain.recipients import MAX_FILE_BYTES, explain_code
 from domain.sending import Accepted, Recipient, Rejected, SendRequest
 from services.sending import REJECTED_SHOWN, SendView
+from store.engagement import Count
 from store.sends_read import Send, SentMessage, Try
 
 Outcome = Literal["delivered", "deferred", "queued", "bounced", "dropped", "unknown"]
@@ -152,6 +154,17 @@ def _fields(send: Send) -> dict[str, object]:
     return {name: value for name, value in known.items() if name != "sender_name"}
 
 
+class Engaged(BaseModel):
+    """What recipients did with the mails of a send."""
+
+    messages: int = Field(description="Mails on which it happened at least once.", examples=[1])
+    times: int = Field(description="How often in all.", examples=[3])
+
+    @classmethod
+    def of(cls, count: Count) -> "Engaged":
+        return cls(messages=count.messages, times=count.times)
+
+
 class SendDetail(SendOut):
     """One send and how far it is."""
 
@@ -162,6 +175,9 @@ class SendDetail(SendOut):
         examples=[{"delivered": 1, "deferred": 1, "queued": 0, "bounced": 0, "dropped": 0, "unknown": 0}],
     )
     rejections: list[RejectedOut] = Field(description=f"The first {REJECTED_SHOWN} recipients left out.")
+    opens: Engaged = Field(description="As far as mailboxes show pictures; 0 where the API user does not track opens.")
+    clicks: Engaged
+    unsubscribes: Engaged
 
     @classmethod
     def of_view(cls, view: SendView, language: str) -> "SendDetail":
@@ -172,6 +188,9 @@ class SendDetail(SendOut):
                 "progress": 1 - view.waiting / max(1, view.send.recipients),
                 "outcomes": view.outcomes,
                 "rejections": [RejectedOut.of(one, language) for one in view.rejected],
+                "opens": Engaged.of(view.engagement[LinkKind.OPEN]),
+                "clicks": Engaged.of(view.engagement[LinkKind.CLICK]),
+                "unsubscribes": Engaged.of(view.engagement[LinkKind.UNSUBSCRIBE]),
             }
         )
 

@@ -13,11 +13,13 @@ from domain.refusals import (
     records,
     sending,
     templates,
+    tracking,
     webhooks,
 )
 from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
     "REFUSALS", "Wording", "accounts", "billing", "calendar", "certification", "domains", "explain", "general",
-    "members", "operators", "recipients", "records", "register", "sending", "templates", "webhooks",
+    "members", "operators", "recipients", "records", "register", "sending", "templates", "tracking",
+    "webhooks",
 ]  # fmt: skip

@@ -41,8 +41,8 @@ ASTRAY = (Nowhere("GET", "/nothing/here"), Call("GET", "/portal/domains/00000000
 """What an address that leads nowhere shows."""
 UNFINISHED = {"/console/enrol": 401}
 """Pages in the middle of something, which send whoever comes from nowhere back to its beginning."""
-ELSEWHERE = {"/console/processes/{kind}/{subject}"}
-"""They lead to the Temporal UI."""
+ELSEWHERE = {"/console/processes/{kind}/{subject}", "/t/c/{click_token}", "/t/o/{open_token}"}
+"""They lead to the Temporal UI, and wherever a link of a mail does; a picture is no page."""
 PAGES = [
     call
     for call in calls()

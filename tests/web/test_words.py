@@ -33,11 +33,12 @@ from domain.outcomes import RULES
 from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
 from domain.sending import MessageState, Reason
+from domain.suppressions import SuppressionReason
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
 from web.console import lists, words
 from web.console.fields import Action, Coded, Notice
 from web.i18n import english
-from web.portal import domains, members, onboarding, recharges, sends, statement, webhooks
+from web.portal import domains, members, onboarding, recharges, sends, statement, suppressions, webhooks
 from web.portal.records import words as records
 
 OF_A_DOMAIN = [state for state in DomainState if state is not DomainState.DELETED]
@@ -69,6 +70,7 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (recharges.REASONS, [*CloseReason]),
     (recharges.WHY_BACK, [*RefundReason]),
     (statement.CHANNELS, [*Channel]),
+    (suppressions.REASONS, [*SuppressionReason]),
     (webhooks.EVENTS, [*Event]),
     (webhooks.ERRORS, [*Failure]),
     (webhooks.WHY, [*DisabledBy]),

@@ -73,7 +73,7 @@ async def unbind(request: Request, caller: Signed, api_user_id: UUID) -> Respons
 
 @router.post("/{api_user_id}/change")
 async def change(request: Request, caller: Signed, api_user_id: UUID) -> Response:
-    """The resend policy, or enable and disable: what the form holds."""
+    """How it sends, or enable and disable: what the form holds."""
     wanted = _change(await request.form())
     done = served(request).senders.change(caller, api_user_id, wanted)
     return await _do(request, api_user_id, done, _("已保存。"))
@@ -135,7 +135,11 @@ def _change(form: FormData) -> ApiUserChange:
     enabled = form.get("enabled")
     if enabled is not None:
         return ApiUserChange(enabled=enabled == "true")
-    return ApiUserChange(resend_uncertain=bool(form.get("resend")))
+    return ApiUserChange(
+        resend_uncertain=bool(form.get("resend")),
+        track_clicks=bool(form.get("track_clicks")),
+        track_opens=bool(form.get("track_opens")),
+    )
 
 
 def _id(text: object, field: str = "domain") -> UUID:

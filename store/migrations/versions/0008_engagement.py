@@ -14,11 +14,13 @@ def upgrade() -> None:
         "suppression",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
+        sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "address"),
     )
+    op.create_index("suppression_newest", "suppression", ["account_id", "id"], unique=True)
     op.create_table(
         "engagement",
         sa.Column("message_id", sa.BigInteger(), nullable=False),
@@ -42,4 +44,5 @@ def downgrade() -> None:
     op.drop_column("api_user", "track_clicks")
     op.drop_index("engagement_submission", table_name="engagement")
     op.drop_table("engagement")
+    op.drop_index("suppression_newest", table_name="suppression")
     op.drop_table("suppression")

@@ -70,6 +70,8 @@ ACTIONS = {
     "api_key.reset": _("重置 API_KEY"),
     "api_user.enabled": _("启用 API_USER"),
     "api_user.disabled": _("停用 API_USER"),
+    "suppression.added": _("向退订列表添加地址"),
+    "suppression.removed": _("从退订列表移除地址"),
     "webhook.created": _("添加 WebHook"),
     "webhook.changed": _("修改 WebHook"),
     "webhook.secret_rotated": _("更换 WebHook 密钥"),
