@@ -1,0 +1,75 @@
+"""Which lane a receiving domain is in: what its MX says, kept for a day (design §4.3, §4.7)."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from domain.lanes import OTHER, lane_of
+from domain.sending import OutcomeKind
+from domain.transport import MailRoute, Router
+from store import lanes
+from store.db import Database
+
+LOOKUPS_AT_ONCE = 100
+AT_A_TIME = 2_000
+"""Domains between two visits to the database: what is known after a crash."""
+BEAT = 1.0
+"""Seconds between two signs of life."""
+
+
+class RecipientLanes:
+    """Resolves the domains of a campaign's lists before its messages are numbered by lane."""
+
+    def __init__(self, db: Database, router: Router) -> None:
+        self._db = db
+        self._router = router
+
+    async def resolve(self, domains: Iterable[str], beat: Callable[[], object] = lambda: None) -> dict[str, str]:
+        """Lane by domain, for any number of domains. `beat` is called about every second.
+
+        What the DNS does not answer is in `other`, and is asked again the next time.
+        """
+        found: dict[str, str] = {}
+        every = list(dict.fromkeys(domains))
+        for start in range(0, len(every), AT_A_TIME):
+            chunk = every[start : start + AT_A_TIME]
+            async with self._db.raw() as connection:
+                known = await lanes.known_lanes(connection, chunk)
+            found |= known
+            found |= await self._look_up([domain for domain in chunk if domain not in known], beat)
+            beat()
+        return found
+
+    async def _look_up(self, domains: Sequence[str], beat: Callable[[], object]) -> dict[str, str]:
+        if not domains:
+            return {}
+        room = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+        async def route(domain: str) -> MailRoute:
+            async with room:
+                return await self._router.mail_hosts(domain)
+
+        lookups = asyncio.gather(*(route(domain) for domain in domains))
+        try:
+            while not lookups.done():
+                await asyncio.wait([lookups], timeout=BEAT)
+                beat()
+        finally:
+            lookups.cancel()
+        routes = lookups.result()
+        await self._remember(domains, routes)
+        return {domain: route_lane(route) for domain, route in zip(domains, routes, strict=True)}
+
+    async def _remember(self, domains: Sequence[str], routes: Sequence[MailRoute]) -> None:
+        """Silence is no answer, so it is not kept."""
+        rows = [
+            (domain, route_lane(route), route.destination)
+            for domain, route in zip(domains, routes, strict=True)
+            if route.failure is None or route.failure.kind is OutcomeKind.BOUNCED
+        ]
+        async with self._db.raw() as connection:
+            await lanes.remember_lanes(connection, rows)
+
+
+def route_lane(route: MailRoute) -> str:
+    """The lane of a route that is at hand; without servers it is of no provider."""
+    return lane_of(host.name for host in route.hosts) if route.hosts else OTHER

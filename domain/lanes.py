@@ -1,0 +1,179 @@
+"""Lanes: which mailbox provider takes a domain's mail, and how fast it may be spoken to (design §4.7). Pure.
+
+A lane is named by its provider, and a domain belongs to it by its MX, not by its own name: a company's domain at
+Tencent is in the lane of qq.com. Everybody else shares the lane `other`, where each site has caps of its own.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.sending import Outcome, OutcomeKind, Reason
+
+OTHER = "other"
+RESERVE = 0.2
+"""The part of a lane's tokens that campaigns leave for single mails (design §4.7)."""
+KEPT_FOR_EXPRESS = 1
+"""Connections of a lane, and of a site of the long tail, that campaigns leave for single mails."""
+FEWEST_CONNECTIONS = KEPT_FOR_EXPRESS + 1
+SLOWEST = 1 / 64
+"""The least pace: what is left of a lane's rate after six halvings."""
+BACK_OFF = dt.timedelta(seconds=7.5)
+"""Divided by the pace: campaigns wait 15 s after the first refusal, 8 min after the sixth."""
+EXPRESS_WAITS_BELOW = 1 / 4
+"""From this pace on, single mails wait too, a quarter of what campaigns wait."""
+NEWS_AFTER = dt.timedelta(seconds=5)
+"""A refusal sooner after the last back-off answers what was already on its way."""
+CLEAN_FOR = dt.timedelta(minutes=10)
+"""Without refusals: then the pace rises by a tenth (reference §1.6)."""
+RECOVERY = 1.1
+TRUSTED_FOR = dt.timedelta(days=1)
+"""How long the answer of a domain's MX is believed."""
+
+
+class LaneState(StrEnum):
+    """As the customer sees it (seed ⑪): nothing, green, red."""
+
+    NORMAL = "normal"
+    SLOW = "slow"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a lane may do, all workers together. None: no limit.
+
+    `rate_per_s` messages a second with bursts of `burst`; `connections` of the lane; `per_site` to one group of
+    servers, for the lane of the long tail.
+    """
+
+    rate_per_s: float | None = None
+    burst: int = 20
+    connections: int | None = None
+    per_site: int | None = None
+
+    def scaled(self, scale: float) -> "Limits":
+        """For a sandbox whose clocks run `scale` times as fast."""
+        if self.rate_per_s is None or scale == 1:
+            return self
+        return Limits(self.rate_per_s * scale, math.ceil(self.burst * scale), self.connections, self.per_site)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A mailbox provider: the lane's name, what people call it, the suffixes of its MX hosts, where it starts."""
+
+    lane: str
+    zh: str
+    en: str
+    suffixes: tuple[str, ...]
+    limits: Limits
+
+
+def _per_minute(rate: int, connections: int, burst: int) -> Limits:
+    return Limits(rate / 60, burst, connections)
+
+
+# Where a lane starts; operators change it. Figures: reference §1.6 (connections per address of ours, messages a
+# minute, messages per connection as the burst). Providers it does not name start like those most like them.
+PROVIDERS: tuple[Provider, ...] = (
+    Provider("qq", "QQ 邮箱、腾讯企业邮", "QQ Mail, Tencent Exmail", ("qq.com",), _per_minute(60, 5, 20)),
+    Provider(
+        "netease",
+        "网易 163、126、yeah、企业邮",
+        "NetEase 163, 126, yeah",
+        ("netease.com", "163.com", "126.com", "yeah.net"),
+        _per_minute(60, 3, 20),
+    ),
+    Provider(
+        "sina", "新浪邮箱", "Sina Mail", ("sina.com", "sina.com.cn", "sina.cn", "sina.net"), _per_minute(30, 2, 10)
+    ),
+    Provider("sohu", "搜狐邮箱", "Sohu Mail", ("sohu.com",), _per_minute(30, 2, 10)),
+    Provider(
+        "aliyun",
+        "阿里邮箱、阿里企业邮",
+        "Alibaba Mail",
+        ("aliyun.com", "mxhichina.com", "hichina.com", "alibaba-inc.com"),
+        _per_minute(60, 3, 20),
+    ),
+    Provider("cmcc", "中国移动 139 邮箱", "China Mobile 139 Mail", ("139.com",), _per_minute(30, 2, 10)),
+    Provider(
+        "telecom", "中国电信 189、21CN 邮箱", "China Telecom 189, 21CN", ("189.cn", "21cn.com"), _per_minute(30, 2, 10)
+    ),
+    Provider("gmail", "Gmail", "Gmail", ("google.com", "googlemail.com"), _per_minute(600, 10, 100)),
+    Provider(
+        "microsoft",
+        "微软 Outlook、Hotmail、Microsoft 365",
+        "Microsoft Outlook, Hotmail, 365",
+        ("outlook.com", "outlook.cn", "hotmail.com", "mx.microsoft"),
+        _per_minute(300, 10, 50),
+    ),
+    Provider("yahoo", "雅虎、AOL", "Yahoo, AOL", ("yahoodns.net", "yahoo.com"), _per_minute(300, 5, 50)),
+    Provider("icloud", "苹果 iCloud", "Apple iCloud", ("icloud.com", "apple.com"), _per_minute(300, 5, 50)),
+    Provider(OTHER, "其他域名", "All other domains", (), Limits(per_site=2)),
+)
+"""No rate for the long tail: its sites know nothing of each other, so each has its cap instead."""
+_BY_SUFFIX = {suffix: provider.lane for provider in PROVIDERS for suffix in provider.suffixes}
+_NAMES = {provider.lane: provider for provider in PROVIDERS}
+
+
+def lane_of(mx_hosts: Iterable[str]) -> str:
+    """The lane of a domain with these mail servers, best first: the first that a provider is known by decides."""
+    for host in mx_hosts:
+        labels = host.lower().rstrip(".").split(".")
+        for start in range(len(labels)):
+            if lane := _BY_SUFFIX.get(".".join(labels[start:])):
+                return lane
+    return OTHER
+
+
+def lane_title(lane: str, language: str) -> str:
+    """What people call a lane; its name when it is none of ours."""
+    provider = _NAMES.get(lane)
+    return lane if provider is None else provider.en if language == "en" else provider.zh
+
+
+def too_fast(outcome: Outcome) -> bool:
+    """Whether a server asked for fewer mails or connections: what slows its lane (RFC 5321 §3.8 for 421)."""
+    return outcome.kind is OutcomeKind.DEFERRED and (outcome.reason == Reason.RATE_LIMITED or outcome.code == 421)
+
+
+def slower(pace: float) -> float:
+    """The pace after one more refusal for the rate."""
+    return max(SLOWEST, pace / 2)
+
+
+def refill(tokens: float, seconds: float, rate: float, burst: int) -> float:
+    """Tokens in a lane's bucket after so many seconds."""
+    return min(float(burst), tokens + max(0.0, seconds) * rate)
+
+
+def spare(tokens: float, burst: int, *, express: bool) -> int:
+    """Whole tokens that may be leased now: campaigns leave the reserve."""
+    return max(0, math.floor(tokens - (0 if express else burst * RESERVE) + 1e-9))
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Connections of one process, by urgency, that a cap counts."""
+
+    bulk: int = 0
+    express: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.bulk + self.express
+
+
+def seats(cap: int | None, used: Stand, wanted: Stand, others: Stand) -> Stand:
+    """How many connections this process may hold of a cap that it shares: never fewer than it uses already.
+
+    `wanted` is what it would like to hold, `others` what the other living processes hold.
+    """
+    if cap is None:
+        return wanted
+    express = max(used.express, min(wanted.express, cap - others.total - used.bulk))
+    left = min(cap - KEPT_FOR_EXPRESS - others.bulk, cap - others.total - express)
+    return Stand(max(used.bulk, min(wanted.bulk, left)), express)

@@ -1,0 +1,119 @@
+"""The table of providers, and the arithmetic of shares."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.lanes import (
+    OTHER,
+    PROVIDERS,
+    Limits,
+    Stand,
+    lane_of,
+    lane_title,
+    refill,
+    seats,
+    spare,
+    too_fast,
+)
+from domain.outcomes import classify
+
+
+@pytest.mark.parametrize(
+    ("hosts", "lane"),
+    [
+        (["mx1.qq.com", "mx2.qq.com"], "qq"),
+        (["mxbiz1.qq.com", "mxbiz2.qq.com"], "qq"),
+        (["163mx01.mxmail.netease.com"], "netease"),
+        (["qiye163mx02.mxmail.netease.com"], "netease"),
+        (["freemx.sinamail.sina.com.cn"], "sina"),
+        (["sohumx1.sohu.com"], "sohu"),
+        (["mxn.mxhichina.com", "mxw.mxhichina.com"], "aliyun"),
+        (["mx2.mail.aliyun.com"], "aliyun"),
+        (["mx1.mail.139.com"], "cmcc"),
+        (["ASPMX.L.GOOGLE.COM.", "alt1.aspmx.l.google.com."], "gmail"),
+        (["smtp.google.com"], "gmail"),
+        (["company-com.mail.protection.outlook.com"], "microsoft"),
+        (["company-cn.mail.protection.partner.outlook.cn"], "microsoft"),
+        (["a-b.mx.microsoft"], "microsoft"),
+        (["mta5.am0.yahoodns.net"], "yahoo"),
+        (["mx01.mail.icloud.com"], "icloud"),
+        (["mx.company.example"], OTHER),
+        (["notqq.com", "qq.com.evil.example"], OTHER),
+        (["gateway.example", "mx1.qq.com"], "qq"),
+        ([], OTHER),
+    ],
+)
+def test_the_mx_decides_the_lane(hosts: list[str], lane: str) -> None:
+    assert lane_of(hosts) == lane
+
+
+def test_every_lane_has_a_name_in_both_languages() -> None:
+    assert lane_title("qq", "zh") == "QQ 邮箱、腾讯企业邮"
+    assert lane_title("qq", "en") == "QQ Mail, Tencent Exmail"
+    assert lane_title("gone", "en") == "gone"
+    assert all(provider.zh and provider.en for provider in PROVIDERS)
+    assert PROVIDERS[-1].lane == OTHER
+
+
+def test_no_lane_starts_with_a_cap_that_leaves_campaigns_nothing() -> None:
+    caps = [cap for p in PROVIDERS for cap in (p.limits.connections, p.limits.per_site) if cap is not None]
+    assert min(caps) >= 2
+    assert all(spare(p.limits.burst, p.limits.burst, express=False) >= 1 for p in PROVIDERS)
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "text", "slows"),
+    [
+        ("mx1.qq.com", 550, "Domain frequency limited", True),
+        ("163mx01.mxmail.netease.com", 421, "HL:ICC", True),
+        ("mx", 421, "Service not available", True),
+        ("mx", 450, "greylisted, try again later", False),
+        ("mx", 550, "no such user", False),
+    ],
+)
+def test_what_slows_a_lane(host: str, code: int, text: str, slows: bool) -> None:
+    assert too_fast(classify(host, code, text)) is slows
+
+
+def test_a_sandbox_has_the_rates_of_its_clocks() -> None:
+    assert Limits(1.0, 20, 5).scaled(60) == Limits(60.0, 1200, 5)
+    assert Limits(None, 20, 5).scaled(60) == Limits(None, 20, 5)
+
+
+def test_a_bucket_fills_to_its_brim() -> None:
+    assert refill(3.0, 2.0, 1.5, 20) == 6.0
+    assert refill(3.0, 1e9, 1.5, 20) == 20.0
+    assert refill(3.0, -5.0, 1.5, 20) == 3.0, "a clock that went back takes nothing"
+
+
+def test_campaigns_leave_the_reserve() -> None:
+    assert spare(20, 20, express=False) == 16
+    assert spare(4, 20, express=False) == 0
+    assert spare(4, 20, express=True) == 4
+
+
+STANDS = st.builds(Stand, st.integers(0, 6), st.integers(0, 6))
+
+
+@given(cap=st.integers(2, 12), requests=st.lists(st.tuples(st.integers(0, 3), STANDS, STANDS), max_size=40))
+def test_however_processes_ask_a_cap_holds_and_one_place_stays_for_single_mails(
+    cap: int, requests: list[tuple[int, Stand, Stand]]
+) -> None:
+    """Each request: a process, what it uses of what it holds, what it wants on top."""
+    held = [Stand() for _ in range(4)]
+    for who, use, more in requests:
+        used = Stand(min(use.bulk, held[who].bulk), min(use.express, held[who].express))
+        others = [stand for other, stand in enumerate(held) if other != who]
+        elsewhere = Stand(sum(s.bulk for s in others), sum(s.express for s in others))
+        wanted = Stand(used.bulk + more.bulk, used.express + more.express)
+        held[who] = seats(cap, used, wanted, elsewhere)
+        assert held[who].bulk >= used.bulk
+        assert held[who].express >= used.express
+        assert sum(stand.total for stand in held) <= cap
+        assert sum(stand.bulk for stand in held) <= cap - 1
+
+
+def test_a_cap_that_was_lowered_closes_nothing_but_grants_nothing() -> None:
+    assert seats(2, Stand(3, 1), Stand(5, 2), Stand(1, 0)) == Stand(3, 1)
+    assert seats(None, Stand(3, 1), Stand(5, 2), Stand(9, 9)) == Stand(5, 2)
