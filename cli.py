@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from commands import bench as bench_command
 from commands import books, operators
 from commands import demo as demo_command
 from commands import report as report_command
@@ -48,6 +49,7 @@ app.command()(books.audit)
 app.command()(books.reconcile)
 app.add_typer(operators.app, name="operators")
 app.command()(report_command.report)
+app.add_typer(bench_command.app, name="bench")
 
 PortBaseOption = Annotated[int, typer.Option("--port-base", metavar="N", help="First of ten ports in a row.")]
 

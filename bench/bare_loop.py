@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -20,8 +21,10 @@ from domain.transport import MailHost, MailRoute
 from gateways.smtp import SmtpOptions, SmtpTransport
 from stack import SAME_SOURCE
 from store.pages import PageMessage
+from supervision.children import leashed
 from supervision.errors import CannotStart
 from supervision.ports import LOOPBACK
+from supervision.postgres import Owner
 
 TIMEOUT = 600.0
 
@@ -42,10 +45,11 @@ async def run(material: Path, processes: int, connections: int, port: int) -> fl
     Raises `CannotStart` when a mail was not taken: the figure would mean something else.
     """
     command = [sys.executable, "-m", "bench.bare_loop", "--material", str(material), "--connections", str(connections)]
+    command += ["--port", str(port)]
     started = [
         await asyncio.create_subprocess_exec(
-            *command, "--port", str(port), "--share", f"{number}/{processes}", stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE, env={**os.environ, **SAME_SOURCE},
+            *leashed([*command, "--share", f"{number}/{processes}"], signal.SIGKILL, Owner()),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, **SAME_SOURCE},
         )
         for number in range(processes)
     ]  # fmt: skip

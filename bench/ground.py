@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx2
@@ -62,7 +61,20 @@ class Ground:
     stack: Stack
     sink: Sink
     db: Database
-    vault: Vault
+
+    async def leave_the_machine_to_others(self) -> None:
+        """Stop the stack before its time; the sink stays."""
+        await self.db.close()
+        await self.stack.stop()
+
+    @property
+    def secret(self) -> str:
+        """The master secret of this stack."""
+        return (self.stack.options.data / "secret-key").read_text().strip()
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(self.secret)
 
     @property
     def api_url(self) -> str:
@@ -102,29 +114,11 @@ async def ground(plan: Plan, say: Say) -> AsyncIterator[Ground]:
         options = Options(
             folder / "stack", base, plan.time_scale, workers=plan.workers, apis=plan.apis, settings=plan.environment()
         )
-        made = await exits.enter_async_context(Stopping(Stack(options, say)))
+        made = await exits.enter_async_context(Stack(options, say))
         await lead_mail_to_sink(f"http://{LOOPBACK}:{made.ports.sandbox}")
         db = await Database.open(made.addresses.database_url, connections=4)
         exits.push_async_callback(db.close)
-        secret = (options.data / "secret-key").read_text().strip()
-        yield Ground(plan, folder, made, target, db, Vault(secret))
-
-
-class Stopping:
-    """A stack that the bench may have stopped already, to give the machine to a baseline."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    async def __aenter__(self) -> Stack:
-        self._stack.options.data.mkdir(mode=0o711)
-        await self._stack.start()
-        return self._stack
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.stop()
+        yield Ground(plan, folder, made, target, db)
 
 
 async def lead_mail_to_sink(sandbox_url: str) -> None:

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from bench.sinks import find
 from domain.transport import Mail
+from supervision.children import leashed
 from supervision.errors import CannotStart
 from supervision.ports import LOOPBACK
+from supervision.postgres import Owner
 
 INJECTING = 16
 """Connections that hand mails in: more make it slower on two cores."""
@@ -140,9 +142,9 @@ async def running(instance: Instance) -> AsyncIterator[None]:
     """The instance takes mail inside the block."""
     await asyncio.to_thread(configure, instance)
     own(instance)
-    program = find("postfix") or "postfix"
-    command = [program, "-c", str(instance.config), "start-fg"]
-    # A session of its own: the master and its services end together, by signal.
+    await _check(instance)
+    # Not by `postfix start-fg`: its master leaves our session, and would outlive a bench that is killed.
+    command = leashed([await _master(), "-c", str(instance.config), "-d"], signal.SIGTERM, Owner())
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -151,6 +153,26 @@ async def running(instance: Instance) -> AsyncIterator[None]:
         yield
     finally:
         await _end(process)
+
+
+async def _check(instance: Instance) -> None:
+    """`postfix check` makes the queue's folders. Raises `CannotStart` with what it objects to."""
+    said = await _said(find("postfix") or "postfix", "-c", str(instance.config), "check")
+    if "fatal" in said:
+        raise CannotStart(f"Postfix refuses its configuration: {said[-500:]}")
+
+
+async def _master() -> str:
+    """Where this system's Postfix keeps its master program."""
+    return f"{(await _said(find('postconf') or 'postconf', '-d', '-h', 'daemon_directory')).strip()}/master"
+
+
+async def _said(*command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    return said.decode(errors="replace")
 
 
 async def _until_it_listens(instance: Instance, process: asyncio.subprocess.Process) -> None:
@@ -175,7 +197,7 @@ async def _complaint(instance: Instance, process: asyncio.subprocess.Process) ->
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """All of its session: the script, the master, the services."""
+    """The master ends its services."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:

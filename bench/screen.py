@@ -27,6 +27,11 @@ class Screen:
         self.done()
         self._bar = self._progress.add_task(name, total=total, note="")
 
+    def step_total(self, total: float | None) -> None:
+        """What the phase amounts to, once that is known."""
+        if self._bar is not None:
+            self._progress.update(self._bar, total=total)
+
     def at(self, completed: float, note: str = "") -> None:
         """How far the phase is."""
         if self._bar is not None:

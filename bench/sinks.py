@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from bench.sink import Counters
 from stack import SAME_SOURCE
+from supervision.children import leashed
 from supervision.errors import CannotStart
 from supervision.ports import LOOPBACK
+from supervision.postgres import Owner
 
 OURS = "bench/sink.py"
 PATIENCE = 15.0
@@ -61,8 +64,9 @@ async def sink(folder: Path, port: int, *, recording: bool = False) -> AsyncIter
     other = None if recording else find("smtp-sink")
     made, command = _foreign(other, port) if other else _own(folder, port, recording)
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, env={**os.environ, **SAME_SOURCE}
-    )
+        *leashed(command, signal.SIGKILL, Owner()), stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL, env={**os.environ, **SAME_SOURCE},
+    )  # fmt: skip
     try:
         await _until_it_listens(process, port)
         if made is None:

@@ -1,0 +1,56 @@
+"""`songda bench …`: how fast it is here, beside what others make on the same machine in the same run."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.terminal import leave, news, output
+
+if TYPE_CHECKING:
+    from bench.report import Report
+    from bench.screen import Screen
+
+app = typer.Typer(help="Measure. Each bench starts a stack of its own in a temporary folder.", no_args_is_help=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+ProcessesOption = Annotated[int, typer.Option(min=0, max=64, help="Sender processes; 0: one per core.")]
+
+
+@app.command()
+def campaign(
+    messages: Annotated[int, typer.Option(min=1, max=10_000_000, help="Recipients.")] = 20_000,
+    processes: ProcessesOption = 0,
+    baselines: Annotated[bool, typer.Option(help="Run the bare loop and Postfix as well.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """A personalised, signed, charged campaign; beside it the bare loop and Postfix relaying the same mails."""
+    from bench import campaign as bench
+
+    show(lambda screen: bench.run(bench.Options(messages, processes, baselines), screen), as_json)
+
+
+def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
+    """Measure, then the table, and with `--json` the object as the last line of standard output."""
+    finish(asyncio.run(watched(run)), as_json)
+    leave(0)
+
+
+async def watched(run: "Callable[[Screen], Awaitable[Report]]") -> "Report":
+    """Progress goes to the error stream."""
+    from bench.screen import Screen
+
+    with Screen(news).bars() as screen:
+        return await run(screen)
+
+
+def finish(report: "Report", as_json: bool) -> None:
+    from bench.report import table
+
+    console = news if as_json else output
+    console.print(table(report))
+    for note in report.notes:
+        console.print(f"[yellow]{note}[/]")
+    if as_json:
+        sys.stdout.write(report.to_json() + "\n")
