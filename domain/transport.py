@@ -38,6 +38,8 @@ class Mail:
     envelope_from: str
     recipient: str
     data: bytes
+    is_utf8: bool = False
+    """Whether an address beyond ASCII is in it: then only servers that offer SMTPUTF8 can take it (RFC 6531)."""
 
 
 class Router(Protocol):

@@ -1,15 +1,12 @@
 """The SMTP gateway against the sandbox's servers, over sockets, found through its DNS."""
 
 import socket
-import time
 from collections.abc import AsyncIterator
+from itertools import count
 
 import httpx2
 import pytest
 
-from domain import dkim
-from domain.dkim_keys import new_key_pair
-from domain.mail import compose
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from gateways.dns import DnsResolver
@@ -17,7 +14,8 @@ from gateways.smtp import SmtpConnection, SmtpOptions, SmtpTransport
 from sandbox.config import SandboxConfig
 from sandbox.parts import Parts
 from sandbox.run import running
-from tests.domain.test_mail import changed
+from tests.mail_world import Somebody
+from tests.mail_world import mail as rendered
 
 
 def free_port() -> int:
@@ -34,12 +32,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts
         yield parts
 
 
-KEY = dkim.load_key("customer.example", "s1", new_key_pair()[0])
+NUMBERS = count()
 
 
 def mail(to: str) -> Mail:
-    letter = changed(to=to, message_id=f"{time.monotonic_ns()}.0@customer.example")
-    return Mail("b+1@bounce.test", to, dkim.sign(compose(letter), KEY, 1))
+    return rendered(Somebody(to, id=next(NUMBERS), ordinal=next(NUMBERS)))
 
 
 async def deliver(world: Parts, to: str, timeout: float = 5.0) -> Outcome:
