@@ -90,3 +90,23 @@ async def test_every_route_is_described(house: Doors) -> None:
         for verb, described in verbs.items():
             assert described["summary"], (verb, path)
             assert "application/problem+json" in described["responses"]["422"]["content"], (verb, path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen", "expected"),
+    [
+        ("batch", {}, (True, True)),
+        ("trigger", {}, (False, False)),
+        ("batch", {"track_opens": False}, (True, False)),
+        ("trigger", {"track_clicks": True}, (True, False)),
+    ],
+)
+async def test_batch_is_tracked_unless_told_otherwise(
+    house: Doors, kind: str, chosen: dict[str, bool], expected: tuple[bool, bool]
+) -> None:
+    made = (await house.http.post("/v1/api-users", json={"name": "shop_1", "kind": kind} | chosen)).json()
+    assert (made["track_clicks"], made["track_opens"]) == expected
+    path = f"/v1/api-users/{made['id']}"
+    changed = (await house.http.patch(path, json={"track_clicks": not expected[0]})).json()
+    assert (changed["track_clicks"], changed["track_opens"]) == (not expected[0], expected[1])
+    assert (await house.http.get(path)).json() == changed

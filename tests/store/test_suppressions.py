@@ -1,0 +1,53 @@
+"""Whom an account must not write to, as the sending path asks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from domain.ids import new_id
+from store.columns import now
+from store.db import Database
+from store.suppressions import add, suppressed, withdraw
+from tests.sending_world import make_customer
+
+
+async def asked(db: Database, account: UUID, addresses: Sequence[str]) -> set[str]:
+    async with db.raw() as connection:
+        return await suppressed(connection, account, addresses)
+
+
+async def test_addresses_come_back_as_they_were_given(db: Database) -> None:
+    alice, bob = new_id(), new_id()
+    async with db.begin() as session:
+        assert await add(session, alice, ["Li.Lei@qq.com", "李雷@example.org", "li.lei@qq.com"]) == 2
+        assert await add(session, bob, ["han@example.org"]) == 1
+    wanted = ["LI.lei@qq.com", "li.lei@qq.com", "李雷@example.org", "han@example.org", "new@qq.com"]
+    assert await asked(db, alice, wanted) == {"LI.lei@qq.com", "li.lei@qq.com", "李雷@example.org"}
+    assert await asked(db, alice, []) == set()
+
+
+@pytest.mark.parametrize("address", ["ÉMILE@x.example", "LI@x.example", "İ@x.example", "ß@x.example"])
+async def test_postgresql_and_python_compare_alike(db: Database, address: str) -> None:
+    """As the freeze of a campaign joins."""
+    account = new_id()
+    async with db.raw() as connection:
+        await withdraw(connection, account, address, 1, now())
+        query = 'SELECT EXISTS (SELECT FROM suppression WHERE account_id = $1 AND address = lower($2 COLLATE "C"))'
+        assert await connection.fetchval(query, account, address)
+
+
+async def test_many_addresses_are_one_look_into_the_index(db: Database) -> None:
+    customer = await make_customer(db)
+    await db.pool.execute(
+        "INSERT INTO suppression (account_id, address, reason, created_at)"
+        " SELECT $1, 'r' || n || '@x.example', 'manual', now() FROM generate_series(1, 5000) AS n",
+        customer.account,
+    )
+    await db.pool.execute("ANALYZE suppression")
+    plan = await db.pool.fetch(
+        "EXPLAIN SELECT address FROM suppression WHERE account_id = $1 AND address = ANY($2::text[])",
+        *(customer.account, ["r1@x.example", "r2@x.example"]),
+    )
+    assert "Index" in plan[0][0] and "Seq Scan" not in str(plan)
+    assert await asked(db, customer.account, ["r17@x.example", "nobody@x.example"]) == {"r17@x.example"}
