@@ -46,6 +46,16 @@ def decode(data: bytes) -> Lines:
         return _decode_by_line(data.removeprefix(codecs.BOM_UTF8))
 
 
+def decode_as(data: bytes, encoding: str) -> Lines:
+    """Whole lines of a file whose encoding is known: `utf-8`, `gb18030`, or `mixed` (each line by itself)."""
+    if encoding != "mixed":
+        try:
+            return Lines(_split(data.decode(encoding)), encoding)
+        except UnicodeDecodeError:
+            pass  # some line of it
+    return _by_line(data, encoding, encoding == "mixed")
+
+
 def _utf16(data: bytes) -> str:
     try:
         return data.decode("utf-16")
@@ -62,18 +72,25 @@ def _split(text: str) -> list[str]:
 
 def _decode_by_line(data: bytes) -> Lines:
     """GB18030, unless some lines can only be meant as UTF-8."""
-    raw = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n")
-    mixed = any(not line.isascii() and _surely_utf8(line) for line in raw)
+    mixed = any(not line.isascii() and surely_utf8(line) for line in _raw_lines(data))
+    return _by_line(data, "mixed" if mixed else "gb18030", mixed)
+
+
+def _by_line(data: bytes, encoding: str, mixed: bool) -> Lines:
     lines, undecodable = [], set()
-    for index, line in enumerate(raw):
+    for index, line in enumerate(_raw_lines(data)):
         text = _decode_line(line, mixed)
         if text is None:
             undecodable.add(index)
         lines.append(text or "")
-    return Lines(lines, "mixed" if mixed else "gb18030", frozenset(undecodable))
+    return Lines(lines, encoding, frozenset(undecodable))
 
 
-def _surely_utf8(line: bytes) -> bool:
+def _raw_lines(data: bytes) -> list[bytes]:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n")
+
+
+def surely_utf8(line: bytes) -> bool:
     """Valid UTF-8 with a Chinese character: GB18030 text fulfils that by chance only once in many thousand lines."""
     try:
         return any("\u4e00" <= char <= "\u9fff" for char in line.decode())

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CAMPAIGN = "campaign"
     DELIVERY = "delivery"
     WEBHOOK = "webhook"
+    LIST_IMPORT = "list-import"
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ ADDRESS_NAMES = ("email", "e-mail", "mail", "邮箱", "邮件地址", "邮箱地
 _SAMPLE = 50
 _IMPLIED_HEADER = "email"
 _SEP = re.compile(r"sep=([,;\t])", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SEPARATORS = re.compile(r"[\s.-]+")
 """“First Name” is the variable `First_Name`."""
-_BLANKS = " \t\r\n\u3000\xa0\ufeff\u200b"
+BLANKS = " \t\r\n\u3000\xa0\ufeff\u200b"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ParsedRecipients:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """The header: how many columns, which one is the address, and (index, name) of the variables."""
 
     width: int
@@ -104,18 +104,23 @@ def parse_csv(data: bytes) -> ParsedRecipients:
     if len(data) > MAX_FILE_BYTES:
         raise Refusal("csv_too_large", field="file", limit=MAX_FILE_BYTES // 2**20)
     lines = decode(data)
-    start, delimiter = _beginning(lines)
-    layout = _layout(Reader(lines, delimiter), start)
+    layout, delimiter = read_layout(lines)
     collector = _Collector(layout)
     for index, _, fields in Reader(lines, delimiter, collector.stands_alone).records(layout.first):
         collector.take(index + 1, fields)
     return collector.result(lines.encoding)
 
 
+def read_layout(lines: Lines) -> tuple[Layout, str]:
+    """(what the header says, delimiter), from the first lines of a file. Raises `Refusal`."""
+    start, delimiter = _beginning(lines)
+    return _layout(Reader(lines, delimiter), start), delimiter
+
+
 def _beginning(lines: Lines) -> tuple[int, str]:
     """(index of the header's line, delimiter). Excel's own first line `sep=;` is understood."""
     for index, line in enumerate(lines.lines):
-        if not line.strip(_BLANKS):
+        if not line.strip(BLANKS):
             continue
         if index == 0 and (match := _SEP.fullmatch(line.strip())):
             return 1, match[1]
@@ -123,7 +128,7 @@ def _beginning(lines: Lines) -> tuple[int, str]:
     raise Refusal("csv_empty", field="file")
 
 
-def _layout(reader: Reader, start: int) -> _Layout:
+def _layout(reader: Reader, start: int) -> Layout:
     """Read the header, and look at some lines below it to recognise the addresses."""
     records = list(islice(reader.records(start), _SAMPLE))
     if not records:
@@ -131,20 +136,20 @@ def _layout(reader: Reader, start: int) -> _Layout:
     index, after, header = records[0]
     if isinstance(header, Broken):
         raise Refusal("csv_header_broken", field=f"line {index + 1}")
-    names = [name.strip(_BLANKS) for name in header]
+    names = [name.strip(BLANKS) for name in header]
     if len(names) > MAX_COLUMNS:
         raise Refusal("csv_too_many_columns", field="file", limit=MAX_COLUMNS, found=len(names))
-    if any(_is_address(name) for name in names):
+    if any(is_address(name) for name in names):
         if len([name for name in names if name]) > 1:
             raise Refusal("csv_header_missing", field=f"line {index + 1}")
-        return _Layout(len(names), _first_address(names), _IMPLIED_HEADER, ((0, _IMPLIED_HEADER),), (), index)
+        return Layout(len(names), _first_address(names), _IMPLIED_HEADER, ((0, _IMPLIED_HEADER),), (), index)
     sample = [fields for _, _, fields in records[1:] if isinstance(fields, list)]
     address = _address_column(names, sample)
     variables, warnings = _variables(names, index + 1)
-    return _Layout(len(names), address, names[address], variables, warnings, after)
+    return Layout(len(names), address, names[address], variables, warnings, after)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     try:
         normalise_address(text)
     except BadAddress:
@@ -177,8 +182,8 @@ def _address_column(names: Sequence[str], sample: Sequence[Sequence[str]]) -> in
 
 def _looks_like_addresses(column: int, sample: Sequence[Sequence[str]]) -> bool:
     """At least half of the values that are there."""
-    values = [fields[column] for fields in sample if column < len(fields) and fields[column].strip(_BLANKS)]
-    return bool(values) and 2 * sum(map(_is_address, values)) >= len(values)
+    values = [fields[column] for fields in sample if column < len(fields) and fields[column].strip(BLANKS)]
+    return bool(values) and 2 * sum(map(is_address, values)) >= len(values)
 
 
 def _variables(names: Sequence[str], line: int) -> tuple[tuple[tuple[int, str], ...], tuple[LineProblem, ...]]:
@@ -186,7 +191,7 @@ def _variables(names: Sequence[str], line: int) -> tuple[tuple[tuple[int, str], 
     taken: dict[str, int] = {}
     warnings = []
     for index, written in enumerate(names):
-        name = _SEPARATORS.sub("_", written.strip("%").strip(_BLANKS))
+        name = _SEPARATORS.sub("_", written.strip("%").strip(BLANKS))
         if name in taken:
             warnings.append(LineProblem(line, "csv_column_repeated", written[:40], {"name": name[:40]}))
         elif NAME_ONLY.fullmatch(name):
@@ -199,7 +204,7 @@ def _variables(names: Sequence[str], line: int) -> tuple[tuple[tuple[int, str], 
 class _Collector:
     """Takes record after record; keeps the first of each address."""
 
-    def __init__(self, layout: _Layout) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._good: dict[str, Recipient] = {}
         self._problems: list[LineProblem] = []
@@ -208,37 +213,27 @@ class _Collector:
 
     def stands_alone(self, fields: list[str]) -> bool:
         """Whether these fields are a whole record with an address in its place."""
-        return len(fields) == self._layout.width and _is_address(fields[self._layout.address])
+        return len(fields) == self._layout.width and is_address(fields[self._layout.address])
 
     def take(self, line: int, fields: list[str] | Broken) -> None:
         """One record: a recipient, a duplicate, or a problem."""
         if isinstance(fields, Broken):
             self._problems.append(LineProblem(line, fields.code))
             return
-        if len(fields) != self._layout.width and not self._mended(line, fields):
+        if problem := mended(fields, self._layout.width, line):
+            self._problems.append(problem)
             return
-        if problem := _bad_value(fields, line):
+        if problem := bad_value(fields, line):
             self._problems.append(problem)
             return
         written = fields[self._layout.address]
         try:
             address = normalise_address(written)
         except BadAddress as bad:
-            if any(field.strip(_BLANKS) for field in fields):
+            if any(field.strip(BLANKS) for field in fields):
                 self._problems.append(LineProblem(line, bad.code, visible(written)))
             return
         self._add(line, address, fields)
-
-    def _mended(self, line: int, fields: list[str]) -> bool:
-        """Drop empty surplus fields, which spreadsheets leave; anything else is a broken line."""
-        width, found = self._layout.width, len(fields)
-        while len(fields) > width and not fields[-1].strip(_BLANKS):
-            fields.pop()
-        if len(fields) == width:
-            return True
-        about: dict[str, object] = {"expected": width, "found": found}
-        self._problems.append(LineProblem(line, "csv_fields", visible(fields[0]), about))
-        return False
 
     def _add(self, line: int, address: str, fields: list[str]) -> None:
         if address in self._good:
@@ -266,12 +261,22 @@ class _Collector:
         )
 
 
-def _bad_value(fields: Sequence[str], line: int) -> LineProblem | None:
+def mended(fields: list[str], width: int, line: int) -> LineProblem | None:
+    """Drop empty surplus fields, which spreadsheets leave; another number of fields than `width` is a problem."""
+    found = len(fields)
+    while len(fields) > width and not fields[-1].strip(BLANKS):
+        fields.pop()
+    if len(fields) == width:
+        return None
+    return LineProblem(line, "csv_fields", visible(fields[0]), {"expected": width, "found": found})
+
+
+def bad_value(fields: Sequence[str], line: int) -> LineProblem | None:
     """A value that no mail can carry: control characters, or far too long."""
     for value in fields:
         if len(value) > MAX_VALUE:
             return LineProblem(line, "csv_value_too_long", visible(value), {"limit": MAX_VALUE})
-        if not value.isprintable() and _CONTROL.search(value):
+        if not value.isprintable() and CONTROL.search(value):
             return LineProblem(line, "csv_control", visible(value))
     return None
 
