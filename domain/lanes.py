@@ -6,10 +6,12 @@ Tencent is in the lane of qq.com. Everybody else shares the lane `other`, where 
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.errors import Refusal
 from domain.sending import Outcome, OutcomeKind, Reason
 
 OTHER = "other"
@@ -59,6 +61,42 @@ class Limits:
         if self.rate_per_s is None or scale == 1:
             return self
         return Limits(self.rate_per_s * scale, math.ceil(self.burst * scale), self.connections, self.per_site)
+
+
+MOST_PER_MINUTE = 600_000
+MOST_BURST = 100_000
+FEWEST_BURST = 2
+"""Less would leave campaigns nothing beside the reserve."""
+MOST_CONNECTIONS = 1_000
+
+
+def read_limits(rate: str, burst: str, connections: str, per_site: str) -> Limits:
+    """Limits as an operator types them: the rate in mails a minute; blank is no limit (the burst cannot be).
+
+    Raises the refusal `lane_limit_malformed` on field `rate`, `burst`, `connections` or `per_site`.
+    """
+    return Limits(
+        _number("rate", rate, 0.01, MOST_PER_MINUTE, 60),
+        int(_number("burst", burst, FEWEST_BURST, MOST_BURST) or 0),
+        _count("connections", connections),
+        _count("per_site", per_site),
+    )
+
+
+def _count(field: str, text: str) -> int | None:
+    """Of connections: with fewer than two there would be none for campaigns."""
+    found = _number(field, text, FEWEST_CONNECTIONS, MOST_CONNECTIONS)
+    return None if found is None else int(found)
+
+
+def _number(field: str, text: str, least: float, most: int, share: int = 1) -> float | None:
+    words = text.strip().replace(",", "")
+    if not words and field != "burst":
+        return None
+    pattern = r"\d{1,7}(\.\d{1,4})?" if field == "rate" else r"\d{1,7}"
+    if not re.fullmatch(pattern, words, re.ASCII) or not least <= float(words) <= most:
+        raise Refusal("lane_limit_malformed", field=field, least=f"{least:g}", most=f"{most}")
+    return float(words) / share
 
 
 @dataclass(frozen=True)
@@ -138,6 +176,13 @@ def lane_title(lane: str, language: str) -> str:
 def too_fast(outcome: Outcome) -> bool:
     """Whether a server asked for fewer mails or connections: what slows its lane (RFC 5321 §3.8 for 421)."""
     return outcome.kind is OutcomeKind.DEFERRED and (outcome.reason == Reason.RATE_LIMITED or outcome.code == 421)
+
+
+def state_of(*, paused: bool, backed_off: bool, pace: float) -> LaneState:
+    """What its customers see of a lane."""
+    if paused:
+        return LaneState.PAUSED
+    return LaneState.SLOW if backed_off or pace < 1 else LaneState.NORMAL
 
 
 def slower(pace: float) -> float:

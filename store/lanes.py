@@ -64,8 +64,9 @@ class Lane(SQLModel, table=True):
     """When the pace rose last."""
     slow_since: dt.datetime | None = moment(default=None)
     paused_at: dt.datetime | None = moment(default=None)
-    paused_by: UUID | None = None
+    paused_by: str = ""
     pause_reason: str = ""
+    """Customers read it."""
     row_version: int = 0
     """Of what operators decide: limits and pause."""
 
@@ -148,8 +149,9 @@ async def ensure_lanes(connection: Connection, scale: float) -> None:
     """Rows of the providers that have none yet, with the rates they start at times `scale`."""
     limits = [(provider.lane, provider.limits.scaled(scale)) for provider in PROVIDERS]
     await connection.executemany(
-        "INSERT INTO lane (name, rate_per_s, burst, connections, per_site, tokens, tokens_at, pace, pause_reason,"
-        " row_version) VALUES ($1, $2, $3::int, $4, $5, $3::int, now(), 1, '', 0) ON CONFLICT DO NOTHING",
+        "INSERT INTO lane (name, rate_per_s, burst, connections, per_site, tokens, tokens_at, pace, paused_by,"
+        " pause_reason, row_version) VALUES ($1, $2, $3::int, $4, $5, $3::int, now(), 1, '', '', 0)"
+        " ON CONFLICT DO NOTHING",
         [(lane, x.rate_per_s, x.burst, x.connections, x.per_site) for lane, x in limits],
     )
 

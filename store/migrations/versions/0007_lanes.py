@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("recovered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("slow_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("paused_by", sa.Uuid(), nullable=True),
+        sa.Column("paused_by", sa.String(), nullable=False),
         sa.Column("pause_reason", sa.String(), nullable=False),
         sa.Column("row_version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
