@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from commands import bench as bench_command
 from commands import books, operators
+from commands import chaos as chaos_command
 from commands import demo as demo_command
 from commands import report as report_command
 from commands.terminal import DataOption, leave, load_settings, news, output, report
@@ -50,6 +51,7 @@ app.command()(books.reconcile)
 app.add_typer(operators.app, name="operators")
 app.command()(report_command.report)
 app.add_typer(bench_command.app, name="bench")
+app.command()(chaos_command.chaos)
 
 PortBaseOption = Annotated[int, typer.Option("--port-base", metavar="N", help="First of ten ports in a row.")]
 

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import time
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from temporalio.client import Client
@@ -80,12 +81,9 @@ async def run(options: Options, screen: Screen) -> Report:
 
 
 async def measured(place: Ground, messages: int, screen: Screen) -> tuple[Ran, dict[str, float], Material]:
-    """One campaign from nothing to its end, and the mails it was made of."""
+    """One campaign from nothing to its end, its figures, and the mails it was made of."""
     customer = await make_customer(place.db, place.vault, "campaign")
-    screen.step("Filling the list", messages)
-    audience = await make_list(place.db, customer.account, "main", messages, screen.say)
-    campaign = await create(place, customer, audience)
-    ran = await finished(place, campaign, screen)
+    campaign, ran = await played(place, customer, "main", messages, screen)
     events = await temporal_events(place, campaign)
     figures = {
         "messages": ran.recipients,
@@ -100,17 +98,29 @@ async def measured(place: Ground, messages: int, screen: Screen) -> tuple[Ran, d
     return ran, figures, await of_submission(place.db, place.secret, campaign, BASELINE_MESSAGES)
 
 
+async def played(place: Ground, customer: Customer, tag: str, messages: int, screen: Screen) -> tuple[UUID, Ran]:
+    """A new list, and a campaign to it from its creation to its end."""
+    screen.step("Filling the list", messages)
+    audience = await make_list(place.db, customer.account, tag, messages, screen.at)
+    campaign = await create(place, customer, audience)
+    return campaign, await finished(place, campaign, screen)
+
+
 async def create(place: Ground, customer: Customer, audience: UUID) -> UUID:
     """Through the public door, by the batch API user's key."""
-    body = {
-        "name": "Bench", "api_user": customer.batch_user, "template": NEWSLETTER, "from": customer.sender,
-        "from_name": "Bench 书店", "lists": [str(audience)],
-    }  # fmt: skip
     async with place.client(customer.batch_key) as http:
-        answer = await http.post("/v1/campaigns", json=body)
+        answer = await http.post("/v1/campaigns", json=order(customer, audience))
     if answer.status_code >= 400:
         raise CannotStart(f"POST /v1/campaigns: HTTP {answer.status_code} {answer.text[:500]}")
     return UUID(answer.json()["id"])
+
+
+def order(customer: Customer, audience: UUID) -> dict[str, Any]:
+    """The body of the request."""
+    return {
+        "name": "Bench", "api_user": customer.batch_user, "template": NEWSLETTER, "from": customer.sender,
+        "from_name": "Bench 书店", "lists": [str(audience)],
+    }  # fmt: skip
 
 
 async def finished(place: Ground, campaign: UUID, screen: Screen) -> Ran:

@@ -1,8 +1,9 @@
 """Address lists of a bench: members made where they are kept, since importing has a bench of its own."""
 
+from collections.abc import Callable
 from uuid import UUID
 
-from bench.ground import DOMAINS, Say
+from bench.ground import DOMAINS
 from domain.ids import new_id
 from store.db import Database
 
@@ -22,8 +23,11 @@ JOIN LATERAL (SELECT ($2::text[])[1 + n % cardinality($2::text[])] AS domain) d 
 """
 
 
-async def make_list(db: Database, account: UUID, tag: str, members: int, say: Say) -> UUID:
-    """A list of so many readers, whose addresses hold `tag`, so that no other list has them."""
+async def make_list(db: Database, account: UUID, tag: str, members: int, seen: Callable[[int], None]) -> UUID:
+    """A list of so many readers, whose addresses hold `tag`, so that no other list has them.
+
+    `seen` is told how many there are so far.
+    """
     identity = new_id()
     async with db.raw() as connection:
         alias = f"bench-{tag}@lists.bench.example"
@@ -32,7 +36,7 @@ async def make_list(db: Database, account: UUID, tag: str, members: int, say: Sa
         last = min(first + CHUNK, members) - 1
         async with db.raw() as connection:
             await connection.execute(_MEMBERS, identity, list(DOMAINS), first, last, tag)
-        say(f"{last + 1:,} list members")
+        seen(last + 1)
     async with db.pool.acquire() as connection:
         await connection.execute("ANALYZE list_member")
     return identity

@@ -68,7 +68,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def table(report: Report) -> Table:
     """For people: one line per number."""
-    drawn = Table("", "", title=f"songda bench {report.bench}", title_justify="left", show_header=False)
+    drawn = Table("", "", title=f"songda: {report.bench}", title_justify="left", show_header=False)
     for name, value in report.figures.items():
         if not isinstance(value, list | dict):
             drawn.add_row(name, shown(value))

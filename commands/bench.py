@@ -1,6 +1,7 @@
 """`songda bench …`: how fast it is here, beside what others make on the same machine in the same run."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,19 @@ def campaign(
     show(lambda screen: bench.run(bench.Options(messages, processes, baselines), screen), as_json)
 
 
+@app.command()
+def latency(
+    requests: Annotated[int, typer.Option(min=1, max=100_000, help="Single mails of each part.")] = 200,
+    messages: Annotated[int, typer.Option(min=0, max=10_000_000, help="Of the campaign that is the load.")] = 100_000,
+    processes: ProcessesOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """From accept to the first SMTP byte: idle, and while another account's campaign runs."""
+    from bench import latency as bench
+
+    show(lambda screen: bench.run(bench.Options(requests, messages, processes), screen), as_json)
+
+
 def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
     """Measure, then the table, and with `--json` the object as the last line of standard output."""
     finish(asyncio.run(watched(run)), as_json)
@@ -38,11 +52,17 @@ def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
 
 
 async def watched(run: "Callable[[Screen], Awaitable[Report]]") -> "Report":
-    """Progress goes to the error stream."""
+    """Progress goes to the error stream. Told to end, it ends what it started."""
     from bench.screen import Screen
 
-    with Screen(news).bars() as screen:
-        return await run(screen)
+    work = asyncio.current_task()
+    if work is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    try:
+        with Screen(news).bars() as screen:
+            return await run(screen)
+    except BaseExceptionGroup as problems:
+        raise problems.exceptions[0] from None  # the others follow from it
 
 
 def finish(report: "Report", as_json: bool) -> None:

@@ -1,0 +1,165 @@
+"""`songda chaos`: parts of the stack are killed at random while mail is accepted and sent; then everything is compared.
+
+Counted at the sink, which nobody kills and which writes down every mail before it answers: *lost* is a recipient that a
+client was told to be accepted and that the sink never saw; a *duplicate* is a mail that the sink saw once more.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.customers import make_customer
+from bench.ground import Ground, Plan, ground
+from bench.killer import Blow, Killer
+from bench.report import Report, machine
+from bench.screen import Screen
+from bench.traffic import Traffic
+from services.audit import AuditReport, audit
+from store.db import DATABASE_TROUBLE
+
+SINGLE_PAUSE = 0.1
+SETTLED_WITHIN = 420.0
+GRACE = dt.timedelta(seconds=30)
+"""After the end nothing may wait longer than a retry takes."""
+NAMED = 50
+"""Recipients of each kind that are named in the report; all are counted."""
+
+
+@dataclass(frozen=True)
+class Options:
+    kills: int = 30
+    seed: int = 7
+    accounts: int = 4
+    """With single mails."""
+    members: int = 5_000
+    """Of each campaign's list; 0: no campaigns."""
+    processes: int = 2
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What there was to compare at the end."""
+
+    accepted: set[str]
+    copies: Counter[str]
+    books: AuditReport | None
+    marked: set[str]
+    """Recipients of messages that the rows call possible duplicates."""
+
+
+async def run(options: Options, screen: Screen) -> Report:
+    screen.step("Starting a stack")
+    plan = Plan(workers=options.processes, apis=options.processes, recording=True)
+    async with ground(plan, screen.say) as place:
+        began = time.monotonic()
+        traffic, killer = await _storm(place, options, screen)
+        screen.step("Waiting until everything is settled")
+        books = await _settle(place, traffic, screen)
+        await traffic.note_members()
+        copies = Counter(recipient for _, recipient, _ in place.sink.records())
+        settled = Settled(traffic.accepted, copies, books, await _marked(place))
+        figures = compare(settled, killer.blows, place.sink.most_connections())
+        figures |= {
+            "kills": len(killer.blows),
+            "kills_by": killer.counted(),
+            "seed": options.seed,
+            "campaigns": len(traffic.campaigns),
+            "unanswered_requests": traffic.unanswered,
+            "refused_requests": traffic.refused,
+            "restarts": place.stack.restarts(),
+            "worker_rss_mb": round(place.worker_rss_mb(), 1),
+            "seconds": round(time.monotonic() - began, 1),
+        }
+        screen.done()
+        return Report("chaos", figures, machine=machine(sink=place.sink.name), notes=notes(figures))
+
+
+async def _storm(place: Ground, options: Options, screen: Screen) -> tuple[Traffic, Killer]:
+    """Clients and the killer, until all kills are done and every client has its last answer."""
+    traffic, killer = Traffic(place, options.seed), Killer(place, options.seed)
+    customers = [await make_customer(place.db, place.vault, f"c{number}") for number in range(options.accounts)]
+    screen.step("Killing", options.kills)
+    async with asyncio.TaskGroup() as group:
+        for number, customer in enumerate(customers):
+            group.create_task(traffic.singles(customer, f"s{number}", SINGLE_PAUSE))
+        if options.members:
+            sender = await make_customer(place.db, place.vault, "campaigns")
+            group.create_task(traffic.campaigns_in_turn(sender, "k", options.members))
+        watching = group.create_task(_watch(traffic, killer, screen))
+        try:
+            await killer.run(options.kills)
+        finally:
+            await killer.wake()
+            traffic.stop.set()
+            watching.cancel()
+    return traffic, killer
+
+
+async def _watch(traffic: Traffic, killer: Killer, screen: Screen) -> None:
+    while True:
+        screen.at(len(killer.blows), f"{len(traffic.accepted):,} singles, {len(traffic.campaigns)} campaigns")
+        await asyncio.sleep(0.3)
+
+
+async def _settle(place: Ground, traffic: Traffic, screen: Screen) -> AuditReport | None:
+    """The audit once nothing is under way any more and the books are clean, else the last one that could be made."""
+    end, report = time.monotonic() + SETTLED_WITHIN, None
+    while time.monotonic() < end:
+        try:
+            report = await audit(place.db, GRACE)
+            if report.clean and report.totals["queued"] == 0 and await _campaigns_over(traffic):
+                return report
+            screen.at(0, f"{report.totals['queued']:,} queued, {sum(f.count > 0 for f in report.findings)} findings")
+        except DATABASE_TROUBLE:
+            pass  # it may still be coming back
+        await asyncio.sleep(2.0)
+    return report
+
+
+async def _campaigns_over(traffic: Traffic) -> bool:
+    return all([await traffic.over(campaign) for campaign in traffic.campaigns])
+
+
+async def _marked(place: Ground) -> set[str]:
+    rows = await place.db.pool.fetch("SELECT address FROM message WHERE possible_duplicate")
+    return {row["address"] for row in rows}
+
+
+def compare(settled: Settled, blows: list[Blow], most_connections: int) -> dict[str, object]:
+    """The figures. `unmarked_duplicates` came twice although the rows do not say that they might have."""
+    lost = sorted(settled.accepted - set(settled.copies))
+    twice = {recipient: count for recipient, count in sorted(settled.copies.items()) if count > 1}
+    books, clean = settled.books, settled.books is not None and settled.books.clean
+    queued = -1 if books is None else books.totals["queued"]
+    return {
+        "accepted": len(settled.accepted),
+        "received": sum(settled.copies.values()),
+        "lost": len(lost),
+        "duplicates": sum(count - 1 for count in twice.values()),
+        "max_open_connections": most_connections,
+        "open_connections_at_kills": sum(blow.open_connections for blow in blows),
+        "books_closed": clean and queued == 0,
+        "unmarked_duplicates": len(set(twice) - settled.marked),
+        "possible_duplicates": -1 if books is None else len(books.possible_duplicates),
+        "queued": queued,
+        "lost_recipients": lost[:NAMED],
+        "duplicate_recipients": dict(list(twice.items())[:NAMED]),
+        "findings": [] if books is None else [f"{f.name}: {f.count}" for f in books.findings if f.count],
+    }
+
+
+def failed(figures: Mapping[str, object]) -> bool:
+    """Whether the promise was broken."""
+    return bool(figures["lost"]) or not figures["books_closed"]
+
+
+def notes(figures: Mapping[str, object]) -> tuple[str, ...]:
+    """What a person should look at, every duplicate by name."""
+    named = [f"Came more than once: {figures['duplicate_recipients']}"] if figures["duplicates"] else []
+    named += [f"Lost: {figures['lost_recipients']}"] if figures["lost"] else []
+    named += [f"The books do not close: {figures['findings']}"] if not figures["books_closed"] else []
+    named += [f"Refused: {figures['refused_requests']}"] if figures.get("refused_requests") else []
+    return tuple(named)
