@@ -321,3 +321,18 @@ async def test_a_body_without_bound_is_cut(api: Door, announced: bool) -> None:
         "/v1/sends", content=b" " * 5000 if announced else pieces(), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 413
+
+
+async def test_what_recipients_did_is_counted(api: Door, db: Database) -> None:
+    url = (await api.http.post("/v1/sends", json=api.body("a@qq.com", "b@qq.com"))).json()["url"]
+    nothing = {"messages": 0, "times": 0}
+    fresh = (await api.http.get(url)).json()
+    assert (fresh["opens"], fresh["clicks"], fresh["unsubscribes"]) == (nothing, nothing, nothing)
+    await db.pool.execute(
+        "INSERT INTO engagement (message_id, kind, link, submission_id, account_id, first_at, last_at, times)"
+        " SELECT m.id, d.kind, d.link, submission_id, account_id, now(), now(), d.times"
+        " FROM message m, (VALUES ('open', 0, 3), ('click', 1, 1), ('click', 2, 4)) AS d (kind, link, times)"
+    )
+    shown = (await api.http.get(url)).json()
+    assert (shown["opens"], shown["clicks"]) == ({"messages": 2, "times": 6}, {"messages": 2, "times": 10})
+    assert shown["unsubscribes"] == nothing

@@ -121,6 +121,22 @@ async def test_an_api_user_is_changed_on_its_page(house: Doors) -> None:
     assert (await house.post(f"{here}/bind", domain="nonsense")).status_code == 404
 
 
+async def test_tracking_is_switched_on_the_api_users_page(house: Doors) -> None:
+    await house.post("/portal/api-users", name="shop_1", kind="batch")
+    (view,) = await house.services.senders.page(house.owner)
+    here = f"/portal/api-users/{view.row.id}"
+
+    async def switched_on() -> list[str]:
+        page = (await house.http.get(here)).text
+        return re.findall(r'type="checkbox" name="(\w+)" checked', page)
+
+    assert await switched_on() == ["track_clicks", "track_opens"]
+    await house.post(f"{here}/change", track_clicks="on", resend="on")
+    assert await switched_on() == ["resend", "track_clicks"]
+    view = await house.services.senders.get(house.owner, view.row.id)
+    assert (view.row.track_clicks, view.row.track_opens) == (True, False)
+
+
 async def test_a_refused_api_user_keeps_what_was_typed(house: Doors) -> None:
     domain = await house.usable()
     await house.state(domain, DomainState.BROKEN, "spf")

@@ -248,3 +248,15 @@ async def test_the_pages_are_complete_in_english(portal: Browser) -> None:
         main = page[page.index("<main") : page.index("</main")]
         chinese = set(re.findall("[\u4e00-\u9fff]+", main)) - {"你好", "李雷"}
         assert not chinese, chinese
+
+
+async def test_the_page_of_a_send_counts_opens_and_clicks(portal: Browser, db: Database) -> None:
+    here = (await portal.post("/portal/sends/new", portal.fields())).headers["location"]
+    assert (await portal.http.get(here)).text.count("0 封，共 0 次") == 2
+    await db.pool.execute(
+        "INSERT INTO engagement (message_id, kind, link, submission_id, account_id, first_at, last_at, times)"
+        " SELECT id, d.kind, 0, submission_id, account_id, now(), now(), d.times"
+        " FROM message, (VALUES ('open', 3), ('click', 2)) AS d (kind, times)"
+    )
+    page = (await portal.http.get(here)).text
+    assert "1 封，共 3 次" in page and "1 封，共 2 次" in page
