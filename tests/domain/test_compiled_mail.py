@@ -164,7 +164,7 @@ def test_no_value_adds_a_header_or_breaks_a_line(value: str, name: str, subject:
 def test_an_address_that_is_none_is_refused(field: str) -> None:
     for bad in ("a@x.test\r\nBcc: v@x.test", "a@x.test, v@x.test", "x\x00@y.test", "a@-.例"):
         with pytest.raises(ValueError, match=r"address|@"):
-            mail(**{field: bad})
+            mail(**{field: bad})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="address"):
         mail(Somebody("a@x.test\r\nBcc: v@x.test"))
 
