@@ -1,6 +1,7 @@
 """Deliver one page: the connections that speak, and what each dialogue came to (design §4.4, §4.5)."""
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections import Counter, deque
 from dataclasses import dataclass, replace
@@ -10,6 +11,9 @@ import structlog
 from cryptography.fernet import InvalidToken
 from temporalio import activity
 
+from activities.lane_seats import Seat
+from activities.lanes import Lanes, Wait
+from activities.recipient_lanes import route_lane
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.addresses import domain_of
@@ -26,7 +30,11 @@ log = structlog.get_logger(__name__)
 
 PAGE_SECONDS = 15.0
 GIVE_BACK_AFTER = dt.timedelta(seconds=5)
-MESSAGES_PER_CONNECTION = 20
+MESSAGES_PER_CONNECTION = 100
+MESSAGES_FOR_A_CONNECTION = 20
+"""Of a page to one destination, before another connection is opened beside the first."""
+EXPRESS_PATIENCE = 1.0
+"""Seconds that a page of small requests waits for its turn in a lane, before it goes back to `due`."""
 _BROKEN = Outcome(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, text="the dialogue ended without an answer")
 """What is known of a dialogue that was broken off by a fault of ours, until it says otherwise."""
 ROUTES_AT_ONCE = 20
@@ -46,12 +54,27 @@ class PageResult:
 
 @dataclass(frozen=True)
 class Wire:
-    """The world outside, injected by the composition root. `per_destination` bounds connections of this process."""
+    """The world outside, injected by the composition root. `per_destination` bounds the connections of one page."""
 
     router: Router
     transport: Transport
+    lanes: Lanes
     per_destination: int
     time_scale: float
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """How a page is to be delivered: with which content, until when (the loop's clock), at whose cost.
+
+    `express` pages are of small requests: a part of every lane and of this process is kept for them.
+    """
+
+    ends_at: float
+    express: bool = True
+    version: UUID | None = None
+    """Of the template; None: the submission's own."""
+    revision: int = 0
 
 
 class DeliveryActivities:
@@ -62,7 +85,6 @@ class DeliveryActivities:
         self.sender = sender
         self.renderer = renderer
         self.wire = wire
-        self.open_to: Counter[str] = Counter()
         self.pages_in_hand = 0
 
     @activity.defn(name="deliver_page")
@@ -75,7 +97,7 @@ class DeliveryActivities:
             return PageResult()
         self.pages_in_hand += 1
         try:
-            work = PageWork(self, page)
+            work = PageWork(self, page, Sheet(asyncio.get_running_loop().time() + PAGE_SECONDS))
             await work.run()
         finally:
             self.pages_in_hand -= 1
@@ -91,14 +113,17 @@ class DeliveryActivities:
 class PageWork:
     """One attempt at one page."""
 
-    def __init__(self, activities: DeliveryActivities, page: TakenPage) -> None:
+    def __init__(self, activities: DeliveryActivities, page: TakenPage, sheet: Sheet) -> None:
         self._activities = activities
         self._sender = activities.sender
         self._wire = activities.wire
         self._page = page
-        self._counts: Counter[str] = Counter()
+        self.sheet = sheet
+        self.counts: Counter[str] = Counter()
         self._stopping = False
         self._lost = False
+        self.waits: float | None = None
+        """Seconds until the lane may take what was left; None: nothing was left because of its lane."""
 
     async def run(self) -> None:
         """Route, open connections, wait. A dialogue that hangs past the deadline stays with its slot."""
@@ -106,23 +131,30 @@ class PageWork:
         tasks = {
             self._sender.spawn(self._converse(route, queue))
             for route, queue in queues
-            for _ in range(min(self._wire.per_destination, 1 + len(queue) // MESSAGES_PER_CONNECTION))
+            for _ in range(min(self._wire.per_destination, 1 + len(queue) // MESSAGES_FOR_A_CONNECTION))
         }
-        end = asyncio.get_running_loop().time() + PAGE_SECONDS
         faults: list[BaseException] = []
-        while tasks and asyncio.get_running_loop().time() < end:
-            done, tasks = await asyncio.wait(tasks, timeout=1)
+        while tasks and (left := self.left()) > 0:
+            done, tasks = await asyncio.wait(tasks, timeout=min(1.0, left))
             faults += [fault for task in done if not task.cancelled() and (fault := task.exception())]
-            activity.heartbeat(sum(self._counts.values()))
+            activity.heartbeat(sum(self.counts.values()))
         self._stopping = True
         if self._lost:
             raise LeaseLost(str(self._page.id))
         for fault in faults:
             raise fault
 
+    def stop(self) -> None:
+        """Begin no message more."""
+        self._stopping = True
+
+    def left(self) -> float:
+        """Seconds of this page."""
+        return self.sheet.ends_at - asyncio.get_running_loop().time()
+
     def result(self) -> PageResult:
-        tried = sum(self._counts.values())
-        return PageResult(**self._counts, given_back=len(self._page.messages) - tried)
+        tried = sum(self.counts.values())
+        return PageResult(**self.counts, given_back=len(self._page.messages) - tried)
 
     async def _queues(self) -> list[tuple[MailRoute, deque[PageMessage]]]:
         """The page's messages by destination: domains with the same servers share connections."""
@@ -150,26 +182,64 @@ class PageWork:
 
     async def _converse(self, route: MailRoute, queue: "deque[PageMessage]") -> None:
         """One connection's life: take messages until there are none, each with its intent made durable first."""
-        open_to = self._activities.open_to
-        if open_to[route.destination] >= self._wire.per_destination:
-            return  # what is left in the queue goes back to `due`
-        open_to[route.destination] += 1
+        lane = route_lane(route)
         try:
-            async with self._sender.slot() as slot:
-                await _Conversation(self, route, queue, slot).run()
+            with await self._seat(lane, route) or contextlib.nullcontext():
+                async with self._sender.slot(express=self.sheet.express) as slot:
+                    await _Conversation(self, (route, lane), queue, slot).run()
+        except _NoSeat:
+            return  # what is left in the queue is tried by the next page
         except LeaseLost:
             self._lost = True
-        except DATABASE_TROUBLE as error:  # what is left in the queue goes back to `due`
+        except DATABASE_TROUBLE as error:  # as above
             log.warning("conversation_ended", error=type(error).__name__)
-        finally:
-            open_to[route.destination] -= 1
+
+    async def _seat(self, lane: str, route: MailRoute) -> Seat | None:
+        """The right to a connection, waited for while the page lasts; None: there is no server, so none is needed."""
+        while route.hosts:
+            seat = self._wire.lanes.seat(lane, route.destination, express=self.sheet.express)
+            if isinstance(seat, Seat):
+                return seat
+            if not await self._patience(seat):
+                raise _NoSeat
+        return None
+
+    def may_send_at_once(self, lane: str) -> bool:
+        """Take a token if there is one."""
+        return not self._wire.lanes.take(lane, express=self.sheet.express)
+
+    async def turn_in(self, lane: str) -> bool:
+        """Wait until the lane takes one more message; False: not within this page."""
+        while wait := self._wire.lanes.take(lane, express=self.sheet.express):
+            if not await self._patience(Wait(wait)):
+                return False
+        return True
+
+    async def _patience(self, wait: Wait) -> bool:
+        """Wait so long if that is worth while; else remember it for whoever tries next."""
+        longest = min(self.left(), EXPRESS_PATIENCE) if self.sheet.express else self.left()
+        if wait.seconds >= longest or self._stopping:
+            self.waits = wait.seconds if self.waits is None else min(self.waits, wait.seconds)
+            return False
+        await asyncio.sleep(wait.seconds)
+        return not self._stopping
+
+    def heard(self, lane: str, route: MailRoute, outcome: Outcome) -> None:
+        """Tell the lane what its servers answered."""
+        self._wire.lanes.heard(lane, outcome, destination=route.destination)
 
     def next_message(self, queue: "deque[PageMessage]") -> PageMessage | None:
         return queue.popleft() if queue and not self._stopping else None
 
+    def put_back(self, queue: "deque[PageMessage]", message: PageMessage) -> None:
+        """It was not tried after all."""
+        queue.appendleft(message)
+
     async def prepare(self, message: PageMessage) -> tuple[Mail | Outcome, bool]:
         """(the mail or why it cannot be made, whether an uncertain end may be tried again)."""
-        content = await self._activities.renderer.content(message.submission_id)
+        if message.expires_at <= dt.datetime.now(dt.UTC):
+            return Outcome(OutcomeKind.BOUNCED, Reason.EXPIRED, text="its time to live ended before a try"), False
+        content = await self._activities.renderer.content(message.submission_id, self.sheet.version)
         may_resend = content.resend_uncertain and not message.possible_duplicate
         try:
             return self._activities.renderer.render(message, content), may_resend
@@ -185,11 +255,11 @@ class PageWork:
         state, next_at = settle(outcome, standing, now, self._wire.time_scale)
         if outcome.kind is OutcomeKind.DEFERRED and state is MessageState.BOUNCED:
             outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=Reason.EXPIRED)
-        self._counts[outcome.kind.value] += 1
+        self.counts[outcome.kind.value] += 1
         return Ended(intent, outcome, state, next_at, started, now, spoken)
 
     def intent(self, message: PageMessage) -> Intent:
-        return Intent(message, self._page.id, self._page.epoch)
+        return Intent(message, self._page.id, self._page.epoch, self.sheet.revision)
 
     async def say(self, turn: Turn) -> bool:
         return await self._sender.turn(turn)
@@ -198,12 +268,16 @@ class PageWork:
         return route.failure or await self._wire.transport.connect(route)
 
 
+class _NoSeat(Exception):
+    """The lane has no room for this connection while the page lasts."""
+
+
 class _Conversation:
     """One slot's dialogues with one destination. `_ended` is the last outcome that no commit carried yet."""
 
-    def __init__(self, work: PageWork, route: MailRoute, queue: "deque[PageMessage]", slot: int) -> None:
+    def __init__(self, work: PageWork, where: tuple[MailRoute, str], queue: "deque[PageMessage]", slot: int) -> None:
         self._work = work
-        self._route = route
+        self._route, self._lane = where
         self._queue = queue
         self._slot = slot
         self._connection: Connection | None = None
@@ -225,11 +299,14 @@ class _Conversation:
 
     async def _one(self, message: PageMessage) -> bool:
         """Deliver one message; False when this connection should end."""
+        if not await self._has_turn(message):
+            return False
         mail, may_resend = await self._work.prepare(message)
         if isinstance(mail, Outcome):
             return await self._unspoken(message, mail)
         connection = await self._usable()
         if isinstance(connection, Outcome):
+            self._work.heard(self._lane, self._route, connection)
             return await self._unspoken(message, connection)
         intent = self._work.intent(message)
         ended, self._ended = self._ended, None
@@ -242,7 +319,18 @@ class _Conversation:
         finally:
             self._served += 1
             self._ended = self._work.ended(intent, outcome, started, may_resend=may_resend)
+        self._work.heard(self._lane, self._route, outcome)
         return True
+
+    async def _has_turn(self, message: PageMessage) -> bool:
+        """The lane takes one more; else the message waits for the next page. Nothing hangs in the slot meanwhile."""
+        if self._route.failure is not None or self._work.may_send_at_once(self._lane):
+            return True
+        await self._flush()
+        if await self._work.turn_in(self._lane):
+            return True
+        self._work.put_back(self._queue, message)
+        return False
 
     async def _usable(self) -> Connection | Outcome:
         """The open connection, or a new one when it closed or has served its share."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 RENEW_SECONDS = 2.5
 LEASE_PAUSE = 0.5
 """Before a new lease is begun where one was lost, in seconds."""
+KEPT_FOR_EXPRESS = 0.2
+"""Of a process's slots."""
 
 
 @dataclass
@@ -42,6 +45,7 @@ class SenderProcess:
         self._db = db
         self._free = list(range(slots, 0, -1))
         self._room = asyncio.Semaphore(slots)
+        self._bulk_room = asyncio.Semaphore(max(1, slots - math.ceil(slots * KEPT_FOR_EXPRESS)))
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._dialogues: set[asyncio.Task[None]] = set()
         self.id = new_id()
@@ -121,10 +125,10 @@ class SenderProcess:
         return task
 
     @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[int]:
-        """A free slot, or wait for one."""
+    async def slot(self, *, express: bool = True) -> AsyncIterator[int]:
+        """A free slot, or wait for one. Campaigns leave some to single mails."""
         await self._alive.wait()
-        async with self._room:
+        async with contextlib.nullcontext() if express else self._bulk_room, self._room:
             number = self._free.pop()
             try:
                 yield number

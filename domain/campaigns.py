@@ -132,12 +132,15 @@ class LaneWork:
 
     lane: str
     runners: int
+    waiting: int = 0
 
 
 def share_runners(lanes: dict[str, int]) -> list[LaneWork]:
     """Runners by lane, in proportion to what waits there; at least one each."""
-    total = sum(lanes.values())
-    return [LaneWork(lane, max(1, round(RUNNERS * waiting / max(total, 1)))) for lane, waiting in sorted(lanes.items())]
+    total = max(1, sum(lanes.values()))
+    return [
+        LaneWork(lane, max(1, round(RUNNERS * waiting / total)), waiting) for lane, waiting in sorted(lanes.items())
+    ]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Notice(StrEnum):
     REVIEW_WARNING = "review-warning"
     REVIEW_OVERDUE = "review-overdue"
     CALENDAR_MISSING = "calendar-missing"
+    CAMPAIGN_REPORT = "campaign-report"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ class NoticeText:
 
 
 TEXTS: dict[tuple[Notice, str], NoticeText] = {
+    (Notice.CAMPAIGN_REPORT, "zh"): NoticeText(
+        "群发任务“%name%”已结束",
+        "<p>您好：</p><p>您在 %platform% 的群发任务 <b>%name%</b> 已经结束。</p>"
+        "<ul><li>收件人：%recipients%</li><li>送达：%delivered%</li><li>退信：%bounced%</li>"
+        "<li>未发送：%dropped%</li><li>结果未知：%unknown%</li><li>复制列表时剔除：%left_out%</li>"
+        '<li>费用：%cost%</li></ul><p><a href="%link%">查看任务</a></p>',
+    ),
+    (Notice.CAMPAIGN_REPORT, "en"): NoticeText(
+        "Campaign “%name%” has ended",
+        "<p>Hello,</p><p>your campaign <b>%name%</b> at %platform% has ended.</p>"
+        "<ul><li>Recipients: %recipients%</li><li>Delivered: %delivered%</li><li>Bounced: %bounced%</li>"
+        "<li>Not sent: %dropped%</li><li>Outcome unknown: %unknown%</li><li>Left out of the lists: %left_out%</li>"
+        '<li>Cost: %cost%</li></ul><p><a href="%link%">See the campaign</a></p>',
+    ),
     (Notice.RECHARGE_CREDITED, "zh"): NoticeText(
         "充值到账：%amount%",
         "<p>您好，%name%：</p><p>您在 %platform% 的充值 <b>%amount%</b> 已经到账，可以用于发送。</p>"

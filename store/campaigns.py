@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Index, text
@@ -11,10 +11,13 @@ from sqlmodel import Field, SQLModel, Uuid
 
 from domain.campaigns import CampaignNames, CampaignState, Command, NewCampaign, require_allowed
 from domain.errors import Refusal
-from domain.ids import Kind, new_id
-from store import clockwork
+from domain.ids import Kind, new_id, workflow_id
+from store import audit_log, clockwork
 from store.columns import json_object, moment, now
 from store.db import Connection
+
+Row: TypeAlias = Any
+"""A row of `campaign` as asyncpg gives it."""
 
 
 class Campaign(SQLModel, table=True):
@@ -153,7 +156,7 @@ async def create(
     return campaign
 
 
-async def lock(connection: Connection, campaign: UUID, account: UUID | None = None) -> Any:
+async def lock(connection: Connection, campaign: UUID, account: UUID | None = None) -> Row | None:
     """The row, locked; None when the account has no such campaign."""
     return await connection.fetchrow(
         "SELECT * FROM campaign WHERE id = $1 AND ($2::uuid IS NULL OR account_id = $2) FOR NO KEY UPDATE",
@@ -162,7 +165,7 @@ async def lock(connection: Connection, campaign: UUID, account: UUID | None = No
     )
 
 
-async def move(connection: Connection, row: Any, to: CampaignState, refusal: Refusal | None = None) -> bool:
+async def move(connection: Connection, row: Row, to: CampaignState, refusal: Refusal | None = None) -> bool:
     """Compare-and-set of the state; the problem that blocks it is kept with it. False: somebody else moved it."""
     params = {name: str(value) for name, value in refusal.params.items()} if refusal else {}
     back = row["state"] if to is CampaignState.PAUSED else ""
@@ -170,7 +173,7 @@ async def move(connection: Connection, row: Any, to: CampaignState, refusal: Ref
     return await connection.fetchval(_MOVE, row["id"], row["state"], to.value, code, params, back) is not None
 
 
-async def command(connection: Connection, row: Any, asked: Command) -> CampaignState:
+async def command(connection: Connection, row: Row, asked: Command) -> CampaignState:
     """Pause, resume or cancel a locked campaign. Raises the refusal `campaign_state`."""
     require_allowed(asked, row["state"])
     to = {Command.PAUSE: CampaignState.PAUSED, Command.CANCEL: CampaignState.CANCELLING}.get(asked)
@@ -186,17 +189,13 @@ WHERE template_id = $1 AND state = 'approved' AND ($2::int IS NULL OR number = $
 """
 
 
-async def content_version(connection: Connection, row: Any) -> UUID:
+async def content_version(connection: Connection, row: Row) -> UUID:
     """The template version that what is unsent gets."""
-    later = await connection.fetchval(
-        "SELECT template_version_id FROM campaign_revision WHERE campaign_id = $1 AND number = $2",
-        row["id"],
-        row["revision"],
-    )
+    later = await version_of(connection, row["id"], row["revision"])
     return UUID(str(later or row["template_version_id"]))
 
 
-async def revise(connection: Connection, row: Any, version: int | None, by: str) -> int:
+async def revise(connection: Connection, row: Row, version: int | None, by: str) -> int:
     """Give what is unsent another approved version of the template (None: its newest); the revision's number.
 
     Raises a refusal when there is none, it is the current one, or it needs variables that the copied members lack.
@@ -253,3 +252,31 @@ async def settled(connection: Connection, campaign: UUID) -> int:
             campaign,
         )
     )
+
+
+async def version_of(connection: Connection, campaign: UUID, revision: int) -> UUID | None:
+    """The template version of a revision; None for revision 0, which is the submission's own."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT template_version_id FROM campaign_revision WHERE campaign_id = $1 AND number = $2", campaign, revision
+    )
+    return found
+
+
+async def sending_terms(connection: Connection, campaign: UUID) -> Any:
+    """`state`, `revision`, `hours_from`, `hours_to`, and the database's `now`; None without such a campaign."""
+    return await connection.fetchrow(
+        "SELECT state, revision, hours_from, hours_to, clock_timestamp() AS now FROM campaign WHERE id = $1", campaign
+    )
+
+
+async def recipients(connection: Connection, campaign: UUID) -> int:
+    """Messages that the freeze has made so far."""
+    return int(
+        await connection.fetchval("SELECT coalesce((SELECT recipients FROM submission WHERE id = $1), 0)", campaign)
+    )
+
+
+async def note(connection: Connection, row: Row, asked: Command, by: str) -> None:
+    """Write it into the audit log, and wake the process."""
+    await audit_log.note_on(connection, f"campaign.{asked.value}", f"campaign/{row['id']}", row["account_id"], by)
+    await clockwork.want_nudge_on(connection, workflow_id(Kind.CAMPAIGN, row["id"]))

@@ -181,7 +181,7 @@ UPDATE message m SET state = e.state, attempts = m.attempts + 1,
     finished_at = CASE WHEN e.state = 'queued' THEN NULL ELSE e.ended_at END,
     reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host,
     possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain',
-    revision = CASE WHEN e.kind = 'dropped' THEN m.revision ELSE e.revision END,
+    revision = coalesce(e.revision, m.revision),
     variables = CASE WHEN m.account_id = $14 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
 FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
             $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::smallint[])
@@ -241,7 +241,7 @@ def _columns(ended: Ended) -> tuple[Any, ...]:
         o.enhanced,
         bounded(o.text),
         o.host,
-        ended.intent.revision,
+        ended.intent.revision if ended.spoken else None,
     )
 
 
@@ -274,10 +274,10 @@ def _event(row: Any) -> OwedEvent | None:
 
 
 _SLOTS = """
-INSERT INTO slot (sender_id, number, message_id, page_id, attempt, intent_at)
-SELECT $1, s.*, now() FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::int[]) AS s
+INSERT INTO slot (sender_id, number, message_id, page_id, attempt, revision, intent_at)
+SELECT $1, s.*, now() FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::int[], $6::smallint[]) AS s
 ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id, page_id = excluded.page_id,
-    attempt = excluded.attempt, intent_at = excluded.intent_at
+    attempt = excluded.attempt, revision = excluded.revision, intent_at = excluded.intent_at
 """
 _TOTALS = """
 UPDATE page p SET delivered = p.delivered + t.delivered, deferred = p.deferred + t.deferred,
@@ -287,7 +287,7 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $
      AS t (id, delivered, deferred, bounced, dropped, uncertain, unknown)
 WHERE p.id = t.id
 """
-_NO_INTENT = (None, None, 0)
+_NO_INTENT = (None, None, 0, 0)
 
 
 async def _write_slots(connection: Connection, sender: UUID, turns: list[Turn], granted: set[int]) -> None:
@@ -295,8 +295,8 @@ async def _write_slots(connection: Connection, sender: UUID, turns: list[Turn], 
     await connection.execute(_SLOTS, sender, *zip(*rows, strict=True))
 
 
-def _intended(intent: Intent) -> tuple[int, UUID, int]:
-    return intent.message.id, intent.page_id, intent.message.attempts + 1
+def _intended(intent: Intent) -> tuple[int, UUID, int, int]:
+    return intent.message.id, intent.page_id, intent.message.attempts + 1, intent.revision
 
 
 async def _add_totals(connection: Connection, ended: list[Ended]) -> None:
@@ -315,14 +315,14 @@ _DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR
 
 _SETTLE = """
 WITH lost AS (
-    SELECT s.message_id, s.intent_at, s.page_id, b.label, b.charged_from,
+    SELECT s.message_id, s.intent_at, s.page_id, s.revision, b.label, b.charged_from,
         CASE WHEN b.is_campaign THEN b.id END AS campaign, u.resend_uncertain AND NOT m.possible_duplicate AS resend
     FROM slot s JOIN message m ON m.id = s.message_id AND m.state = 'queued'
     JOIN submission b ON b.id = m.submission_id JOIN api_user u ON u.id = b.api_user_id
     WHERE s.sender_id = $1
 ), again AS (
     UPDATE message m SET attempts = m.attempts + 1, possible_duplicate = true, attempted_at = l.intent_at,
-        reason = 'uncertain', code = 0, enhanced = '', reply = $3, host = '',
+        reason = 'uncertain', code = 0, enhanced = '', reply = $3, host = '', revision = l.revision,
         round = m.round + CASE WHEN l.resend THEN 1 ELSE 0 END,
         state = CASE WHEN l.resend THEN 'queued' ELSE 'unknown' END,
         next_at = CASE WHEN l.resend THEN now() + $2::interval END,

@@ -178,6 +178,8 @@ class Slot(SQLModel, table=True):
     message_id: int | None = Field(default=None, sa_type=BigInteger)
     page_id: UUID | None = None
     attempt: int = 0
+    revision: int = Field(default=0, sa_type=SmallInteger)
+    """Of the content that it may be sending."""
     intent_at: dt.datetime | None = moment(default=None)
 
 

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import DeliveryActivities, Wire
+from activities.lanes import Lanes
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from api import problems
@@ -107,9 +108,8 @@ async def deliver_once(db: Database, servers: FakeServers) -> None:
     assert claimed is not None
     process = SenderProcess(db, 8)
     task = asyncio.create_task(process.run())
-    work = DeliveryActivities(
-        db, process, Renderer(db, VAULT, "bounce.test"), Wire(servers, servers, per_destination=4, time_scale=60)
-    )
+    wire = Wire(servers, servers, Lanes.without_limits(db, process), per_destination=4, time_scale=60)
+    work = DeliveryActivities(db, process, Renderer(db, VAULT, "bounce.test"), wire)
     page = Process(Kind.DELIVERY, str(claimed[0]), str(SYSTEM_ACCOUNT), 1)
     try:
         await ActivityEnvironment().run(work.deliver_page, page)

@@ -10,6 +10,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import DeliveryActivities, PageResult, Wire
+from activities.lanes import Lanes
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT
@@ -37,7 +38,7 @@ async def sender(db: Database, slots: int = 8) -> AsyncIterator[SenderProcess]:
 
 
 def activities(db: Database, process: SenderProcess, servers: FakeServers) -> DeliveryActivities:
-    wire = Wire(servers, servers, per_destination=4, time_scale=SCALE)
+    wire = Wire(servers, servers, Lanes.without_limits(db, process), per_destination=4, time_scale=SCALE)
     return DeliveryActivities(db, process, Renderer(db, VAULT, "bounce.test"), wire)
 
 

@@ -19,6 +19,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import sender_process
 from activities.delivery import DeliveryActivities, Wire
+from activities.lanes import Lanes
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT
@@ -192,7 +193,7 @@ async def senders(db: Database, world: World, seed: int) -> AsyncIterator[House]
         own = await Database.open(db.url, 6)
         process = SenderProcess(own, 4)
         tasks.append(asyncio.create_task(process.run()))
-        wire = Wire(world, world, per_destination=2, time_scale=100_000.0)
+        wire = Wire(world, world, Lanes.without_limits(own, process), per_destination=2, time_scale=100_000.0)
         made.append((own, process, DeliveryActivities(own, process, Renderer(own, VAULT, "b.test"), wire)))
     try:
         yield House(db, made, random.Random(seed))
@@ -353,7 +354,14 @@ async def one_sender(db: Database, servers: FakeServers) -> AsyncIterator[One]:
     process = SenderProcess(db, 1)
     task = asyncio.create_task(process.run())
     made = One(
-        db, DeliveryActivities(db, process, Renderer(db, VAULT, "b.test"), Wire(servers, servers, 1, 60.0)), UUID(int=0)
+        db,
+        DeliveryActivities(
+            db,
+            process,
+            Renderer(db, VAULT, "b.test"),
+            Wire(servers, servers, Lanes.without_limits(db, process), 1, 60.0),
+        ),
+        UUID(int=0),
     )
     await made.claim()
     try:

@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.delivery import DeliveryActivities, Wire
+from activities.lanes import Lanes
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.queues import EXPRESS
@@ -35,7 +36,9 @@ class Engine:
 @contextlib.asynccontextmanager
 async def engine(db: Database, client: Client) -> AsyncIterator[Engine]:
     servers, sender = FakeServers(), SenderProcess(db, 8)
-    work = DeliveryActivities(db, sender, Renderer(db, VAULT, "b.test"), Wire(servers, servers, 4, 60.0))
+    work = DeliveryActivities(
+        db, sender, Renderer(db, VAULT, "b.test"), Wire(servers, servers, Lanes.without_limits(db, sender), 4, 60.0)
+    )
     worker = Worker(
         client,
         task_queue=EXPRESS,

@@ -11,6 +11,7 @@ from temporalio.worker import Worker
 
 from activities.delivery import DeliveryActivities, PageResult, Wire
 from activities.discretion import Discretion
+from activities.lanes import Lanes
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT
@@ -50,7 +51,9 @@ async def delivering(
     """Starts pages under a worker of its own."""
     sender = SenderProcess(db, 4)
     keeping = asyncio.create_task(sender.run())
-    work = DeliveryActivities(db, sender, Renderer(db, VAULT, "bounce.test"), Wire(servers, servers, 4, 60))
+    work = DeliveryActivities(
+        db, sender, Renderer(db, VAULT, "bounce.test"), Wire(servers, servers, Lanes.without_limits(db, sender), 4, 60)
+    )
     queue = f"delivery-{id(sender)}"
 
     def start(process: Process) -> asyncio.Future[WorkflowHandle[DeliveryWorkflow, PageResult]]:

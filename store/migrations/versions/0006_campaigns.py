@@ -104,6 +104,7 @@ def upgrade() -> None:
     op.add_column("page", sa.Column("runner", sa.SmallInteger(), nullable=True))
     op.add_column("page", sa.Column("first_ordinal", sa.Integer(), nullable=True))
     op.add_column("page", sa.Column("end_ordinal", sa.Integer(), nullable=True))
+    op.add_column("slot", sa.Column("revision", sa.SmallInteger(), server_default="0", nullable=False))
     op.drop_index("slot_message", table_name="slot")
     # Updated in place again and again: room on each page, and no index on what changes, keeps that local (HOT).
     op.execute("ALTER TABLE slot SET (fillfactor = 10)")
@@ -132,6 +133,7 @@ def downgrade() -> None:
     op.execute("ALTER TABLE message RESET (fillfactor)")
     op.execute("ALTER TABLE slot RESET (fillfactor)")
     op.create_index("slot_message", "slot", ["message_id"], unique=False)
+    op.drop_column("slot", "revision")
     op.drop_index("due_campaign", table_name="due", postgresql_where=sa.text("campaign_id IS NOT NULL"))
     op.drop_index("due_account", table_name="due", postgresql_where=sa.text("campaign_id IS NULL"))
     op.create_index("due_account", "due", ["account_id", "due_at"], unique=False)

@@ -1,0 +1,177 @@
+"""What a campaign's process does besides sending: look, freeze, hold, cancel the rest, end (design §4.3)."""
+
+import datetime as dt
+from uuid import UUID
+
+import structlog
+from temporalio import activity
+
+from activities import news
+from activities.recipient_lanes import RecipientLanes
+from domain.campaigns import (
+    CampaignLook,
+    CampaignLookRequest,
+    CampaignState,
+    CampaignStep,
+    Command,
+    CommandResult,
+    CommandStep,
+    DailyHours,
+    share_runners,
+)
+from domain.errors import Refusal
+from domain.ids import Process
+from domain.ledger import Terms
+from domain.notices import Notice
+from domain.policy import Policy
+from domain.refusals import explain
+from store import campaign_ends, campaign_freeze, campaigns, clockwork
+from store.campaign_read import report
+from store.db import Connection, Database
+from store.webhooks import owner_of
+
+log = structlog.get_logger(__name__)
+
+
+class CampaignActivities:
+    """Every method raises `StaleEpoch` when the database was restored after the process began."""
+
+    def __init__(self, db: Database, lanes: RecipientLanes, policy: Policy) -> None:
+        self._db = db
+        self._lanes = lanes
+        self._policy = policy
+
+    @activity.defn(name="CampaignActivities.look")
+    async def look(self, request: CampaignLookRequest) -> CampaignLook:
+        """Read the rows: what state it is in, and which lanes hold something to send."""
+        await self._require_epoch(request.process)
+        campaign = UUID(request.process.subject)
+        async with self._db.raw() as connection:
+            row = await campaigns.lock(connection, campaign)
+            if row is None:
+                return CampaignLook(CampaignState.CANCELLED)
+            row = await self._begun(connection, row, request.now)
+            state = CampaignState(row["state"])
+            waiting = await campaigns.waiting_by_lane(connection, campaign) if state is CampaignState.SENDING else {}
+            hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
+            return CampaignLook(
+                state=state,
+                start_at=row["start_at"],
+                rests_until=hours.next_opening(request.now) if hours and not hours.contains(request.now) else None,
+                lanes=share_runners(waiting),
+                problem=row["problem"],
+                recipients=await campaigns.recipients(connection, campaign),
+                settled=await campaigns.settled(connection, campaign),
+                revision=row["revision"],
+            )
+
+    async def _begun(self, connection: Connection, row: campaigns.Row, now: dt.datetime) -> campaigns.Row:
+        """Once its time has come it is being prepared."""
+        if row["state"] != CampaignState.SCHEDULED or (row["start_at"] is not None and row["start_at"] > now):
+            return row
+        await campaigns.move(connection, row, CampaignState.PREPARING)
+        return await campaigns.lock(connection, row["id"])
+
+    @activity.defn(name="CampaignActivities.freeze")
+    async def freeze(self, process: Process) -> int:
+        """Copy the members of its lists, chunk by chunk; the number of messages. Goes on where a broken one stopped."""
+        await self._require_epoch(process)
+        campaign = UUID(process.subject)
+        await self._resolve(campaign)
+        copied = 0
+        while True:
+            async with self._db.raw() as connection:
+                frozen = await campaign_freeze.copy_chunk(connection, campaign)
+            if frozen is None or frozen.over:
+                return frozen.recipients if frozen else copied
+            copied = frozen.recipients
+            activity.heartbeat(frozen.listed)
+
+    async def _resolve(self, campaign: UUID) -> None:
+        async with self._db.raw() as connection:
+            lists = await campaign_freeze.begin(connection, campaign, dt.datetime.now(dt.UTC))
+        if lists is None:
+            return
+        async with self._db.raw() as connection:
+            members = await campaign_freeze.domains(connection, campaign, lists)
+        if members is None:
+            return
+        lanes = await self._lanes.resolve(members, lambda: activity.heartbeat(0))
+        async with self._db.raw() as connection:
+            await campaign_freeze.write_lanes(connection, campaign, members, lanes)
+
+    @activity.defn(name="CampaignActivities.hold")
+    async def hold(self, step: CampaignStep) -> CampaignState | None:
+        """Take money and quota for everybody, or remember what stands in the way."""
+        await self._require_epoch(step.process)
+        campaign = UUID(step.process.subject)
+        terms = Terms(self._policy.email_price_micro, self._policy.time_scale)
+        try:
+            async with self._db.raw() as connection:
+                return await campaign_ends.hold(connection, campaign, step.now, terms)
+        except Refusal as refusal:
+            log.info("campaign_blocked", campaign=str(campaign), code=refusal.code)
+            async with self._db.raw() as connection:
+                return await campaign_ends.block(connection, campaign, refusal)
+
+    @activity.defn(name="CampaignActivities.cancel")
+    async def cancel(self, process: Process) -> None:
+        """Drop everything that is unsent and not being spoken of just now."""
+        await self._require_epoch(process)
+        more = True
+        while more:
+            async with self._db.raw() as connection:
+                more = await campaign_ends.cancel_some(connection, UUID(process.subject))
+            activity.heartbeat()
+
+    @activity.defn(name="CampaignActivities.finish")
+    async def finish(self, process: Process) -> CampaignState | None:
+        """End it if nothing is left and its money is settled."""
+        await self._require_epoch(process)
+        async with self._db.raw() as connection:
+            return await campaign_ends.finish(connection, UUID(process.subject))
+
+    @activity.defn(name="CampaignActivities.command")
+    async def command(self, step: CommandStep) -> CommandResult:
+        """What an operator asked for in the Temporal UI: the same compare-and-set as behind the API."""
+        await self._require_epoch(step.process)
+        campaign = UUID(step.process.subject)
+        by = "temporal-ui"
+        async with self._db.raw() as connection:
+            row = await campaigns.lock(connection, campaign)
+            try:
+                if step.command is Command.REVISE:
+                    await campaigns.revise(connection, row, step.version, by)
+                    state = CampaignState(row["state"])
+                else:
+                    state = await campaigns.command(connection, row, step.command)
+            except Refusal as refusal:
+                return CommandResult(row["state"], refusal.code, explain(refusal, "en")[1])
+            await campaigns.note(connection, row, step.command, by)
+        return CommandResult(state.value)
+
+    @activity.defn(name="CampaignActivities.announce")
+    async def announce(self, process: Process) -> None:
+        """Mail the report to the account's owner."""
+        campaign = UUID(process.subject)
+        async with self._db.read() as session:
+            owner = await owner_of(session, UUID(process.account))
+            told = await report(session, UUID(process.account), campaign)
+        if owner is None or told is None:
+            return
+        variables = told | {"platform": self._policy.platform_name, "link": self._link(campaign)}
+        key = f"campaign-report/{campaign}"
+        await news.tell(self._db, Notice.CAMPAIGN_REPORT, owner.email, owner.language, variables, key)
+
+    def _link(self, campaign: UUID) -> str:
+        return f"{self._policy.public_url}/portal/campaigns/{campaign}"
+
+    @activity.defn(name="CampaignActivities.close")
+    async def close(self, process: Process) -> None:
+        """Note that the process has ended."""
+        async with self._db.begin() as session:
+            await clockwork.stamp_closed(session, process.workflow_id)
+
+    async def _require_epoch(self, process: Process) -> None:
+        async with self._db.read() as session:
+            await clockwork.require_epoch(session, process)

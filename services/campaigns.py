@@ -1,0 +1,129 @@
+"""Campaigns: create, watch, pause, resume, cancel, revise (design §4.3)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.acceptance import check_identity
+from domain.accounts import Caller
+from domain.campaigns import CampaignCounts, CampaignNames, Command, NewCampaign, check_new
+from domain.errors import Refusal
+from domain.ids import Kind, workflow_id
+from domain.members import Right, require
+from domain.sending import SendRequest
+from services.domains import actor
+from services.foundation import Foundation
+from store import audit_log, campaign_read, campaigns
+from store.accepting import identify
+from store.campaign_read import CampaignRow, RevisionRow
+from store.columns import now
+from store.db import Connection
+
+
+@dataclass(frozen=True)
+class CampaignView:
+    """A campaign and how far it has come; `charged_micro` is its cost so far, in micro-yuan."""
+
+    row: CampaignRow
+    counts: CampaignCounts
+    charged_micro: int = 0
+
+    @property
+    def workflow_id(self) -> str:
+        return workflow_id(Kind.CAMPAIGN, self.row.id)
+
+
+@dataclass(frozen=True)
+class Created:
+    """`repeated`: the answer of an earlier request with the same idempotency key."""
+
+    id: UUID
+    repeated: bool = False
+
+
+class Campaigns:
+    """What a caller can do with campaigns. Every method refuses what is not the caller's account's."""
+
+    def __init__(self, base: Foundation) -> None:
+        self._base = base
+
+    async def create(self, caller: Caller, asked: NewCampaign) -> Created:
+        """Make a campaign; it starts at its time, or at once. Raises `Refusal` with the field that is wrong."""
+        require(caller, Right.SEND)
+        check_new(asked, now())
+        async with self._base.db.raw() as connection:
+            names = await self._names(connection, caller, asked)
+            made = (now(), actor(caller))
+            campaign = await campaigns.create(connection, caller.account_id, asked, names, made)
+            if campaign is not None:
+                about = f"campaign/{campaign}"
+                await audit_log.note_on(connection, "campaign.create", about, caller.account_id, actor(caller))
+        if campaign is None:
+            return Created(await self._earlier(caller, asked), repeated=True)
+        await self._base.clockwork.start(workflow_id(Kind.CAMPAIGN, campaign))
+        return Created(campaign)
+
+    async def _earlier(self, caller: Caller, asked: NewCampaign) -> UUID:
+        async with self._base.db.read() as session:
+            found = await campaign_read.find_by_key(session, caller.account_id, asked.idempotency_key or "")
+            row = await campaign_read.find(session, caller.account_id, found) if found else None
+        if row is None or (row.name, row.template, row.sender) != (asked.name.strip(), asked.template, asked.sender):
+            raise Refusal("idempotency_reused", field="Idempotency-Key")
+        return row.id
+
+    async def _names(self, connection: Connection, caller: Caller, asked: NewCampaign) -> CampaignNames:
+        request = SendRequest(
+            asked.api_user, asked.template, asked.sender, (), asked.sender_name, asked.reply_to, asked.label
+        )
+        identity = await identify(connection, caller, request)
+        if identity.api_user_kind == "trigger":
+            raise Refusal("campaign_needs_batch", field="api_user", name=asked.api_user)
+        check_identity(identity, request)
+        if identity.is_test:
+            raise Refusal("campaign_test_user", field="api_user")
+        found = await campaigns.find_lists(connection, caller.account_id, asked.lists)
+        for place, (name, known) in enumerate(found):
+            if known is None:
+                raise Refusal("campaign_list_unknown", field=f"lists[{place}]", name=name[:100])
+        lists = tuple(dict.fromkeys(known for _, known in found if known is not None))
+        ids = (identity.api_user_id, identity.template_id, identity.version_id, identity.domain_id)
+        if any(one is None for one in ids):
+            raise RuntimeError("check_identity let a missing name pass")
+        return CampaignNames(*(one for one in ids if one is not None), lists=lists)
+
+    async def view(self, caller: Caller, campaign: UUID) -> CampaignView:
+        """One campaign as it stands now; raises `Refusal("campaign_not_found")`."""
+        async with self._base.db.read() as session:
+            row = await campaign_read.find(session, caller.account_id, campaign)
+            if row is None:
+                raise Refusal("campaign_not_found")
+            counted = await campaign_read.counts(session, campaign)
+            return CampaignView(row, counted, await campaign_read.charged_micro(session, campaign))
+
+    async def page(self, caller: Caller, after: UUID | None, limit: int) -> list[CampaignView]:
+        """The account's campaigns, newest first, older than `after`."""
+        async with self._base.db.read() as session:
+            rows = await campaign_read.page(session, caller.account_id, after, limit)
+            return [CampaignView(row, await campaign_read.counts(session, row.id)) for row in rows]
+
+    async def revisions(self, caller: Caller, campaign: UUID) -> list[RevisionRow]:
+        """Every content it had, and how many messages went out with each. Reads all its messages: not for polling."""
+        await self.view(caller, campaign)
+        async with self._base.db.look(20) as session:
+            return await campaign_read.revisions(session, campaign)
+
+    async def act(self, caller: Caller, campaign: UUID, asked: Command, version: int | None = None) -> CampaignView:
+        """Pause, resume, cancel, or revise with a template version's number (None: the newest approved).
+
+        Durable on return; its process follows within about a second. Raises `Refusal`.
+        """
+        require(caller, Right.SEND)
+        async with self._base.db.raw() as connection:
+            row = await campaigns.lock(connection, campaign, caller.account_id)
+            if row is None:
+                raise Refusal("campaign_not_found")
+            if asked is Command.REVISE:
+                await campaigns.revise(connection, row, version, actor(caller))
+            else:
+                await campaigns.command(connection, row, asked)
+            await campaigns.note(connection, row, asked, actor(caller))
+        return await self.view(caller, campaign)

@@ -1,0 +1,287 @@
+"""One campaign: freeze its lists, hold money and quota, send page after page, settle, report (design §4.3)."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import ApplicationError
+
+from activities.campaign_pages import CampaignPages
+from activities.campaigns import CampaignActivities
+from domain.campaigns import (
+    OVER,
+    CampaignLook,
+    CampaignLookRequest,
+    CampaignOrder,
+    CampaignProgress,
+    CampaignState,
+    CampaignStep,
+    Command,
+    CommandResult,
+    CommandStep,
+    LaneWork,
+    RunnerResult,
+    RunnerShare,
+)
+from domain.ids import Process
+from domain.queues import BULK
+from workflows import visibility
+from workflows.outages import BRIEF, OUTAGES
+
+LONG = timedelta(hours=6)
+"""For an activity that beats while it works; its heartbeat tells when its worker is gone."""
+STRETCH = timedelta(seconds=60)
+BEAT = timedelta(seconds=15)
+SOON = timedelta(seconds=1)
+LONGEST_PAUSE = 60.0
+"""Seconds that a runner sleeps at most before it looks at its lane again."""
+PRIORITY = 3
+WORTH_A_RUNNER = 500
+"""Messages that can be sent at once, for each runner beside a lane's first."""
+
+
+@workflow.defn(name="Campaign")
+class CampaignWorkflow:
+    """`campaign/{id}`. Signal `nudge`: the row changed. Updates do what the API does."""
+
+    @workflow.init
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._nudges = 0
+        self._seen = CampaignLook(CampaignState.SCHEDULED)
+        self._runners = 0
+
+    @workflow.signal(description="Look at the rows again")
+    def nudge(self) -> None:
+        self._nudges += 1
+
+    @workflow.query(description="State, how far it has come at the last look, and runners at work")
+    def progress(self) -> CampaignProgress:
+        seen = self._seen
+        return CampaignProgress(
+            seen.state, seen.recipients, seen.settled, seen.revision, seen.rests_until, seen.problem, self._runners
+        )
+
+    @workflow.update(description="Send nothing more until it is resumed")
+    async def pause(self, order: CampaignOrder) -> CommandResult:
+        return await self._command(Command.PAUSE, order)
+
+    @workflow.update(description="Go on after a pause, or try again after a problem")
+    async def resume(self, order: CampaignOrder) -> CommandResult:
+        return await self._command(Command.RESUME, order)
+
+    @workflow.update(description="Drop everything that is unsent; what was sent stays sent")
+    async def cancel(self, order: CampaignOrder) -> CommandResult:
+        return await self._command(Command.CANCEL, order)
+
+    @workflow.update(description="What is unsent gets an approved version of the template (none given: the newest)")
+    async def revise(self, order: CampaignOrder) -> CommandResult:
+        return await self._command(Command.REVISE, order)
+
+    @pause.validator
+    @resume.validator
+    @cancel.validator
+    @revise.validator
+    def _orders_a_version_only_to_revise(self, order: CampaignOrder) -> None:
+        if self._seen.state in OVER:
+            raise ApplicationError(f"The campaign is {self._seen.state.value}: nothing can be asked of it any more.")
+        if order.version is not None and order.version < 1:
+            raise ApplicationError("version: the number of an approved template version, from 1 on, or none.")
+
+    @workflow.run
+    async def run(self, process: Process) -> CampaignState:
+        while (seen := await self._look(process)).state not in OVER:
+            self._go_on_as_new(process)
+            await self._step(process, seen)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._end(process, seen)
+        return seen.state
+
+    async def _step(self, process: Process, seen: CampaignLook) -> None:
+        """One thing, as the row's state asks for it; then the row is looked at again."""
+        match seen.state:
+            case CampaignState.SCHEDULED:
+                await self._until(seen.start_at)
+            case CampaignState.PREPARING:
+                await self._prepare(process)
+            case CampaignState.SENDING:
+                await self._send(process, seen)
+            case CampaignState.CANCELLING:
+                await self._long(CampaignActivities.cancel, process, "drop what is unsent")
+                await self._finish(process)
+            case _:
+                await self._until(None)
+
+    async def _prepare(self, process: Process) -> None:
+        await self._long(CampaignActivities.freeze, process, "copy the lists' members")
+        await workflow.execute_activity_method(
+            CampaignActivities.hold,
+            CampaignStep(process, workflow.now()),
+            start_to_close_timeout=timedelta(seconds=60),
+            retry_policy=OUTAGES,
+            summary="hold money and quota",
+        )
+
+    async def _send(self, process: Process, seen: CampaignLook) -> None:
+        if seen.rests_until is not None:
+            await self._until(seen.rests_until)
+        elif seen.lanes:
+            await asyncio.gather(*(self._lane(process, work) for work in seen.lanes))
+        else:
+            await self._finish(process)
+
+    async def _lane(self, process: Process, work: LaneWork) -> None:
+        """The first runner stays until the lane is empty; others are with it while much can be sent at once."""
+        others: dict[int, asyncio.Task[None]] = {}
+
+        def recruit(ready: int) -> None:
+            for number in range(1, min(work.runners, 1 + ready // WORTH_A_RUNNER)):
+                if number not in others or others[number].done():
+                    others[number] = asyncio.create_task(self._run(RunnerShare(process, work.lane, number)))
+
+        recruit(work.waiting)
+        await self._run(RunnerShare(process, work.lane, 0), recruit)
+        if others:
+            await asyncio.wait(others.values())
+
+    async def _run(self, share: RunnerShare, recruit: Callable[[int], None] = lambda ready: None) -> None:
+        """Stretch after stretch, until nothing is left, the campaign stops, or another run is to go on."""
+        quiet = 0
+        while not self._is_long():
+            result = await self._stretch(share)
+            if result.over or result.stopped or (share.runner and not result.ready):
+                return
+            recruit(result.ready)
+            quiet = 0 if result.tried else quiet + 1
+            if result.waits_seconds is not None:
+                await self._rest(result.waits_seconds, quiet)
+
+    async def _stretch(self, share: RunnerShare) -> RunnerResult:
+        self._runners += 1
+        try:
+            return await workflow.execute_activity_method(
+                CampaignPages.send,
+                share,
+                task_queue=BULK,
+                start_to_close_timeout=STRETCH,
+                heartbeat_timeout=BEAT,
+                retry_policy=OUTAGES,
+                priority=Priority(priority_key=PRIORITY, fairness_key=share.process.account),
+                summary=f"{share.lane}: send what can be sent",
+            )
+        finally:
+            self._runners -= 1
+
+    async def _rest(self, seconds: float, quiet: int) -> None:
+        """Until the lane may take more, longer after each try in vain; a nudge ends it."""
+        await self._wait(timedelta(seconds=min(LONGEST_PAUSE, max(seconds, 0.05) * 2 ** min(quiet, 6))))
+
+    async def _finish(self, process: Process) -> None:
+        """Try to end it; messages in a dialogue and money that is being settled take a moment."""
+        ended = await workflow.execute_activity_method(
+            CampaignActivities.finish,
+            process,
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
+            summary="end it, if nothing is left",
+        )
+        if ended is None:
+            await self._wait(SOON)
+
+    async def _end(self, process: Process, seen: CampaignLook) -> None:
+        for method, summary in (
+            (CampaignActivities.announce, "mail the report"),
+            (CampaignActivities.close, "note the end"),
+        ):
+            await workflow.execute_activity_method(
+                method, process, start_to_close_timeout=BRIEF, retry_policy=OUTAGES, summary=summary
+            )
+
+    async def _long(self, method: object, process: Process, summary: str) -> None:
+        await workflow.execute_activity(
+            method,  # type: ignore[arg-type]
+            process,
+            start_to_close_timeout=LONG,
+            heartbeat_timeout=timedelta(seconds=60),
+            retry_policy=OUTAGES,
+            summary=summary,
+        )
+
+    async def _command(self, asked: Command, order: CampaignOrder) -> CommandResult:
+        result = await workflow.execute_activity_method(
+            CampaignActivities.command,
+            CommandStep(self._process, asked, order.version),
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
+            summary=f"{asked.value}, asked for in the Temporal UI",
+        )
+        self._nudges += 1
+        return result
+
+    async def _look(self, process: Process) -> CampaignLook:
+        self._seen = await workflow.execute_activity_method(
+            CampaignActivities.look,
+            CampaignLookRequest(process, workflow.now()),
+            start_to_close_timeout=BRIEF,
+            retry_policy=OUTAGES,
+            summary="read the campaign's rows",
+        )
+        self._show()
+        return self._seen
+
+    async def _until(self, moment: datetime | None) -> None:
+        """Until then, or (None) until something happens."""
+        await self._wait(None if moment is None else max(timedelta(), moment - workflow.now()))
+
+    async def _wait(self, time: timedelta | None) -> None:
+        before = self._nudges
+        try:
+            await workflow.wait_condition(lambda: self._nudges != before, timeout=time)
+        except TimeoutError:
+            return
+
+    def _is_long(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() or workflow.info().get_current_history_length() > 4_000
+
+    def _go_on_as_new(self, process: Process) -> None:
+        """Runners have ended here, so nothing is under way; rows hold where it stands."""
+        if self._is_long():
+            workflow.continue_as_new(process)
+
+    def _show(self) -> None:
+        seen = self._seen
+        visibility.show(
+            seen.state.value,
+            _details(seen),
+            needs_human=seen.state is CampaignState.BLOCKED,
+            due_at=seen.start_at if seen.state is CampaignState.SCHEDULED else seen.rests_until,
+        )
+
+
+def _details(seen: CampaignLook) -> str:
+    """Markdown for the Temporal UI."""
+    lines = [f"**{seen.state.value}**", "", _MEANING[seen.state]]
+    if seen.problem:
+        lines += ["", f"Problem: `{seen.problem}`. When it is solved, send the update `resume`."]
+    if seen.recipients:
+        lines += ["", f"- {seen.settled} of {seen.recipients} messages are settled (as of the last look)"]
+    if seen.lanes:
+        named = ", ".join(f"`{work.lane}` × {work.runners}" for work in seen.lanes)
+        lines += [f"- runners by lane: {named}"]
+    if seen.rests_until:
+        lines += [f"- outside its daily hours until {seen.rests_until:%Y-%m-%d %H:%M} UTC"]
+    return "\n".join(lines)
+
+
+_MEANING = {
+    CampaignState.SCHEDULED: "Waits for its time.",
+    CampaignState.PREPARING: "Its lists' members are being copied; then money and quota are held for all of them.",
+    CampaignState.SENDING: "Each runner sends pages of one lane; a page that broke off is taken over by its next try.",
+    CampaignState.PAUSED: "Paused. What is being spoken of ends; nothing new begins. Update `resume` goes on.",
+    CampaignState.BLOCKED: "It cannot begin as things are.",
+    CampaignState.CANCELLING: "What is unsent is being dropped, and its money released.",
+    CampaignState.FINISHED: "Everything is settled; the report was mailed to the owner.",
+    CampaignState.CANCELLED: "Cancelled. What was sent before stays sent, and charged.",
+}
