@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     documents_url: str = "file:///var/lib/songda/documents"
     """Where papers are kept, sealed: `file://` folder or `s3://bucket/prefix`; never below a web root."""
 
+    list_import_max_mb: int = Field(256, gt=0)
+    """Megabytes of a file that is read into an address list."""
+    list_import_max_lines: int = Field(5_000_000, gt=0)
+
     email_price_micro: int = Field(4_500, ge=0)
     """Micro-yuan per mail outside the free quota, until the console sets a price."""
     paid_daily_quota: int = Field(10_000, ge=0)
@@ -155,6 +159,7 @@ class Settings(BaseSettings):
             working_hours=self.working_hours,
             template_review_minutes=self.template_review_minutes,
             certification_review_minutes=self.certification_review_minutes,
+            list_import_max_mb=self.list_import_max_mb,
             email_price_micro=self.email_price_micro,
             paid_daily_quota=self.paid_daily_quota,
             recharge_min_fen=self.recharge_min_fen,

@@ -27,6 +27,7 @@ class Policy:
     template_review_minutes: int = 240
     certification_review_minutes: int | None = None
     """None: one working day, as long as `working_hours` make it."""
+    list_import_max_mb: int = 256
     email_price_micro: int = 4_500
     paid_daily_quota: int = 10_000
     recharge_min_fen: int = 1_000

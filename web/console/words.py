@@ -27,6 +27,7 @@ PROCESSES = {
     Kind.REFUND.value: _("退款"),
     Kind.DELIVERY.value: _("邮件投递"),
     Kind.WEBHOOK.value: _("WebHook 推送"),
+    Kind.LIST_IMPORT.value: _("地址列表导入"),
 }
 ATTENTION = {
     "provider_silent": _("支付渠道没有可信的回答，流程会继续询问"),
@@ -79,6 +80,10 @@ ACTIONS = portal.ACTIONS | {
     "calendar.unset": _("恢复为公布的日历"),
     "calendar.confirm": _("确认一年的日历"),
     "calendar.doubt": _("撤销对一年的确认"),
+    "lane.paused": _("暂停发送通道"),
+    "lane.resumed": _("恢复发送通道"),
+    "lane.limits_set": _("修改发送通道的限制"),
+    "lane.full_speed": _("发送通道恢复全速"),
 }
 """A code that ends in a dot stands for all that begin with it."""
 
