@@ -16,6 +16,7 @@ from sandbox.config import Record
 from sandbox.providers import PROVIDERS
 from stack import Options, Stack, temporary_folder
 from store.db import Database
+from store.lanes import lift_limits
 from supervision.ports import LOOPBACK, Ports, free_base
 
 Say = Callable[[str], None]
@@ -118,6 +119,8 @@ async def ground(plan: Plan, say: Say) -> AsyncIterator[Ground]:
         await lead_mail_to_sink(f"http://{LOOPBACK}:{made.ports.sandbox}")
         db = await Database.open(made.addresses.database_url, connections=4)
         exits.push_async_callback(db.close)
+        async with db.raw() as connection:
+            await lift_limits(connection, plan.time_scale)  # the sink is nobody's mailbox provider
         yield Ground(plan, folder, made, target, db)
 
 

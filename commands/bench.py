@@ -45,6 +45,19 @@ def latency(
     show(lambda screen: bench.run(bench.Options(requests, messages, processes), screen), as_json)
 
 
+@app.command()
+def history(
+    old: Annotated[int, typer.Option(min=1, max=50_000_000, help="Old messages in the tables.")] = 500_000,
+    messages: Annotated[int, typer.Option(min=1, max=10_000_000, help="Of each of the two campaigns.")] = 20_000,
+    processes: ProcessesOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """A campaign among old messages, beside one in empty tables."""
+    from bench import history as bench
+
+    show(lambda screen: bench.run(bench.Options(old, messages, processes), screen), as_json)
+
+
 def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
     """Measure, then the table, and with `--json` the object as the last line of standard output."""
     finish(asyncio.run(watched(run)), as_json)
