@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from playwright.async_api import expect
 
 from domain.link_tokens import LinkKind
 from store.db import Database
+from tests.browsing import Chrome, on_a_port, shoot
 from tests.mail_links_world import MailLinks, link, mail_links
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -122,3 +124,25 @@ async def test_a_stranger_posts_no_more_than_a_form(world: MailLinks) -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
     answer = await world.http.post(link(LinkKind.UNSUBSCRIBE, 1), content=b"x" * (2 * 2**20), headers=form)
     assert answer.status_code == 413
+
+
+@pytest.mark.browser
+async def test_the_page_needs_no_script(world: MailLinks, chrome: Chrome) -> None:
+    message = await world.message()
+    async with on_a_port(world.home.app) as base:
+        context = await chrome.new_context(viewport={"width": 390, "height": 800}, java_script_enabled=False)
+        async with context:
+            page = await context.new_page()
+            await page.goto(base + link(LinkKind.UNSUBSCRIBE, message) + "?lang=en")
+            await shoot(page, "unsubscribe-ask")
+            await page.get_by_role("button", name="Unsubscribe").click()
+            await expect(page.get_by_role("heading")).to_have_text("You are unsubscribed")
+            assert await world.suppressed() == [("li.lei@qq.com", "unsubscribe", message)]
+            await shoot(page, "unsubscribe-done")
+            await page.get_by_role("button", name="It was a mistake").click()
+            await expect(page.get_by_role("status")).to_contain_text("subscribed again")
+            await shoot(page, "unsubscribe-back")
+            await page.goto(base + "/t/u/x")
+            await shoot(page, "unsubscribe-gone")
+            assert await context.cookies() == []
+    assert await world.suppressed() == []
