@@ -95,7 +95,7 @@ async def measured(place: Ground, messages: int, screen: Screen) -> tuple[Ran, d
         "sending_s": round(ran.sending.total_seconds(), 2),
         "whole_s": round(ran.whole.total_seconds(), 2),
     }
-    return ran, figures, await of_submission(place.db, place.secret, campaign, BASELINE_MESSAGES)
+    return ran, figures, await of_submission(place, campaign, BASELINE_MESSAGES)
 
 
 async def played(place: Ground, customer: Customer, tag: str, messages: int, screen: Screen) -> tuple[UUID, Ran]:

@@ -7,6 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from activities.rendering import Renderer
+from bench.ground import Ground
 from domain.secrets import Vault
 from domain.transport import Mail
 from store.contents import SubmissionContent, load_content
@@ -27,6 +28,8 @@ class Material:
     """One content, and the messages to make of it."""
 
     secret: str
+    public_url: str
+    """Where the links of the mails lead."""
     content: SubmissionContent
     messages: list[PageMessage]
 
@@ -45,7 +48,9 @@ class Rendering:
 
     def __init__(self, material: Material) -> None:
         self._content = material.content
-        self._renderer = Renderer(cast(Database, None), Vault(material.secret), BOUNCE_HOST)
+        nowhere = cast(Database, None)
+        url = material.public_url
+        self._renderer = Renderer(nowhere, Vault(material.secret), BOUNCE_HOST, url, url)
 
     def mail(self, message: PageMessage) -> Mail:
         """Filled and signed."""
@@ -59,9 +64,9 @@ def load(path: Path) -> Material:
     return found
 
 
-async def of_submission(db: Database, secret: str, submission: UUID, most: int) -> Material:
-    """The content and the first messages of a submission."""
-    async with db.raw() as connection:
+async def of_submission(place: Ground, submission: UUID, most: int) -> Material:
+    """The content and the first messages of a submission of that stack."""
+    async with place.db.raw() as connection:
         content = await load_content(connection, submission)
         rows = await connection.fetch(_MESSAGES, submission, most)
-    return Material(secret, content, [PageMessage(**dict(row)) for row in rows])
+    return Material(place.secret, place.api_url, content, [PageMessage(**dict(row)) for row in rows])

@@ -15,7 +15,7 @@ from bench.sink import Counters
 from stack import SAME_SOURCE
 from supervision.children import leashed
 from supervision.errors import CannotStart
-from supervision.ports import LOOPBACK
+from supervision.ports import LOOPBACK, listens_on
 from supervision.postgres import Owner
 
 OURS = "bench/sink.py"
@@ -95,8 +95,6 @@ async def _until_it_listens(process: asyncio.subprocess.Process, port: int) -> N
         while True:
             if process.returncode is not None:
                 raise CannotStart(f"The sink ended with exit code {process.returncode}: is port {port} free?")
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection(LOOPBACK, port)
-                writer.close()
+            if listens_on(process.pid, port):  # and not another program that has the port
                 return
             await asyncio.sleep(0.05)
