@@ -8,11 +8,16 @@ from temporalio.client import Client
 
 from api import callbacks, problems, reference
 from api.body_limit import BodyLimit
+from api.sendcloud import mail
 from api.v1 import (
     accounts,
     api_users,
+    audience,
+    audience_imports,
+    campaigns,
     certifications,
     domains,
+    lanes,
     ledger,
     members,
     onboarding,
@@ -57,17 +62,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application; `uvicorn --factory api.app:create_app`."""
     app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings or Settings()
+    app.router.routes.append(mail.route())  # the first, since it is asked for most and routes are tried in order
     problems.install(app)
     reference.install(app)
     features = (
-        accounts, certifications, members, sessions, onboarding, domains, api_users, sends,
-        templates, suppressions, webhooks, ledger, recharges,
+        accounts, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
+        templates, audience, audience_imports, suppressions, campaigns, webhooks, ledger, recharges,
     )  # fmt: skip
     for feature in features:
         app.include_router(feature.router)
     app.include_router(callbacks.router)
     mount(app, derive(app.state.settings.secret_key.get_secret_value(), "songda/admin-sites").hex())
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, upload=app.state.settings.list_import_max_mb * 2**20)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:

@@ -1,11 +1,15 @@
 """The rules of accepting a send: who may send what from where to whom (design §4.1, seed 2.1–2.3)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain.addresses import BadAddress, normalise_address
 from domain.domains import DomainState
 from domain.errors import Refusal
+from domain.ledger import first_charged
+from domain.money import show_unit
+from domain.senders import TEST_SENDS_PER_DAY, SendKind
 from domain.sending import MAX_RECIPIENTS, Recipient, Rejected, SendRequest
 from domain.variables import missing
 
@@ -36,6 +40,60 @@ class Identity:
     version_id: UUID | None
     variables: tuple[str, ...] = ()
     caller_user: UUID | None = None
+    heard: bool = False
+    """A webhook endpoint of the account listens to requests."""
+
+    @property
+    def quota_per_day(self) -> int:
+        """Messages that this API user's account may send a day; a test API user has a cap of its own."""
+        return TEST_SENDS_PER_DAY if self.is_test else self.daily_quota
+
+    @property
+    def is_batch(self) -> bool:
+        return self.api_user_kind == SendKind.BATCH
+
+
+@dataclass
+class Allowance:
+    """What may still be sent today, as requests use it up one after the other. Money is in micro-yuan."""
+
+    used: int
+    """Of the day's quota, before the first request."""
+    limit: int
+    free: int
+    """Of a day cost nothing."""
+    is_test: bool = False
+    unit: int = 0
+    available: int = -1
+    """Below zero: there is no account for money, so nothing may cost any, not even for free."""
+    taken: int = 0
+    """Messages that were allowed."""
+    held: int = 0
+    """Money that they may cost."""
+
+    def take(self, count: int) -> int:
+        """Allow a request of so many messages; returns how many of them are free, the first ones. Raises `Refusal`."""
+        used = self.used + self.taken
+        if used + count > self.limit:
+            raise quota_refusal(self.is_test, self.limit, used, count)
+        free = count if self.is_test else first_charged(used + count, count, self.free)
+        price = (count - free) * self.unit
+        if free < count and price > self.available - self.held:
+            raise balance_refusal(price, max(0, self.available - self.held))
+        self.taken += count
+        self.held += price
+        return free
+
+
+def quota_refusal(is_test: bool, limit: int, used: int, asked: int) -> Refusal:
+    """The day's quota does not cover the request."""
+    code = "test_quota_exceeded" if is_test else "quota_exceeded"
+    return Refusal(code, field="recipients", limit=limit, used=used, asked=asked)
+
+
+def balance_refusal(needed: int, available: int) -> Refusal:
+    """The money does not; both in micro-yuan."""
+    return Refusal("balance_insufficient", field="recipients", needed=show_unit(needed), available=show_unit(available))
 
 
 def check_identity(identity: Identity, request: SendRequest) -> None:
@@ -79,6 +137,8 @@ def _check_template(identity: Identity, request: SendRequest) -> None:
         raise Refusal(
             "kind_mismatch", field="template", template=identity.template_kind, api_user=identity.api_user_kind
         )
+    if request.version_id is not None and request.version_id != identity.version_id:
+        raise Refusal("content_not_approved", field="content")
 
 
 def _check_headers(request: SendRequest) -> None:
@@ -110,7 +170,7 @@ def sort_recipients(
     duplicates = 0
     for place, recipient in enumerate(request.recipients):
         try:
-            checked = _checked(recipient, variables, only)
+            checked = _checked(recipient, place, variables, only)
         except Refusal as refusal:
             if not request.skip_invalid:
                 raise _at(refusal, place) from refusal
@@ -127,7 +187,21 @@ def _at(refusal: Refusal, place: int) -> Refusal:
     return Refusal(refusal.code, f"recipients[{place}].{refusal.field}", **refusal.params)
 
 
-def _checked(recipient: Recipient, variables: tuple[str, ...], only: frozenset[str] | None) -> Recipient:
+def leave_out(
+    recipients: list[Recipient], rejected: list[Rejected], suppressed: Collection[str]
+) -> tuple[list[Recipient], list[Rejected]]:
+    """(who is written to, everybody who is not). Raises `Refusal` when nobody is left."""
+    if not suppressed:
+        return recipients, rejected
+    kept = [one for one in recipients if one.address not in suppressed]
+    if not kept:
+        raise Refusal("recipients_all_suppressed", field="recipients", count=len(recipients))
+    why = Refusal("suppressed", field="address")
+    more = [Rejected.of(one.line, one.address, why) for one in recipients if one.address in suppressed]
+    return kept, sorted((*rejected, *more), key=lambda one: one.line)
+
+
+def _checked(recipient: Recipient, place: int, variables: tuple[str, ...], only: frozenset[str] | None) -> Recipient:
     address = normalise_address(recipient.address)
     if only is not None and address.lower() not in only:
         raise Refusal("test_only_members", field="address")
@@ -138,4 +212,4 @@ def _checked(recipient: Recipient, variables: tuple[str, ...], only: frozenset[s
         raise Refusal("variables_too_long", field="variables", limit=MAX_VARIABLES_BYTES)
     if any("\0" in value for value in used.values()):
         raise Refusal("invalid", field="variables", reason="A value contains a NUL character.")
-    return Recipient(address, used, recipient.line)
+    return Recipient(address, used, recipient.line or place + 1)

@@ -101,6 +101,8 @@ class SendRequest:
     label: str = ""
     idempotency_key: str | None = None
     skip_invalid: bool = False
+    version_id: UUID | None = None
+    """The approved version that the request was written for: another one is refused."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 import datetime as dt
 
-from domain.accounts import AccountState, Caller, Profile, Role
+from domain.accounts import Caller, Profile, Role
 from domain.errors import Refusal
 from domain.members import Right, require
 from domain.secrets import API_KEY_PREFIX, SESSION_PREFIX
+from services.api_keys import ApiKeys, Holder
 from services.foundation import Foundation
 from store import accounts as rows
-from store import senders
 from store.columns import now
 
 LANGUAGES = ("zh", "en")
@@ -19,6 +19,7 @@ SEEN_EVERY = dt.timedelta(minutes=1)
 class Accounts:
     def __init__(self, base: Foundation) -> None:
         self._base = base
+        self._keys = ApiKeys(base)
 
     async def caller(self, token: str) -> Caller:
         """The caller behind a session token or an API key. Raises the refusal `unauthenticated`."""
@@ -41,12 +42,17 @@ class Accounts:
         return Caller(found.account_id, member_id=found.member_id, session_id=found.id, role=Role(role))
 
     async def _api_user(self, token: str) -> Caller:
-        async with self._base.db.read() as session:
-            key = await senders.find_key(session, self._base.vault.digest(token), now())
-            account = await rows.account(session, key.account_id) if key else None
-        if key is None or account is None or account.state != AccountState.ACTIVE:
+        holder = await self._keys.holder(token)
+        if holder is None:
             raise Refusal("unauthenticated")
-        return Caller(key.account_id, api_user_id=key.api_user_id)
+        return holder.caller
+
+    async def api_user(self, name: str, key: str) -> Holder:
+        """Whose name and key these are, as SendCloud's API gives them. Raises the refusal `unauthenticated`."""
+        holder = await self._keys.holder(key) if key.startswith(API_KEY_PREFIX) else None
+        if holder is None or holder.name != name:
+            raise Refusal("unauthenticated")
+        return holder
 
     async def profile(self, caller: Caller) -> Profile:
         """The signed-in member and the account."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.accounts import Caller
 from domain.errors import Refusal
+from domain.free_content import FreeMail, fill_values
 from domain.link_tokens import LinkKind
 from domain.members import Right, require
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
@@ -19,7 +20,9 @@ from domain.spreadsheets import cell
 from domain.templates import fill_header, fill_text, missing
 from domain.times import business_day
 from services.acceptance import Acceptance
+from services.api_keys import Holder
 from services.foundation import Foundation
+from services.free_content import FreeContent, Matched
 from store import engagement, sends_read
 from store.columns import now
 from store.engagement import Count
@@ -90,11 +93,27 @@ class Sending:
     def __init__(self, base: Foundation) -> None:
         self._base = base
         self._acceptance = Acceptance(base)
+        self._content = FreeContent(base)
 
     async def send(self, caller: Caller, request: SendRequest) -> Accepted:
         """Accept a request (design §4.1). Durable when this returns; raises `Refusal` with nothing done."""
         require(caller, Right.SEND)
         return await self._accept(caller, request, (), 0)
+
+    async def send_content(self, holder: Holder, mail: FreeMail) -> Accepted:
+        """Accept a mail whose content is written out: sent as the approved template that says the same.
+
+        Raises `Refusal`: `content_not_approved` when none does.
+        """
+        matched = await self._content.match(holder.caller.account_id, holder.kind, mail.written)
+        try:
+            return await self._acceptance.accept(holder.caller, _of_template(mail, matched))
+        except Refusal as refusal:
+            if refusal.code != "content_not_approved":
+                raise
+        # A newer version was approved in between: perhaps it says so, too.
+        matched = await self._content.match(holder.caller.account_id, holder.kind, mail.written)
+        return await self._acceptance.accept(holder.caller, _of_template(mail, matched))
 
     async def send_file(self, caller: Caller, request: SendRequest, data: bytes) -> Accepted:
         """The same with the recipients of a CSV file; `request.recipients` is ignored.
@@ -220,6 +239,17 @@ class Sending:
         async with self._base.db.read() as session:
             found = await sends_read.approved_templates(session, caller.account_id, invoke_name)
         return found[0] if found else None
+
+
+def _of_template(mail: FreeMail, matched: Matched) -> SendRequest:
+    recipients = tuple(
+        replace(one, variables=fill_values(matched.values, one.variables) if one.variables else matched.values)
+        for one in mail.recipients
+    )
+    return SendRequest(
+        "", matched.template, mail.sender, recipients, sender_name=mail.sender_name, reply_to=mail.reply_to,
+        label=mail.label, idempotency_key=mail.idempotency_key, version_id=matched.version_id,
+    )  # fmt: skip
 
 
 def _by_line(refusal: Refusal, parsed: ParsedRecipients) -> Refusal:

@@ -4,13 +4,14 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
+from asyncpg import Record
 from sqlalchemy import ColumnElement, delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col, or_, select, update
 
 from domain.ids import new_id
 from store.columns import moment, now
-from store.db import Session
+from store.db import Connection, Session
 
 
 class ApiUser(SQLModel, table=True):
@@ -114,14 +115,18 @@ async def keys(session: Session, api_user_ids: Sequence[UUID], at: dt.datetime) 
     return list((await session.exec(query.order_by(col(ApiKey.id).desc()))).all())
 
 
-async def find_key(session: Session, digest: bytes, at: dt.datetime) -> ApiKey | None:
-    """The key with this digest, if it works at this moment and its API user is enabled."""
-    query = (
-        select(ApiKey)
-        .join(ApiUser, col(ApiUser.id) == col(ApiKey.api_user_id))
-        .where(col(ApiKey.digest) == digest, _works(at), col(ApiUser.disabled_at).is_(None))
-    )
-    return (await session.exec(query)).one_or_none()
+_HOLDERS = """
+SELECT k.digest, k.account_id, k.api_user_id, u.name, u.kind
+FROM api_key k JOIN api_user u ON u.id = k.api_user_id JOIN account a ON a.id = k.account_id
+WHERE k.digest = ANY($1::bytea[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+  AND u.disabled_at IS NULL AND a.state = 'active'
+"""
+
+
+async def key_holders(connection: Connection, digests: list[bytes], at: dt.datetime) -> list[Record]:
+    """Of the keys with these digests that work now: digest, account_id, api_user_id, its name and kind."""
+    found: list[Record] = await connection.fetch(_HOLDERS, digests, at)
+    return found
 
 
 async def expire_keys(session: Session, api_user_id: UUID, at: dt.datetime) -> None:

@@ -16,6 +16,7 @@ CONTENT = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>"}
 NEW_PASSWORD = "another four words here"
 
 _SECRET = "a secret in its body or cookie stands for a sign-in: a password, a mail's link, a registration's handle"
+_NAMED = "`apiUser` and `apiKey` among the parameters stand for a sign-in: see tests/api/test_sendcloud_mail.py"
 _FORM = "the form before such a POST; it says what its own cookie or link says"
 _JOIN = "how one becomes a customer; it names nobody's account"
 _LETTER = "whoever cannot sign in must be able to write to us; counted per visitor"
@@ -42,6 +43,8 @@ OPEN: dict[tuple[str, str], str] = {
     ("GET", "/t/u/{unsubscribe_token}"): _MAIL,
     ("HEAD", "/t/u/{unsubscribe_token}"): _MAIL,
     ("POST", "/t/u/{unsubscribe_token}"): _MAIL,
+    ("GET", "/apiv2/mail/send"): _NAMED,
+    ("POST", "/apiv2/mail/send"): _NAMED,
     ("GET", "/"): _PUBLIC,
     ("GET", "/portal"): _ONWARD,
     ("GET", "/console"): _ONWARD,

@@ -127,3 +127,27 @@ register(
     ("此 Idempotency-Key 已用于内容不同的请求。", "请为新请求使用新的值。"),
     ("This Idempotency-Key was used for a different request.", "Use a new value for a new request."),
 )
+register(
+    "content_not_approved",
+    422,
+    (
+        "邮件内容与本账户审核通过的模板不一致。",
+        "请使用已审核通过的模板内容，只改变其中的变量；或在“发送相关-模板管理”中提交新的模板。",
+    ),
+    (
+        "The content matches no approved template of the account.",
+        "Write what a template says, with values for its variables; or submit a new template (POST /v1/templates).",
+    ),
+)
+register(
+    "suppressed",
+    422,
+    ("收件人已取消订阅或被拦截。", "批量邮件不会发给此地址。"),
+    ("The recipient has unsubscribed or is suppressed.", "Batch mails are not sent to this address."),
+)
+register(
+    "recipients_all_suppressed",
+    422,
+    ("{count} 个收件人均已取消订阅或被拦截。", "请更换收件人。"),
+    ("All {count} recipients have unsubscribed or are suppressed.", "Send to others."),
+)

@@ -1,0 +1,61 @@
+"""Calls that come while others are under way are made together: under load, one round trip for many."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Gathering(Generic[K, V]):
+    """`work` answers many questions at once, in their order; an answer that is an exception is raised to who asked.
+
+    Who comes alone is served at once. `at_once` batches of at most `most` questions are under way at a time, and the
+    next batch is whatever has gathered meanwhile. What `work` raises is raised to all of its batch.
+    """
+
+    def __init__(self, work: Callable[[list[K]], Awaitable[Sequence[V | Exception]]], most: int, at_once: int) -> None:
+        self._work = work
+        self._most = most
+        self._at_once = at_once
+        self._waiting: list[tuple[K, asyncio.Future[V]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: K) -> V:
+        """The answer to one question. Who is cancelled gets none; the work goes on for the others."""
+        answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if len(self._running) < self._at_once:
+            task = asyncio.create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return await answer
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            answers = await _outcome(self._work([question for question, _ in batch]), len(batch))
+            for (_, asked), answer in zip(batch, answers, strict=True):
+                _settle(asked, answer)
+
+
+async def _outcome(work: Awaitable[Sequence[V | Exception]], count: int) -> Sequence[V | BaseException]:
+    """What the work answers, or `count` times what it raises."""
+    doing = asyncio.ensure_future(work)
+    await asyncio.wait([doing])
+    if doing.cancelled():
+        return [asyncio.CancelledError()] * count
+    problem = doing.exception()
+    return [problem] * count if problem else doing.result()
+
+
+def _settle(asked: "asyncio.Future[V]", answer: "V | BaseException") -> None:
+    if asked.done():  # whoever asked has gone
+        return
+    if isinstance(answer, asyncio.CancelledError):
+        asked.cancel()
+    elif isinstance(answer, BaseException):
+        asked.set_exception(answer)
+    else:
+        asked.set_result(answer)
