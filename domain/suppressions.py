@@ -29,7 +29,8 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 def suppression_key(address: str) -> str:
     """A normalised address as it is compared here: A–Z lower-cased in the local part, too.
 
-    Only ASCII letters, so that Python and PostgreSQL (`lower(address COLLATE "C")`) agree whatever the database's
-    locale is. RFC 5321 lets `Li` and `li` be two mailboxes; who unsubscribed as one is not written to as the other.
+    Only ASCII letters, so that Python and PostgreSQL (`lower(address COLLATE "C") COLLATE "default"`) agree whatever
+    the database's locale is. RFC 5321 lets `Li` and `li` be two mailboxes; who unsubscribed as one is not written to
+    as the other.
     """
     return address.translate(_LOWER)

@@ -62,7 +62,8 @@ WITH listed AS MATERIALIZED (
     ORDER BY domain, address, array_position($2::uuid[], list_id)
 ), sorted AS MATERIALIZED (
     SELECT o.address, o.variables, s.address IS NOT NULL AS suppressed, o.variables ?& $6::text[] AS complete
-    FROM once o LEFT JOIN suppression s ON s.account_id = $7 AND s.address = lower(o.address)
+    FROM once o
+    LEFT JOIN suppression s ON s.account_id = $7 AND s.address = lower(o.address COLLATE "C") COLLATE "default"
 ), made AS (
     INSERT INTO message (submission_id, account_id, ordinal, address, variables, state, attempts, round, reason, code,
                          enhanced, reply, host, possible_duplicate)

@@ -21,7 +21,7 @@ class Suppression(SQLModel, table=True):
     __table_args__ = (Index("suppression_newest", "account_id", "id", unique=True),)
     account_id: UUID = Field(primary_key=True)
     address: str = Field(primary_key=True)
-    """`domain.suppressions.suppression_key` of it; in SQL `lower(address COLLATE "C")`."""
+    """`domain.suppressions.suppression_key` of it; in SQL `lower(address COLLATE "C") COLLATE "default"`."""
     id: UUID = Field(default_factory=new_id)
     """Names it in paths, where an address would be written to logs; grows with time."""
     reason: str

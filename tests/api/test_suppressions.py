@@ -48,7 +48,8 @@ async def test_one_bad_address_enters_none(house: Doors) -> None:
     answer = await house.http.post("/v1/suppressions", json={"addresses": ["a@x.example", "nobody"]})
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "address_no_at", "addresses[1]")
     assert await listed(house) == []
-    for wrong in ({}, {"addresses": []}, {"addresses": ["a@x.example"] * 1001}):
+    wrongs: list[dict[str, list[str]]] = [{}, {"addresses": []}, {"addresses": ["a@x.example"] * 1001}]
+    for wrong in wrongs:
         assert (await house.http.post("/v1/suppressions", json=wrong)).status_code == 422
 
 
