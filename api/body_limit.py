@@ -11,19 +11,30 @@ MAX_BODY = 32 * 2**20
 NARROW = {re.compile("/v1/certifications/[^/]+/documents"): 11 * 2**20, re.compile("/t/.*"): 2**20}
 """Room for one paper of 10 MB; and hardly any for strangers who unsubscribe."""
 
+UPLOADS = re.compile("/(?:v1|portal)/address-lists/[^/]+/imports?")
+"""Files of members, which the forms keep on the disk; how large they may be is a setting."""
+_FRAME = 2**20
+"""Room for what is around the file, and for one that is a little too large to be told so at its field."""
+
 
 class BodyLimit:
     """ASGI middleware. The refusal is raised where the body is read, so that every door answers in its own form."""
 
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY, upload: int = MAX_BODY) -> None:
         self._app = app
         self._limit = limit
+        self._upload = max(limit, upload + _FRAME)
+
+    def _allowed(self, path: str) -> int:
+        if UPLOADS.fullmatch(path):
+            return self._upload
+        return next((narrow for pattern, narrow in NARROW.items() if pattern.fullmatch(path)), self._limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = next((narrow for path, narrow in NARROW.items() if path.fullmatch(scope["path"])), self._limit)
+        limit = self._allowed(scope["path"])
         announced = Headers(scope=scope).get("content-length", "0")
         arrived = int(announced) if announced.isdigit() else 0
 

@@ -32,6 +32,9 @@ PART_BYTES = 2 * 2**20
 """An uploaded file is kept in parts of this size, each sealed by itself: no process ever holds it whole."""
 MAX_OPEN_IMPORTS = 5
 """Of one account at a time; further ones wait for their turn at the customer's."""
+_ESCAPES = {"\\n": "\n", "\\r": "\r", "\\\\": "\\"}
+_ESCAPED = re.compile(r"\\[nr\\]")
+_NEED_ESCAPE = re.compile(r"[\n\r\\]")
 _ALIAS_LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 
 
@@ -156,6 +159,30 @@ def checked_variables(variables: Mapping[str, str], field: str) -> str:
     if len(told.encode(errors="replace")) > MAX_MEMBER_BYTES:
         raise Refusal("member_too_large", field=field, limit=MAX_MEMBER_BYTES // 1024)
     return told
+
+
+def variables_of_text(text: str) -> dict[str, str]:
+    """Variables as a form holds them: `name=value` on each line; a line end within a value is written `\\n`.
+
+    Raises `Refusal` on field `variables`.
+    """
+    variables: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise Refusal("member_variables_text", field="variables", line=number)
+        variables[name.strip()] = _ESCAPED.sub(lambda found: _ESCAPES[found[0]], value.strip())
+    return variables
+
+
+def text_of_variables(variables: Mapping[str, str]) -> str:
+    """The same the other way round."""
+    written = {value: escape for escape, value in _ESCAPES.items()}
+    return "\n".join(
+        f"{name}={re.sub(_NEED_ESCAPE, lambda found: written[found[0]], value)}" for name, value in variables.items()
+    )
 
 
 def cursor_of(address: str) -> str:

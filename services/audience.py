@@ -182,6 +182,14 @@ class Audience:
             written = await rows.write_members(connection, list_id, members, now())
         return Changed(written.added, written.updated + written.again)
 
+    async def put_member(self, caller: Caller, list_id: UUID, address: str, variables: Mapping[str, str]) -> Member:
+        """Add one member, or write over its variables. Raises `Refusal` on `address` or `variables`."""
+        require(caller, Right.SEND)
+        one = {checked_address(address, "address"): checked_variables(variables, "variables")}
+        async with self._changing(caller, list_id) as connection:
+            await rows.write_members(connection, list_id, one, now())
+        return await self.member(caller, list_id, address)
+
     async def remove_members(self, caller: Caller, list_id: UUID, addresses: Sequence[str]) -> int:
         """Remove those of these addresses that are in the list; how many there were."""
         require(caller, Right.SEND)
@@ -192,7 +200,9 @@ class Audience:
 
     async def remove_member(self, caller: Caller, list_id: UUID, address: str) -> None:
         """Remove one; raises `Refusal("member_not_found")`."""
-        if not await self.remove_members(caller, list_id, [address]):
+        require(caller, Right.SEND)
+        wanted = checked_address(address, "address")
+        if not await self.remove_members(caller, list_id, [wanted]):
             raise Refusal("member_not_found", field="address")
 
     @asynccontextmanager
