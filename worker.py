@@ -15,12 +15,17 @@ from temporalio.service import GrpcCompression
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.campaign_pages import CampaignPages
+from activities.campaigns import CampaignActivities
 from activities.certification_desk import CertificationDesk
 from activities.delivery import DeliveryActivities, Wire
 from activities.discretion import Discretion
 from activities.domains import DomainActivities
+from activities.lanes import Lanes
+from activities.list_import import ListImportActivities
 from activities.onboarding import OnboardingActivities
 from activities.payment import RechargeActivities, RefundActivities
+from activities.recipient_lanes import RecipientLanes
 from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
 from activities.reviews import Desk, ReviewActivities
@@ -29,12 +34,13 @@ from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
 from domain.ids import Kind
-from domain.queues import CONTROL, EXPRESS
+from domain.queues import BULK, CONTROL, EXPRESS, IMPORTS
 from domain.secrets import Vault
 from gateways.alipay import AlipayDesk
 from gateways.dns import DnsResolver
 from gateways.http import Guard, HttpPoster
 from gateways.smtp import SmtpOptions, SmtpTransport
+from gateways.spreadsheets import Spreadsheets
 from services import discreet_logs
 from services.clockwork import Clockwork
 from services.private_process import keep_private
@@ -42,9 +48,12 @@ from services.relay import Relay
 from services.settlement import Settlement
 from settings import Settings
 from store.db import LONGEST_WHILE_SENDING, Database
+from store.papers import PaperStore
+from workflows.campaign import CampaignWorkflow
 from workflows.certification_review import CertificationReview
 from workflows.delivery import DeliveryWorkflow
 from workflows.domain_verification import DomainVerification
+from workflows.list_import import ListImport
 from workflows.onboarding import Onboarding
 from workflows.recharge import Recharge
 from workflows.refund import Refund
@@ -55,8 +64,10 @@ from workflows.webhook_delivery import WebhookDeliveryWorkflow
 log = structlog.get_logger(__name__)
 
 CONTROL_WORKFLOWS: list[type] = [
+    CampaignWorkflow,
     CertificationReview,
     DomainVerification,
+    ListImport,
     TemplateReview,
     WebhookDeliveryWorkflow,
     Registration,
@@ -66,6 +77,10 @@ CONTROL_WORKFLOWS: list[type] = [
 ]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
+RUNNERS_AT_ONCE = 4
+"""Of campaigns, in one process: enough that one's first and last messages leave no gap."""
+IMPORTS_AT_ONCE = 2
+"""The others wait for their turn, which comes every few seconds."""
 
 
 def sandbox_runner() -> SandboxedWorkflowRunner:
@@ -84,6 +99,7 @@ class Tools:
     vault: Vault
     resolver: DnsResolver
     sender: SenderProcess
+    lanes: Lanes
 
 
 def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -99,6 +115,17 @@ def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
         *review_activities(tools),
         *registration_activities(tools),
         *payment_activities(tools),
+        *campaign_activities(tools),
+    ]
+
+
+def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of a campaign's process; its sending is on a queue of its own."""
+    lanes = RecipientLanes(tools.db, tools.resolver)
+    campaigns = CampaignActivities(tools.db, lanes, tools.settings.policy())
+    return [
+        *(campaigns.look, campaigns.freeze, campaigns.hold, campaigns.cancel, campaigns.finish),
+        *(campaigns.command, campaigns.announce, campaigns.close),
     ]
 
 
@@ -135,12 +162,23 @@ def webhook_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     return [webhooks.drain, webhooks.tell_owner, webhooks.close]
 
 
+def import_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities that read files into address lists. Raises `OSError` when the folder of documents cannot be used."""
+    settings = tools.settings
+    papers = PaperStore.open(settings.documents_url, tools.vault)
+    imports = ListImportActivities(tools.db, papers, Spreadsheets(), settings.list_import_max_lines)
+    return [imports.read, imports.close]
+
+
 def delivery_activities(tools: Tools) -> DeliveryActivities:
     """The sending engine of this process."""
     settings = tools.settings
     options = SmtpOptions(settings.smtp_port, settings.ehlo_name, settings.smtp_timeout)
-    wire = Wire(tools.resolver, SmtpTransport(options), settings.slots_per_destination, settings.time_scale)
-    renderer = Renderer(tools.db, tools.vault, settings.bounce_host)
+    wire = Wire(
+        tools.resolver, SmtpTransport(options), tools.lanes, settings.slots_per_destination, settings.time_scale
+    )
+    policy = settings.policy()
+    renderer = Renderer(tools.db, tools.vault, settings.bounce_host, policy.tracking_url, policy.public_url)
     return DeliveryActivities(tools.db, tools.sender, renderer, wire)
 
 
@@ -163,13 +201,15 @@ def metered(port: int) -> Runtime:
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
     db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING)
+    sender = SenderProcess(db, settings.sender_slots)
     return Tools(
         settings=settings,
         db=db,
         client=await connect(settings),
         vault=Vault(settings.secret_key.get_secret_value()),
         resolver=DnsResolver(settings.dns_nameservers),
-        sender=SenderProcess(db, settings.sender_slots),
+        sender=sender,
+        lanes=Lanes(db, sender, settings.time_scale),
     )
 
 
@@ -189,7 +229,7 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(worker)
         relay = Relay(tools.db, tools.client, lambda: deliveries.pages_in_hand < PAGES_AT_ONCE)
         clockwork = Clockwork(tools.db, tools.client)
-        running = (relay.run(), clockwork.run(), Settlement(tools.db).run())
+        running = (relay.run(), clockwork.run(), Settlement(tools.db).run(), tools.lanes.run())
         loops = [await stack.enter_async_context(background(loop)) for loop in running]
         log.info("worker_ready", sender=str(tools.sender.id))
         await first_of(stop, [sender, *loops])
@@ -238,8 +278,22 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
         max_concurrent_activities=PAGES_AT_ONCE,
         **settings,
     )
+    bulk = Worker(
+        tools.client,
+        task_queue=BULK,
+        activities=[CampaignPages(tools.db, deliveries).send],
+        max_concurrent_activities=RUNNERS_AT_ONCE,
+        **settings,
+    )
+    imports = Worker(
+        tools.client,
+        task_queue=IMPORTS,
+        activities=import_activities(tools),
+        max_concurrent_activities=IMPORTS_AT_ONCE,
+        **settings,
+    )
     # A worker without a workflow cannot be made.
-    return [control, express] if CONTROL_WORKFLOWS else [express]
+    return [control, express, bulk, imports] if CONTROL_WORKFLOWS else [express, bulk, imports]
 
 
 def main() -> None:

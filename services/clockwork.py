@@ -55,8 +55,10 @@ STARTS: dict[Kind, Start] = {
     Kind.CERTIFICATION_REVIEW: Start("CertificationReview", CONTROL, "Certification review: a person decides"),
     Kind.RECHARGE: Start("Recharge", CONTROL, "Recharge: wait for the payment, ask on silence, close on timeout"),
     Kind.REFUND: Start("Refund", CONTROL, "Refund of a payment that could not be credited"),
+    Kind.CAMPAIGN: Start("Campaign", CONTROL, "Campaign: freeze, hold, send, settle, report"),
     Kind.DELIVERY: Start("Delivery", EXPRESS, "Delivery of one batch of messages"),
     Kind.WEBHOOK: Start("WebhookDelivery", CONTROL, "Webhook endpoint: deliver its events"),
+    Kind.LIST_IMPORT: Start("ListImport", CONTROL, "Import of a file into an address list"),
 }
 
 

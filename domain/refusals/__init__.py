@@ -2,11 +2,14 @@
 
 from domain.refusals import (
     accounts,
+    audience,
     billing,
     calendar,
+    campaigns,
     certification,
     domains,
     general,
+    lanes,
     members,
     operators,
     recipients,
@@ -19,7 +22,7 @@ from domain.refusals import (
 from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
-    "REFUSALS", "Wording", "accounts", "billing", "calendar", "certification", "domains", "explain", "general",
-    "members", "operators", "recipients", "records", "register", "sending", "templates", "tracking",
-    "webhooks",
+    "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "domains",
+    "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "sending", "templates",
+    "tracking", "webhooks",
 ]  # fmt: skip
