@@ -1,35 +1,28 @@
 """Campaigns: create, watch, pause, resume, cancel, revise (design §4.3)."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.acceptance import check_identity
 from domain.accounts import Caller
-from domain.campaigns import CampaignCounts, CampaignNames, Command, NewCampaign, check_new
+from domain.campaigns import CampaignNames, Command, NewCampaign, check_new
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.members import Right, require
 from domain.sending import SendRequest
+from services.campaign_feed import CampaignFeed
+from services.campaign_view import CampaignView, engaged, read
 from services.domains import actor
 from services.foundation import Foundation
 from store import audit_log, campaign_read, campaigns
 from store.accepting import identify
-from store.campaign_read import CampaignRow, RevisionRow
+from store.campaign_read import RevisionRow
 from store.columns import now
 from store.db import Connection
 
-
-@dataclass(frozen=True)
-class CampaignView:
-    """A campaign and how far it has come; `charged_micro` is its cost so far, in micro-yuan."""
-
-    row: CampaignRow
-    counts: CampaignCounts
-    charged_micro: int = 0
-
-    @property
-    def workflow_id(self) -> str:
-        return workflow_id(Kind.CAMPAIGN, self.row.id)
+STREAM_SECONDS = 300.0
+"""A live stream ends after this, so that a session that was revoked does not go on watching; clients reconnect."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +38,13 @@ class Campaigns:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
+        self._feed = CampaignFeed(base.db)
 
     async def create(self, caller: Caller, asked: NewCampaign) -> Created:
         """Make a campaign; it starts at its time, or at once. Raises `Refusal` with the field that is wrong."""
         require(caller, Right.SEND)
+        if not asked.api_user and caller.api_user_id is None:
+            raise Refusal("required", field="api_user")
         check_new(asked, now())
         async with self._base.db.raw() as connection:
             names = await self._names(connection, caller, asked)
@@ -93,11 +89,17 @@ class Campaigns:
     async def view(self, caller: Caller, campaign: UUID) -> CampaignView:
         """One campaign as it stands now; raises `Refusal("campaign_not_found")`."""
         async with self._base.db.read() as session:
-            row = await campaign_read.find(session, caller.account_id, campaign)
-            if row is None:
+            found = await read(session, caller.account_id, campaign)
+            if found is None:
                 raise Refusal("campaign_not_found")
-            counted = await campaign_read.counts(session, campaign)
-            return CampaignView(row, counted, await campaign_read.charged_micro(session, campaign))
+            return replace(found, engagement=await engaged(session, caller.account_id, campaign))
+
+    async def watch(
+        self, caller: Caller, campaign: UUID, seconds: float = STREAM_SECONDS
+    ) -> AsyncIterator[CampaignView]:
+        """The campaign now and at most every second while it changes; ends with it, or after `seconds`."""
+        async for found in self._feed.follow(caller.account_id, campaign, seconds):
+            yield found
 
     async def page(self, caller: Caller, after: UUID | None, limit: int) -> list[CampaignView]:
         """The account's campaigns, newest first, older than `after`."""

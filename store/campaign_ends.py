@@ -25,7 +25,8 @@ SELECT u.name AS api_user, t.invoke_name AS template FROM campaign c JOIN api_us
 JOIN template t ON t.id = c.template_id WHERE c.id = $1
 """
 _START = """
-UPDATE submission s SET accepted_at = $2, expires_at = $2 + make_interval(secs => c.lives_hours * 3600 / $3::float)
+UPDATE submission s
+SET accepted_at = $2::timestamptz, expires_at = $2::timestamptz + make_interval(secs => c.lives_hours * 3600 / $3::float)
 FROM campaign c WHERE s.id = $1 AND c.id = $1 RETURNING s.recipients
 """
 

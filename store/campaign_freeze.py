@@ -28,7 +28,7 @@ INSERT INTO submission (id, account_id, api_user_id, template_version_id, domain
                         sender_name, reply_to, label, accepted_at, expires_at, recipients, duplicates, rejected,
                         is_campaign)
 SELECT id, account_id, api_user_id, template_version_id, domain_id, 'batch', false, sender, sender_name, reply_to,
-       label, $2, $2 + make_interval(hours => lives_hours), 0, 0, '[]', true
+       label, $2::timestamptz, $2::timestamptz + make_interval(hours => lives_hours), 0, 0, '[]', true
 FROM campaign WHERE id = $1 ON CONFLICT DO NOTHING
 """
 _DOMAINS = """
@@ -78,8 +78,8 @@ FROM sorted
 """
 _LANE = """
 INSERT INTO campaign_lane (campaign_id, lane, first_ordinal, end_ordinal, next_ordinal)
-VALUES ($1, $2, $3, $3 + $4, $3)
-ON CONFLICT (campaign_id, lane) DO UPDATE SET end_ordinal = campaign_lane.end_ordinal + $4
+VALUES ($1, $2, $3::int, $3::int + $4::int, $3::int)
+ON CONFLICT (campaign_id, lane) DO UPDATE SET end_ordinal = campaign_lane.end_ordinal + $4::int
 """
 _COUNT = """
 UPDATE campaign SET listed = listed + $2, duplicates = duplicates + $3, suppressed = suppressed + $4,

@@ -128,8 +128,9 @@ ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO N
 RETURNING id
 """
 _MOVE = """
-UPDATE campaign SET state = $3, problem = $4, problem_params = $5, paused_from = $6, row_version = row_version + 1,
-    finished_at = CASE WHEN $3 IN ('finished', 'cancelled') THEN now() END
+UPDATE campaign
+SET state = $3::text, problem = $4, problem_params = $5, paused_from = $6, row_version = row_version + 1,
+    finished_at = CASE WHEN $3::text IN ('finished', 'cancelled') THEN now() END
 WHERE id = $1 AND state = $2 RETURNING state
 """
 
