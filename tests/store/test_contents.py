@@ -38,3 +38,13 @@ async def test_a_submission_that_is_gone_has_no_content(db: Database) -> None:
     async with db.pool.acquire() as connection:
         with pytest.raises(LookupError):
             await load_content(connection, customer.account)
+
+
+async def test_what_the_api_user_tracks_is_part_of_it(db: Database) -> None:
+    customer = await make_customer(db)
+    sent = await submit(db, customer, ["a@qq.com"])
+    async with db.pool.acquire() as connection:
+        await connection.execute("UPDATE api_user SET track_clicks = true WHERE id = $1", customer.api_user)
+        content = await load_content(connection, sent.submission_id)
+    assert (content.track_clicks, content.track_opens, content.kind) == (True, False, "trigger")
+    assert content.submission_id == sent.submission_id
