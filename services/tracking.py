@@ -22,6 +22,8 @@ from store.webhooks import owe_events
 
 LINKS_KEPT = 500
 """Template versions whose links are in memory; what was sent never changes."""
+LARGE = 50_000
+"""Characters of an HTML text."""
 EVENTS = {LinkKind.CLICK: Event.CLICK, LinkKind.OPEN: Event.OPEN}
 log = structlog.get_logger(__name__)
 
@@ -74,9 +76,15 @@ class Tracking:
     async def _links_of(self, connection: Connection, version: UUID) -> Sequence[TrackedLink]:
         found = self._links.get(version)
         if found is None:
-            found = self._links[version] = tracked_links(await engagement.html_of(connection, version))
+            html = await engagement.html_of(connection, version)
+            # What is large is read beside the event loop: others are served meanwhile.
+            large = len(html) > LARGE
+            found = self._links[version] = (
+                await asyncio.to_thread(tracked_links, html) if large else tracked_links(html)
+            )
             if len(self._links) > LINKS_KEPT:
                 self._links.popitem(last=False)
+        self._links.move_to_end(version)
         return found
 
     async def _count(self, mail: SentMail, said: LinkToken, extra: dict[str, object]) -> None:
@@ -97,6 +105,11 @@ class Tracking:
             if worth_telling(found.first, found.before, at):
                 data = mail.event_data() | extra
                 await owe_events(connection, [OwedEvent(mail.account_id, EVENTS[said.kind], mail.id, at, data)])
+
+
+async def _read_links(html: str) -> Sequence[TrackedLink]:
+    """What is large is read beside the event loop: others are served meanwhile."""
+    return await asyncio.to_thread(tracked_links, html) if len(html) > LARGE else tracked_links(html)
 
 
 class Tallies:

@@ -4,10 +4,12 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 
+from activities.rendering import Renderer
 from domain.link_tokens import LETTERS, LinkKind, make_token
 from domain.senders import SendKind
 from domain.webhooks import EndpointState, Event
@@ -57,6 +59,14 @@ class MailLinks:
             await session.flush()
             assert message.id is not None
             return message.id
+
+    async def rendered(self, message: int) -> bytes:
+        """That mail as the worker sends it."""
+        row = await self.db.pool.fetchrow("SELECT * FROM message WHERE id = $1", message)
+        renderer = Renderer(self.db, VAULT, "bounce.test", self.home.base.policy.tracking_url)
+        content = await renderer.content(row["submission_id"])
+        given = SimpleNamespace(**{name: row[name] for name in ("id", "ordinal", "address", "variables")})
+        return renderer.render(given, content).data
 
     async def revised(self, message: int, html: str) -> None:
         """This message got the content of revision 1 of its campaign."""

@@ -2,7 +2,10 @@
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 
 import pytest
 from PIL import Image
@@ -164,3 +167,32 @@ async def test_one_write_at_a_time_for_each_token() -> None:
     await until(rest)
     await tallies.add(token, write)
     assert written[-1] == 1
+
+
+async def test_every_link_of_a_rendered_mail_works(world: MailLinks) -> None:
+    """As the worker writes it and its recipient reads it: renderer and doors agree on tokens, numbers and paths."""
+    await world.db.pool.execute("UPDATE api_user SET track_clicks = true, track_opens = true")
+    message = await world.message()
+    mail = parsed(await world.rendered(message))
+    html = mail.get_body(("html",))
+    assert html is not None
+    urls = re.findall(r'(?:href|src)="(http[^"]+)"', html.get_content())
+    answers = [await world.http.get(url) for url in urls]
+    assert [answer.headers.get("location") for answer in answers[:3]] == TARGETS
+    assert answers[3].headers["content-type"] == "image/gif" and len(answers) == 4
+    assert await world.engaged() == {("click", 1): 1, ("click", 2): 1, ("click", 3): 1, ("open", 0): 1}
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    answer = await world.http.post(mail["List-Unsubscribe"].strip("<>"), data={"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert await world.suppressed() == [("li.lei@qq.com", "unsubscribe", message)]
+
+
+async def test_switched_off_a_mail_leads_straight_to_its_targets(world: MailLinks) -> None:
+    await world.db.pool.execute("UPDATE api_user SET track_clicks = false, track_opens = false")
+    html = parsed(await world.rendered(await world.message())).get_body(("html",))
+    assert html is not None and "/t/" not in html.get_content()
+    assert "https://other.example/?q=1" in html.get_content()
+
+
+def parsed(data: bytes) -> EmailMessage:
+    return message_from_bytes(data, policy=policy.default)
