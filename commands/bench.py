@@ -33,6 +33,19 @@ def campaign(
 
 
 @app.command()
+def accept(
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="Of each of the two measurements.")] = 8.0,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="API processes, and of the bare insert.")] = 2,
+    connections: Annotated[int, typer.Option(min=1, max=2000, help="One request at a time on each.")] = 64,
+    as_json: JsonOption = False,
+) -> None:
+    """Requests of one recipient over SendCloud's wire; beside them a bare FastAPI application with one INSERT."""
+    from bench import accept as bench
+
+    show(lambda screen: bench.run(bench.Options(seconds, processes, connections), screen), as_json)
+
+
+@app.command()
 def latency(
     requests: Annotated[int, typer.Option(min=1, max=100_000, help="Single mails of each part.")] = 200,
     messages: Annotated[int, typer.Option(min=0, max=10_000_000, help="Of the campaign that is the load.")] = 100_000,
