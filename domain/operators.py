@@ -30,6 +30,8 @@ class Duty(StrEnum):
     MONEY = "money"
     """See recharges, payments and the ledger; set prices."""
     CALENDAR = "calendar"
+    LANES = "lanes"
+    """Pause and resume lanes, change their limits."""
     OPERATORS = "operators"
     AUDIT = "audit"
 

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from services.account_desk import AccountDesk
 from services.accounts import Accounts
+from services.audience import Audience
+from services.audience_import import ListImports
 from services.billing import Billing
 from services.calendar import WorkCalendar
+from services.campaigns import Campaigns
 from services.certifications import Certifications
 from services.console_home import ConsoleHome
 from services.contact import Contact
@@ -13,6 +16,7 @@ from services.dashboard import Dashboard
 from services.domains import Domains
 from services.foundation import Foundation
 from services.hashing import Hashing
+from services.lanes import LaneDesk, Queues
 from services.ledger import Ledger
 from services.limits import Limits
 from services.members import Members
@@ -41,14 +45,18 @@ class Services:
     foundation: Foundation
     account_desk: AccountDesk
     accounts: Accounts
+    audience: Audience
     billing: Billing
     calendar: WorkCalendar
+    campaigns: Campaigns
     certifications: Certifications
     console_home: ConsoleHome
     contact: Contact
     dashboard: Dashboard
     domains: Domains
+    lane_desk: LaneDesk
     ledger: Ledger
+    list_imports: ListImports
     members: Members
     onboarding: OnboardingGuide
     operators: Operators
@@ -56,6 +64,7 @@ class Services:
     passwords: Passwords
     payment_desk: PaymentDesk
     prices: Prices
+    queues: Queues
     registrations: Registrations
     review_desk: ReviewDesk
     review_report: ReviewReport
@@ -80,14 +89,18 @@ def build_services(foundation: Foundation) -> Services:
         foundation=foundation,
         account_desk=AccountDesk(foundation),
         accounts=Accounts(foundation),
+        audience=Audience(foundation),
         billing=Billing(foundation),
         calendar=WorkCalendar(foundation),
+        campaigns=Campaigns(foundation),
         certifications=certifications,
         console_home=ConsoleHome(foundation),
         contact=Contact(foundation, limits),
         dashboard=Dashboard(foundation),
         domains=Domains(foundation),
+        lane_desk=LaneDesk(foundation),
         ledger=Ledger(foundation),
+        list_imports=ListImports(foundation),
         members=Members(foundation, hashing, limits, sessions),
         onboarding=OnboardingGuide(foundation),
         operators=Operators(foundation, hashing, limits),
@@ -95,6 +108,7 @@ def build_services(foundation: Foundation) -> Services:
         passwords=Passwords(foundation, hashing, limits),
         payment_desk=PaymentDesk(foundation),
         prices=Prices(foundation),
+        queues=Queues(foundation),
         registrations=registrations,
         review_desk=ReviewDesk(foundation, certifications),
         review_report=ReviewReport(foundation),

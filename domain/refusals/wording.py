@@ -32,6 +32,7 @@ WORDS = {
     "certification": ("认证申请", "certification"),
     "document": ("文件", "document"),
     "price": ("价格", "price"),
+    "lane": ("通道", "lane"),
     "payment": ("付款", "payment"),
     "account": ("账户", "account"),
     "member": ("成员", "member"),

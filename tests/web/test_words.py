@@ -26,6 +26,7 @@ from domain.certification import CertificationKind, CertificationState
 from domain.domain_records import Hint
 from domain.domains import DomainState, Purpose, RecordState
 from domain.ids import Kind
+from domain.lanes import LaneState
 from domain.ledger import JournalKind
 from domain.members import MemberState
 from domain.onboarding import Stage, StepState
@@ -38,7 +39,7 @@ from domain.webhooks import DisabledBy, EndpointState, Event, Failure
 from web.console import lists, words
 from web.console.fields import Action, Coded, Notice
 from web.i18n import english
-from web.portal import domains, members, onboarding, recharges, sends, statement, suppressions, webhooks
+from web.portal import domains, lanes, members, onboarding, recharges, sends, statement, suppressions, webhooks
 from web.portal.records import words as records
 
 OF_A_DOMAIN = [state for state in DomainState if state is not DomainState.DELETED]
@@ -64,6 +65,7 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (domains.HINTS, [each for each in Hint if each]),
     (members.STATES, [*MemberState]),
     (members.WHAT, [*Role]),
+    (lanes.LOOKS, [*LaneState]),
     (onboarding.LOOKS, [*StepState]),
     (recharges.STATES, [*RechargeState]),
     (recharges.PAYMENTS, [*PaymentState]),
