@@ -22,6 +22,9 @@ from web.console import (
     home as console_home,
 )
 from web.console import (
+    lanes as console_lanes,
+)
+from web.console import (
     login as console_login,
 )
 from web.console.site import mount_console
@@ -29,9 +32,12 @@ from web.csrf import csrf_checked
 from web.portal import (
     account,
     api_users,
+    audience,
+    audience_imports,
     certification,
     dashboard,
     domains,
+    lanes,
     members,
     onboarding,
     recharges,
@@ -61,9 +67,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_users.router,
     recharges.router,
     sends.router,
+    audience.router,
+    audience_imports.router,
     test_send.router,
     templates.router,
     suppressions.router,
+    lanes.router,
     webhooks.router,
     statement.router,
     console_home.router,
@@ -77,6 +86,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     workdays.router,
     pricing.router,
     payments.router,
+    console_lanes.router,
 )
 """Every feature's pages; add yours here."""
 OF_MAILS: tuple[APIRouter, ...] = (tracking.router, unsubscribes.router)
