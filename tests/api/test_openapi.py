@@ -19,6 +19,7 @@ from api.v1 import (
     api_users,
     certifications,
     domains,
+    lanes,
     ledger,
     members,
     onboarding,
@@ -101,7 +102,7 @@ def test_every_route_is_described(described: dict[str, Any]) -> None:
 def test_every_summary_is_written_by_us() -> None:
     """FastAPI makes a summary of the function's name where there is none."""
     modules = (
-        accounts, api_users, certifications, domains, ledger, members, onboarding, recharges, sends, sessions,
+        accounts, api_users, certifications, domains, lanes, ledger, members, onboarding, recharges, sends, sessions,
         templates, webhooks,
     )  # fmt: skip
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
