@@ -167,7 +167,8 @@ def variables_of_text(text: str) -> dict[str, str]:
     Raises `Refusal` on field `variables`.
     """
     variables: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, equals, value = line.partition("=")

@@ -132,12 +132,11 @@ def _first_sheet(data: bytes) -> python_calamine.CalamineSheet | None:
 
 
 def _lines(sheet: python_calamine.CalamineSheet) -> Iterator[bytes]:
-    above = sheet.start[0] if sheet.start else 0
-    yield b"\n" * above
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     for number, row in enumerate(sheet.iter_rows(), 1):
-        writer.writerow([_text(value) for value in row])
+        cells = [_text(value) for value in row]
+        writer.writerow(cells if any(cells) else [])  # a row without anything is a blank line
         if number % _ROWS_AT_ONCE == 0:
             yield sink.getvalue().encode()
             sink.seek(0)

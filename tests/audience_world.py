@@ -1,6 +1,8 @@
 """Lists, files and the reading of imports, on a real database and a real folder of documents."""
 
 import contextlib
+import io
+import zipfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,6 +94,48 @@ async def lists(db: Database, folder: Path, max_lines: int = 5_000_000) -> Lists
 def csv_of(addresses: Sequence[str], extra: str = "x") -> bytes:
     """A file of these addresses with one variable."""
     return ("email,name\n" + "".join(f"{address},{extra}\n" for address in addresses)).encode()
+
+
+_NS = "http://schemas.openxmlformats.org"
+_KIND = "application/vnd.openxmlformats"
+_BOOK: dict[str, str] = {
+    "[Content_Types].xml": f'''<Types xmlns="{_NS}/package/2006/content-types">
+<Default Extension="rels" ContentType="{_KIND}-package.relationships+xml"/>
+<Default Extension="xml" ContentType="application/xml"/>
+<Override PartName="/xl/workbook.xml" ContentType="{_KIND}-officedocument.spreadsheetml.sheet.main+xml"/>
+</Types>''',
+    "_rels/.rels": f'''<Relationships xmlns="{_NS}/package/2006/relationships"><Relationship Id="r1"
+Type="{_NS}/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>''',
+    "xl/workbook.xml": f'''<workbook xmlns="{_NS}/spreadsheetml/2006/main"
+xmlns:r="{_NS}/officeDocument/2006/relationships"><sheets>
+<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>''',
+    "xl/_rels/workbook.xml.rels": f'''<Relationships xmlns="{_NS}/package/2006/relationships"><Relationship Id="r1"
+Type="{_NS}/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>''',
+}  # fmt: skip
+
+
+def workbook(rows: Sequence[Sequence[str | float]]) -> bytes:
+    """An Excel workbook of one sheet, written by hand (ECMA-376 part 1 §18.3)."""
+
+    def cell(value: str | float, place: str) -> str:
+        if isinstance(value, str):
+            return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+        return f'<c r="{place}"><v>{value}</v></c>'
+
+    sheet = "".join(
+        f'<row r="{at}">' + "".join(cell(value, f"{chr(65 + n)}{at}") for n, value in enumerate(row)) + "</row>"
+        for at, row in enumerate(rows, 1)
+        if row
+    )
+    parts = _BOOK | {
+        "xl/worksheets/sheet1.xml":
+        f'<worksheet xmlns="{_NS}/spreadsheetml/2006/main"><sheetData>{sheet}</sheetData></worksheet>'
+    }  # fmt: skip
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return out.getvalue()
 
 
 @contextlib.asynccontextmanager
