@@ -136,22 +136,25 @@ class CompiledMail:
         values = message.variables
         if self.knows_system:
             values = system_values(message.address, values, unsubscribe)
-        own = self._own_fields(message, address, values, unsubscribe)
+        own, own_canonical = self._own_fields(message, address, values, unsubscribe)
         body = self.body.fill(values, links)
-        fields = self.common.canonical + own.canonical
+        fields = self.common.canonical + own_canonical
         signature = dkim.signature(key, self.signed, self.signed_at, hashlib.sha256(body).digest(), fields)
-        data = b"%b%b%b\r\n%b" % (signature, self.common.raw, own.raw, body)
+        data = b"%b%b%b\r\n%b" % (signature, self.common.raw, own, body)
         return Mail(f"b+{message.id}@{self.bounce_host}", address, data, self.is_utf8 or not address.isascii())
 
-    def _own_fields(self, message: Recipient, address: str, values: Mapping[str, str], unsubscribe: str) -> _Fields:
-        fields = {
-            "To": address,
-            "Subject": unstructured(self.subject.fill(values), "Subject"),
-            "Message-ID": f"<{self.id_prefix}.{message.ordinal}@{self.id_domain}>",
-        }
+    def _own_fields(
+        self, message: Recipient, address: str, values: Mapping[str, str], unsubscribe: str
+    ) -> tuple[bytes, bytes]:
+        """This recipient's fields in the order of `OWN_NAMES`, as they are sent and as they are signed."""
+        subject = field("Subject", unstructured(self.subject.fill(values), "Subject"))
+        message_id = f"<{self.id_prefix}.{message.ordinal}@{self.id_domain}>"
+        raw = b"To: %b\r\n%bMessage-ID: %b\r\n" % (address.encode(), subject, message_id.encode())
+        signed = b"to:%b\r\n%bmessage-id:%b\r\n" % (address.encode(), canonical(subject), message_id.encode())
         if self.one_click:
-            fields["List-Unsubscribe"] = uri(unsubscribe, "List-Unsubscribe")
-        return _Fields.of(fields)
+            raw += field("List-Unsubscribe", uri(unsubscribe, "List-Unsubscribe"))
+            signed += f"list-unsubscribe:<{unsubscribe}>\r\n".encode()
+        return raw, signed
 
 
 OWN_NAMES = ("To", "Subject", "Message-ID")

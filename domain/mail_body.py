@@ -15,9 +15,11 @@ from domain.mail import base64_lines
 from domain.markup import Compiled, Slot, compile_html, escaped
 from domain.templates import text_from_html
 from domain.tracked_links import MarkedHtml, TrackedLink, mark_links, target
-from domain.variables import FillableText, compile_text
+from domain.variables import compile_text
 
-_PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+LONG = 114
+"""Octets of a literal that is worth lines of its own."""
+_HEAD = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 _PICTURE = '<img src="{}" width="1" height="1" alt="" style="display:block;border:0">'
 
 
@@ -44,66 +46,75 @@ Step = Callable[[Mapping[str, str], Links], str]
 """What stands at a place that differs from mail to mail, escaped for that place."""
 
 
+class _Literal:
+    """Bytes that are the same in every mail, encoded once for each place in a triple where they may begin.
+
+    A long one begins a line of its own: lines of base64 may be short (RFC 2045 §6.8), and then only what lies between
+    long literals is encoded anew for each mail.
+    """
+
+    __slots__ = ("_cuts", "_raw")
+
+    def __init__(self, text: str) -> None:
+        self._raw = text.encode(errors="replace")
+        self._cuts = tuple(map(self._cut, range(3))) if len(self._raw) >= LONG else None
+
+    def _cut(self, wanted: int) -> tuple[bytes, bytes, bytes]:
+        end = len(self._raw) - (len(self._raw) - wanted) % 3
+        return self._raw[:wanted], base64_lines(self._raw[wanted:end]), self._raw[end:]
+
+    def follow(self, rest: bytes, lines: list[bytes]) -> bytes:
+        """Put it behind `rest`, which is not encoded yet; returns what is not encoded then."""
+        if self._cuts is None:
+            return rest + self._raw
+        head, encoded, tail = self._cuts[-len(rest) % 3]
+        if rest:
+            lines.append(base64_lines(rest + head))
+        lines.append(encoded)
+        return tail
+
+
 @dataclass(frozen=True)
-class FillableHtml:
-    """Steps, each with the literal behind it."""
+class Part:
+    """One part of the body: steps, each with the literal behind it."""
 
-    first: str
-    rest: tuple[tuple[Step, str], ...]
+    first: _Literal
+    rest: tuple[tuple[Step, _Literal], ...]
 
-    def fill(self, values: Mapping[str, str], links: Links) -> str:
-        """One recipient's HTML."""
-        parts = [self.first]
+    def fill(self, values: Mapping[str, str], links: Links) -> bytes:
+        """One recipient's part in base64, every line with its CRLF."""
+        lines: list[bytes] = []
+        rest = self.first.follow(b"", lines)
         for step, literal in self.rest:
-            parts.append(step(values, links))
-            parts.append(literal)
-        return "".join(parts)
+            rest = literal.follow(rest + step(values, links).encode(errors="replace"), lines)
+        lines.append(base64_lines(rest))
+        return b"".join(lines)
 
 
 @dataclass(frozen=True)
 class CompiledBody:
-    """Segments in order. A part that is the same in every mail is None, and encoded in `head` or `tail` already."""
+    """Segments in order: bytes, and parts that differ from mail to mail."""
 
     boundary: str
-    head: bytes
-    text: FillableText | None
-    between: bytes
-    html: FillableHtml | None
-    tail: bytes
+    segments: tuple[bytes | Part, ...]
 
     def fill(self, values: Mapping[str, str], links: Links) -> bytes:
         """One recipient's body."""
-        pieces = [self.head]
-        if self.text is not None:
-            pieces += (_encoded(self.text.fill(values)), self.between)
-        if self.html is not None:
-            pieces.append(_encoded(self.html.fill(values, links)))
-        pieces.append(self.tail)
-        return b"".join(pieces)
+        return b"".join(each if isinstance(each, bytes) else each.fill(values, links) for each in self.segments)
 
 
 @lru_cache(maxsize=32)
 def compile_body(html: str, text: str, tracking: Tracking) -> CompiledBody:
     """Segments of the body. Without a text part one is made of the HTML; its links are left as they are."""
     boundary = "=_songda_" + hashlib.sha256(f"{text}\0{html}".encode(errors="replace")).hexdigest()[:24]
-    edge = f"--{boundary}\r\n"
-    head, between = (edge + _PART.format("plain")).encode(), (edge + _PART.format("html")).encode()
-    tail = f"--{boundary}--\r\n".encode()
-    plain = compile_text(text or text_from_html(html))
-    rich = _fillable(_tracked(html, tracking) if tracking.clicks or tracking.opens else _untracked(html))
-    if not plain.places:
-        head += _encoded(plain.literals[0]) + between
-    if not rich.rest:
-        tail = _encoded(rich.first) + tail
-    return CompiledBody(boundary, head, plain if plain.places else None, between, rich if rich.rest else None, tail)
+    plain = _part(_plain(text or text_from_html(html)))
+    rich = _part(_tracked(html, tracking) if tracking.clicks or tracking.opens else _untracked(html))
+    head, between = (f"--{boundary}\r\n{_HEAD.format(subtype)}".encode() for subtype in ("plain", "html"))
+    return CompiledBody(boundary, (head, plain, between, rich, f"--{boundary}--\r\n".encode()))
 
 
-def _encoded(text: str) -> bytes:
-    return base64_lines(text.encode(errors="replace"))
-
-
-def _fillable(items: Iterable[str | Step]) -> FillableHtml:
-    """Literals that follow each other become one."""
+def _part(items: Iterable[str | Step]) -> bytes | Part:
+    """Literals that follow each other become one; a part that is the same in every mail is encoded here."""
     literals, steps = [""], list[Step]()
     for item in items:
         if isinstance(item, str):
@@ -111,7 +122,25 @@ def _fillable(items: Iterable[str | Step]) -> FillableHtml:
         else:
             steps.append(item)
             literals.append("")
-    return FillableHtml(literals[0], tuple(zip(steps, literals[1:], strict=True)))
+    if not steps:
+        return base64_lines(literals[0].encode(errors="replace"))
+    first, *others = map(_Literal, literals)
+    return Part(first, tuple(zip(steps, others, strict=True)))
+
+
+def _plain(text: str) -> Iterator[str | Step]:
+    compiled = compile_text(text)
+    yield compiled.literals[0]
+    for name, literal in zip(compiled.places, compiled.literals[1:], strict=True):
+        yield _text_value(name)
+        yield literal
+
+
+def _text_value(name: str) -> Step:
+    def value(values: Mapping[str, str], links: Links) -> str:
+        return values.get(name, f"%{name}%")
+
+    return value
 
 
 def _untracked(html: str) -> Iterator[str | Step]:

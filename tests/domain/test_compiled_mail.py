@@ -1,9 +1,11 @@
 """Compiled mails, read back by the standard library, verified by dkimpy and OpenDKIM, with links that are ours."""
 
+import base64
 import datetime as dt
 import email
 import email.message
 import email.policy
+import html as stdlib_html
 import os
 import re
 import shutil
@@ -94,6 +96,19 @@ def test_a_mail_reads_back_as_written() -> None:
 def test_a_missing_text_part_is_made_of_the_html_and_keeps_its_links() -> None:
     made = part(mail(text="", html=LINKS, track_clicks=True).data, "plain")
     assert "World" in made and "(https://shop.example/?a=1&n=World)" in made and "<" not in made
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(0, 400), min_size=1, max_size=6), value=st.text("xé<", max_size=9))
+def test_long_and_short_pieces_fit_together(lengths: list[int], value: str) -> None:
+    """Long literals are encoded beforehand, each for where it may begin; every line of base64 stands for itself."""
+    text = "a" + "%name%".join("0123456789é"[: 1 + length % 11] * (length // 5) for length in lengths)
+    data = mail(Somebody(variables={"name": value}), html=f"<p>{text}</p>", text=text).data
+    assert part(data, "plain") == text.replace("%name%", value)
+    assert part(data, "html") == f"<p>{text}</p>".replace("%name%", stdlib_html.escape(value))
+    lines = data.split(b"base64\r\n\r\n")[1].split(b"\r\n--")[0].split(b"\r\n")
+    assert b"".join(base64.b64decode(line) for line in lines) == text.replace("%name%", value).encode()
+    assert max(map(len, lines)) <= 76 and (all(lines) or lines == [b""])
 
 
 @pytest.mark.parametrize(
