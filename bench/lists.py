@@ -16,7 +16,7 @@ VALUES ($1, $2, $3, $4, '', $5, now(), now())
 _MEMBERS = """
 INSERT INTO list_member (list_id, domain, address, variables, created_at)
 SELECT $1, d.domain, 'reader-' || lpad(n::text, 8, '0') || '.' || $5 || '@' || d.domain,
-       jsonb_build_object('name', '读者' || n, 'city', '武汉', 'coupon', 'C-' || n, 'points', n % 1000,
+       jsonb_build_object('name', '读者' || n, 'city', '武汉', 'coupon', 'C-' || n, 'points', (n % 1000)::text,
                           'level', CASE WHEN n % 7 = 0 THEN '金卡 Gold' ELSE '银卡 Silver' END), now()
 FROM generate_series($3::int, $4::int) AS n
 JOIN LATERAL (SELECT ($2::text[])[1 + n % cardinality($2::text[])] AS domain) d ON true
