@@ -7,28 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from playwright.async_api import expect
 from pydantic import SecretStr
 from temporalio.client import Client
 
 from api.app import create_app
 from api.reference import METHODS, TAGS
-from api.v1 import (
-    accounts,
-    api_users,
-    certifications,
-    domains,
-    lanes,
-    ledger,
-    members,
-    onboarding,
-    recharges,
-    sends,
-    sessions,
-    templates,
-    webhooks,
-)
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
@@ -36,6 +20,7 @@ from settings import Settings
 from store.db import Database
 from tests.browsing import Chrome, on_a_port, window
 from tests.dns_world import POLICY
+from tests.route_table import api_routes
 from tests.sending_world import VAULT
 
 PLAIN = {"boolean"}
@@ -101,12 +86,9 @@ def test_every_route_is_described(described: dict[str, Any]) -> None:
 
 def test_every_summary_is_written_by_us() -> None:
     """FastAPI makes a summary of the function's name where there is none."""
-    modules = (
-        accounts, api_users, certifications, domains, lanes, ledger, members, onboarding, recharges, sends, sessions,
-        templates, webhooks,
-    )  # fmt: skip
-    routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(list(operations(application().openapi())))
+    app = application()
+    routes = list(api_routes(app.routes))
+    assert len(routes) == len(list(operations(app.openapi())))
     assert [route.path for route in routes if not route.summary] == []
 
 
