@@ -6,12 +6,14 @@ import re
 import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail, MailHost, MailRoute
 from gateways.smtp import MAX_REPLY, SmtpConnection, SmtpOptions, SmtpTransport
+from tests.gateways.test_http import certificate
 from tests.mail_world import Somebody
 from tests.mail_world import mail as rendered
 from tests.patience import PATIENCE, until
@@ -270,3 +272,47 @@ async def test_a_flood_between_mails_ends_the_connection_in_little_memory() -> N
         listener.close()
     assert outcome.kind is D
     assert peak < 64 * MAX_REPLY
+
+
+async def test_pipelining_goes_on_under_tls(tmp_path: Path) -> None:
+    """The reader of replies takes over an encrypted connection, too; what was offered before counts no more."""
+    context, _ = certificate(tmp_path, "mx.x.test")
+    server = Server({})
+    encrypted: list[bool] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx\r\n")
+        await reader.readline()
+        writer.write(b"250-mx\r\n250-SMTPUTF8\r\n250 STARTTLS\r\n")
+        await reader.readline()
+        writer.write(b"220 go on\r\n")
+        await writer.start_tls(context)
+        encrypted.append(writer.get_extra_info("cipher") is not None)
+        await server.talk(reader, writer)
+
+    server.answers = {"*": b""}
+    async with serving(server):
+        listener = await asyncio.start_server(talk, "127.0.0.1", 0)
+        server.port = listener.sockets[0].getsockname()[1]
+        connection = await connected(server)
+        found = [await connection.deliver(mail) for mail in (MAIL, MAIL, rendered(Somebody("用户@x.test")))]
+        await connection.close()
+        listener.close()
+    assert encrypted == [True]
+    assert [outcome.kind for outcome in found] == [S, S, B] and found[2].reason == "hard.smtputf8"
+    assert [content.removesuffix(b".\r\n") for content in server.contents] == [MAIL.data, MAIL.data]
+
+
+@pytest.mark.parametrize("last", ["250 2.0.0 queued", "451-4.7.1 later\r\n451 please"])
+async def test_replies_may_come_in_any_pieces(last: str) -> None:
+    class Dripping(Server):
+        async def _say(self, writer: asyncio.StreamWriter, to: str) -> bool:
+            for octet in self._answer(to):
+                writer.write(bytes([octet]))
+                await writer.drain()
+                await asyncio.sleep(0)
+            return True
+
+    found, alive = await outcomes(Dripping({".": last}), MAIL, MAIL)
+    assert [outcome.code for outcome in found] == [int(last[:3])] * 2 and alive
+    assert found[0].text == " ".join(line[4:] for line in last.split("\r\n"))
