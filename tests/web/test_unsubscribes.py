@@ -7,8 +7,10 @@ from playwright.async_api import expect
 
 from domain.link_tokens import LinkKind
 from store.db import Database
+from store.suppressions import remove
 from tests.browsing import Chrome, on_a_port, shoot
 from tests.mail_links_world import MailLinks, link, mail_links
+from tests.sending_world import submit
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 ENGLISH = {"accept-language": "en-GB,en;q=0.8,zh;q=0.5"}
@@ -146,3 +148,15 @@ async def test_the_page_needs_no_script(world: MailLinks, chrome: Chrome) -> Non
             await shoot(page, "unsubscribe-gone")
             assert await context.cookies() == []
     assert await world.suppressed() == []
+
+
+async def test_batch_mails_leave_who_unsubscribed_out_until_the_entry_is_removed(world: MailLinks) -> None:
+    await world.http.post(link(LinkKind.UNSUBSCRIBE, await world.message()), data=ONE_CLICK)
+    accepted = await submit(world.db, world.customer, ["LI.lei@qq.com", "han@qq.com"])
+    assert (accepted.accepted, [(one.address, one.reason) for one in accepted.rejected]) == (
+        1, [("LI.lei@qq.com", "suppressed")],
+    )  # fmt: skip
+    entry = await world.db.pool.fetchval("SELECT id FROM suppression")
+    async with world.db.begin() as session:
+        assert await remove(session, world.customer.account, entry) == "unsubscribe"
+    assert (await submit(world.db, world.customer, ["LI.lei@qq.com", "han@qq.com"])).accepted == 2
