@@ -249,6 +249,11 @@ def test_the_system_fills_its_own_variables() -> None:
     assert address == "b@x.test" and token(url, "u") == LinkToken(LinkKind.UNSUBSCRIBE, 1)
 
 
+def test_a_trigger_mail_may_have_the_link_in_its_text() -> None:
+    url = part(mail(kind="trigger", text="%user_defined_unsubscribe_link%").data, "plain")
+    assert token(url, "u") == LinkToken(LinkKind.UNSUBSCRIBE, 1)
+
+
 def test_only_addresses_beyond_ascii_need_smtputf8() -> None:
     made = mail(Somebody("用户@例子.example"))
     assert made.is_utf8 and made.recipient == "用户@xn--fsqu00a.example"

@@ -15,6 +15,7 @@ from domain.templates import (
     fill_html,
     fill_text,
     missing,
+    preview,
     text_from_html,
     variables_in,
 )
@@ -186,3 +187,17 @@ def test_the_text_part_keeps_links_and_variables() -> None:
 @pytest.mark.parametrize("html", ["", "  ", "<!-- -->", "<p></p>"])
 def test_nothing_visible_makes_no_text(html: str) -> None:
     assert text_from_html(html) == ""
+
+
+@pytest.mark.parametrize("name", ["%%user_defined_unsubscribe_link%%", "%user_defined_unsubscribe_link%"])
+def test_what_the_system_fills_is_asked_of_nobody(name: str) -> None:
+    content = Content("%name%", f'<a href="{name}">%recipient%</a>', f"{name} %recipient%")
+    assert content.variables == ["name"]
+    shown = preview(content, {"name": "n", "user_defined_unsubscribe_link": "https://evil.test"})
+    assert shown.missing == []
+    assert shown.html == '<a href="https://example.com/unsubscribe">recipient@example.com</a>'
+    assert shown.text == "https://example.com/unsubscribe recipient@example.com"
+
+
+def test_a_value_named_as_the_recipient_is_used() -> None:
+    assert preview(Content("x", "<p>%recipient%</p>"), {"recipient": "me"}).html == "<p>me</p>"
