@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.accounts import Caller
@@ -55,8 +55,6 @@ class SendView:
     send: Send
     outcomes: dict[str, int]
     rejected: tuple[Rejected, ...] = ()
-    engagement: Mapping[LinkKind, Count] = field(default_factory=lambda: dict.fromkeys(LinkKind, Count()))
-    """What recipients did with the mails."""
 
     @property
     def waiting(self) -> int:
@@ -176,8 +174,12 @@ class Sending:
                 raise Refusal("not_found", what="send")
             counts = await sends_read.count_outcomes(session, caller.account_id, [send_id])
             rejected = await sends_read.rejected_recipients(session, caller.account_id, send_id, REJECTED_SHOWN)
-            done = await engagement.counts(session, caller.account_id, [send_id])
-        return SendView(send, counts[send_id], tuple(rejected), done[send_id])
+        return SendView(send, counts[send_id], tuple(rejected))
+
+    async def engagement(self, caller: Caller, send_id: UUID) -> Mapping[LinkKind, Count]:
+        """What recipients did with the mails of a send: nothing, for a send that is not the account's."""
+        async with self._base.db.read() as session:
+            return (await engagement.counts(session, caller.account_id, [send_id]))[send_id]
 
     async def messages(self, caller: Caller, send_id: UUID, window: tuple[str | None, int, int]) -> list[SentMessage]:
         """Messages of a send in its order; `window` is (outcome or None, first ordinal, limit)."""

@@ -107,8 +107,9 @@ async def list_sends(served: Served, caller: AnyCaller, cursor: Cursor = None, l
 
 @router.get("/sends/{send_id}", summary="One send and how far it is", responses=_NOT_FOUND)
 async def get_send(served: Served, caller: AnyCaller, send_id: SendId, request: Request) -> SendDetail:
-    """One send: messages by outcome, and how far it is."""
-    return SendDetail.of_view(await served.sending.view(caller, send_id), language_of(request))
+    """One send: messages by outcome, how far it is, and what recipients did."""
+    view = await served.sending.view(caller, send_id)
+    return SendDetail.of_view(view, await served.sending.engagement(caller, send_id), language_of(request))
 
 
 @router.get("/sends/{send_id}/messages", summary="Messages of a send", responses=_NOT_FOUND)

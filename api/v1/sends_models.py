@@ -1,6 +1,7 @@
 """What `/v1/sends` and `/v1/messages` take and give."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -180,7 +181,7 @@ class SendDetail(SendOut):
     unsubscribes: Engaged
 
     @classmethod
-    def of_view(cls, view: SendView, language: str) -> "SendDetail":
+    def of_view(cls, view: SendView, done: Mapping[LinkKind, Count], language: str) -> "SendDetail":
         return cls.model_validate(
             _fields(view.send)
             | {
@@ -188,9 +189,9 @@ class SendDetail(SendOut):
                 "progress": 1 - view.waiting / max(1, view.send.recipients),
                 "outcomes": view.outcomes,
                 "rejections": [RejectedOut.of(one, language) for one in view.rejected],
-                "opens": Engaged.of(view.engagement[LinkKind.OPEN]),
-                "clicks": Engaged.of(view.engagement[LinkKind.CLICK]),
-                "unsubscribes": Engaged.of(view.engagement[LinkKind.UNSUBSCRIBE]),
+                "opens": Engaged.of(done[LinkKind.OPEN]),
+                "clicks": Engaged.of(done[LinkKind.CLICK]),
+                "unsubscribes": Engaged.of(done[LinkKind.UNSUBSCRIBE]),
             }
         )
 

@@ -218,7 +218,7 @@ async def send_page(
         request, "portal/sends_one.html", view=view, send=view.send, bar=bar(view.outcomes, view.send.recipients),
         percent=_percent(view), messages=messages, tries=await served(request).sending.tries(messages),
         state=outcome or "", next=found[PAGE].ordinal if len(found) > PAGE else None, at=at, rejected=rejected,
-        OUTCOMES=OUTCOMES, REASONS=REASONS,
+        OUTCOMES=OUTCOMES, REASONS=REASONS, done=await served(request).sending.engagement(caller, send_id),
     )  # fmt: skip
 
 
