@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domain import link_tokens
 from domain.link_tokens import MAX_LINK, MAX_MESSAGE, LinkKind, LinkToken, link_url, make_token, read_token
 from domain.secrets import Vault
+from settings import Settings
 
 KEY = Vault("k" * 32).link_key
 TOKEN = make_token(KEY, LinkKind.CLICK, 4711, 3)
@@ -72,3 +73,10 @@ def test_each_kind_has_its_path() -> None:
         "https://t.example/t/o/x",
         "https://t.example/t/u/x",
     }
+
+
+def test_links_lead_to_the_public_url_unless_told_otherwise() -> None:
+    plain = Settings.model_validate({"secret_key": "k" * 32, "public_url": "https://songda.example/"})
+    assert plain.policy().tracking_url == "https://songda.example"
+    told = plain.model_copy(update={"tracking_url": "https://links.example/"})
+    assert told.policy().tracking_url == "https://links.example"
