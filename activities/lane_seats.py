@@ -74,7 +74,8 @@ class Share:
         idle = now - self.touched > IDLE_KEPT
         used = Stand(bulk.used, express.used)
         wanted = used if self.cap is None else Stand(bulk.wanted(idle), express.wanted(idle))
-        urgent = self.cap is not None and (self._given_up or any(x.asked and now >= x.retry_at for x in self.lines))
+        asked = any(line.asked and now >= line.retry_at for line in self.lines)
+        urgent = self.cap is not None and (asked or self._given_up or (idle and self.told != used))
         news = wanted != self.told or self.wanting or (self.cap is not None and used.total)
         return SeatOrder(self.lane, self.site, used, wanted) if urgent or (all_news and news) else None
 

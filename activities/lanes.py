@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from activities.lane_seats import Seat, Share
+from activities.recipient_lanes import Learned
 from domain.lanes import (
     BACK_OFF,
     CLEAN_FOR,
@@ -27,6 +28,7 @@ from domain.lanes import (
     too_fast,
 )
 from domain.sending import Outcome
+from domain.transport import MailRoute
 from store import lanes
 from store.db import DATABASE_TROUBLE, Database
 from store.lanes import LaneNow, SeatOrder, TokenGrant, TokenOrder
@@ -111,6 +113,7 @@ class Lanes:
         self._shares: dict[tuple[str, str], Share] = {}
         self._sites: dict[str, _Site] = {}
         self._refused: set[str] = set()
+        self._learned = Learned()
         self._wake = asyncio.Event()
         self._informed = False
         self._looked_at = -math.inf
@@ -172,6 +175,10 @@ class Lanes:
             view.refusals += 1
             if view.refusals >= view.answers * REFUSALS_THAT_COUNT:
                 self._slow(view)
+
+    def learn(self, route: MailRoute) -> None:
+        """A delivery looked this domain's servers up: the queue status wants to know its lane."""
+        self._learned.learn(route)
 
     # How they are answered.
 
@@ -242,7 +249,8 @@ class Lanes:
     async def _rest(self) -> None:
         await asyncio.sleep(GAP)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), PERIOD)
+            async with asyncio.timeout(PERIOD):  # `wait_for` of Python 3.11 may swallow that we are cancelled
+                await self._wake.wait()
         self._wake.clear()
 
     async def _round(self) -> None:
@@ -282,6 +290,7 @@ class Lanes:
                 await lanes.ensure_lanes(connection, self._scale)
             await lanes.recover(connection, self._scale)
             await lanes.forget_shares(connection)
+            await self._learned.write(connection)
             rows = await lanes.read_lanes(connection)
         self._views = {row.name: self._seen(row) for row in rows}
         self._informed = True

@@ -1,19 +1,21 @@
 """Which lane a receiving domain is in: what its MX says, kept for a day (design §4.3, §4.7)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 
-from domain.lanes import OTHER, lane_of
+from domain.lanes import OTHER, TRUSTED_FOR, lane_of
 from domain.sending import OutcomeKind
 from domain.transport import MailRoute, Router
 from store import lanes
-from store.db import Database
+from store.db import Connection, Database
 
 LOOKUPS_AT_ONCE = 100
 AT_A_TIME = 2_000
 """Domains between two visits to the database: what is known after a crash."""
 BEAT = 1.0
 """Seconds between two signs of life."""
+MOST_KNOWN = 50_000
 
 
 class RecipientLanes:
@@ -68,6 +70,33 @@ class RecipientLanes:
         ]
         async with self._db.raw() as connection:
             await lanes.remember_lanes(connection, rows)
+
+
+class Learned:
+    """Lanes of domains that deliveries looked up anyway, so that the queue status knows them, too.
+
+    `learn` is for the hot path: it remembers, and `write` is called by whoever has time.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._known_since = time.monotonic()
+        self._new: dict[str, tuple[str, str]] = {}
+
+    def learn(self, route: MailRoute) -> None:
+        """A domain's servers, if it is the first time today."""
+        if route.domain not in self._known and route.hosts:
+            self._known.add(route.domain)
+            self._new[route.domain] = (route_lane(route), route.destination)
+
+    async def write(self, connection: Connection) -> None:
+        """Keep what is new."""
+        new = dict(self._new)
+        if new:
+            await lanes.remember_lanes(connection, [(domain, *found) for domain, found in new.items()])
+            self._new = {domain: found for domain, found in self._new.items() if domain not in new}
+        if len(self._known) > MOST_KNOWN or time.monotonic() - self._known_since > TRUSTED_FOR.total_seconds():
+            self._known, self._known_since = set(), time.monotonic()
 
 
 def route_lane(route: MailRoute) -> str:

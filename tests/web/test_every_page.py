@@ -17,6 +17,7 @@ from playwright.async_api import Page
 from store.db import Database
 from tests.accounts_world import HERE
 from tests.browsing import PHONE, WIDE, Chrome, on_a_port
+from tests.lanes_world import with_lanes
 from tests.path_rows import Customer
 from tests.route_cases import STREAMS
 from tests.route_table import Call, Door, calls
@@ -95,7 +96,8 @@ async def links(two: Two) -> dict[str, str]:
     """Queries of pages that are reached by a link in a mail."""
     await two.home.services.passwords.ask_reset(ALICE, HERE)
     mails = {"/reset": ALICE, "/invitation": "guest@first.example"}
-    return {path: f"?token={(await two.home.mails(to))[-1].token}" for path, to in mails.items()}
+    chosen = {"/console/lanes": "?lane=qq"}
+    return chosen | {path: f"?token={(await two.home.mails(to))[-1].token}" for path, to in mails.items()}
 
 
 async def under_review(two: Two) -> dict[str, str]:
@@ -127,6 +129,8 @@ TROUBLES = (
     "UPDATE sender_domain SET state = 'broken', problem = 'dkim' WHERE NOT is_test",
     "UPDATE clockwork SET needs_human = 'workflow is TERMINATED' WHERE kind = 'webhook'",
     "UPDATE recharge SET state = 'closed', close_reason = 'timeout', closed_at = now() WHERE state = 'open'",
+    "UPDATE lane SET paused_at = now(), pause_reason = 'Until noon' WHERE name = 'qq'",
+    "UPDATE lane SET pace = 0.5, slow_since = now(), backoff_at = now()",
     "INSERT INTO refused_notice (id, channel, at, reason, digest)"
     " VALUES (gen_random_uuid(), 'alipay', now(), 'query-amount', '')",
 )
@@ -138,6 +142,7 @@ async def walker(postgres_url: str, chrome: Chrome) -> AsyncIterator[Walker]:
     db = await Database.open(postgres_url, connections=5)
     async with two_accounts(db) as two, on_a_port(two.home.app) as base:
         queries, cases = await links(two), await under_review(two)
+        await with_lanes(db)
         for trouble in TROUBLES:
             await db.pool.execute(trouble)
         made = Walker(base, two, queries, cases)
