@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 MOST = 200
 """Requests of one group: some ten milliseconds of work."""
-GROUPS_AT_ONCE = 2
-"""While the database commits one, the next is made ready."""
+GROUPS_AT_ONCE = 1
+"""Per process: two at once would be half as large, and wait for the same rows."""
 PING_EVERY = 0.005
 """Seconds between two calls to the relay: each takes a lock of the whole database for a moment."""
 # What says nothing about the requests, so that trying them one by one would only be the same trouble many times.

@@ -30,7 +30,7 @@ class ApiKeys:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._looked_up: Gathering[bytes, Holder | None] = Gathering(self._look_up, MOST, at_once=2)
+        self._looked_up: Gathering[bytes, Holder | None] = Gathering(self._look_up, MOST, at_once=1)
 
     async def holder(self, key: str) -> Holder | None:
         """The API user whose key this is."""

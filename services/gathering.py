@@ -20,16 +20,18 @@ class Gathering(Generic[K, V]):
         self._most = most
         self._at_once = at_once
         self._waiting: list[tuple[K, asyncio.Future[V]]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: K) -> V:
         """The answer to one question. Who is cancelled gets none; the work goes on for the others."""
         answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if len(self._running) < self._at_once:
+        if self._running < self._at_once:
+            self._running += 1
             task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _run(self) -> None:
@@ -38,6 +40,7 @@ class Gathering(Generic[K, V]):
             answers = await _outcome(self._work([question for question, _ in batch]), len(batch))
             for (_, asked), answer in zip(batch, answers, strict=True):
                 _settle(asked, answer)
+        self._running -= 1  # at once, not when the task is seen to be done: who asks in between would wait for ever
 
 
 async def _outcome(work: Awaitable[Sequence[V | Exception]], count: int) -> Sequence[V | BaseException]:

@@ -54,7 +54,7 @@ SELECT a.id AS account_id, coalesce((
     ORDER BY account_id IS NULL, effective_from DESC, id DESC LIMIT 1), $4::bigint) AS unit
 FROM unnest($1::uuid[]) AS a (id)
 """
-_WRITE = """
+_WRITE = f"""
 WITH asked AS (
     INSERT INTO submission (id, account_id, api_user_id, template_version_id, domain_id, kind, is_test, sender,
                             sender_name, reply_to, label, accepted_at, expires_at, recipients, duplicates, rejected,
@@ -73,19 +73,17 @@ WITH asked AS (
     RETURNING id, submission_id, account_id, ordinal, address
 ), waiting AS (
     INSERT INTO due (message_id, account_id, due_at) SELECT id, account_id, $23 FROM made
+), kept AS (
+    INSERT INTO hold (submission_id, account_id, unit_micro, free, messages, sent, unsent, round, opened_at)
+    SELECT s, a, u, f, n, 0, 0, 0, $23 FROM unnest($25::uuid[], $26::uuid[], $27::bigint[], $28::int[], $29::int[])
+                                            AS h (s, a, u, f, n)
+), reserved AS (
+    UPDATE ledger_account l SET held_micro = l.held_micro + w.micro
+    FROM unnest($30::uuid[], $31::bigint[]) AS w (account_id, micro)
+    WHERE l.account_id = w.account_id AND l.name = '{PREPAID}'
 )
 SELECT id, submission_id, ordinal, address FROM made WHERE submission_id = ANY($24::uuid[])
 ORDER BY submission_id, ordinal
-"""
-_HOLD = f"""
-WITH kept AS (
-    INSERT INTO hold (submission_id, account_id, unit_micro, free, messages, sent, unsent, round, opened_at)
-    SELECT s, a, u, f, n, 0, 0, 0, $6 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::int[])
-                                           AS h (s, a, u, f, n)
-)
-UPDATE ledger_account l SET held_micro = l.held_micro + w.micro
-FROM unnest($7::uuid[], $8::bigint[]) AS w (account_id, micro)
-WHERE l.account_id = w.account_id AND l.name = '{PREPAID}'
 """  # noqa: S608 - a constant of ours
 
 Answer: TypeAlias = Accepted | Refusal
@@ -150,8 +148,7 @@ async def write(
     allowed = [(one, free) for one, free in zip(looked, decided, strict=True)
                if isinstance(one, Admitted) and isinstance(free, int)]  # fmt: skip
     if allowed:
-        await _write_rows(connection, allowed, now, terms)
-        await _hold(connection, allowed, budgets, now)
+        await _write_rows(connection, allowed, budgets, (now, terms))
     return [_answer(one, free) for one, free in zip(looked, decided, strict=True)]
 
 
@@ -224,13 +221,23 @@ async def _give_back(
 
 
 async def _write_rows(
-    connection: Connection, allowed: Sequence[tuple[Admitted, int]], now: dt.datetime, terms: Terms
+    connection: Connection,
+    allowed: Sequence[tuple[Admitted, int]],
+    budgets: dict[_Budget, Allowance],
+    when: tuple[dt.datetime, Terms],
 ) -> None:
+    now, terms = when
     submissions = [_submission(one, free, now, terms) for one, free in allowed]
     messages = [(one.submission, one.account, ordinal, each.address, each.variables)
                 for one, _ in allowed for ordinal, each in enumerate(one.recipients)]  # fmt: skip
+    holds = [(one.submission, one.account, budgets[one.account, False].unit, free, len(one.recipients) - free)
+             for one, free in allowed if free < len(one.recipients)]  # fmt: skip
+    money = [(account, one.held) for (account, _), one in budgets.items() if one.held]
     heard = {one.submission: one for one, _ in allowed if one.identity.heard}
-    made = await connection.fetch(_WRITE, *_columns(submissions), *_columns(messages), now, list(heard))
+    made = await connection.fetch(
+        _WRITE, *_columns(submissions, 17), *_columns(messages, 5), now, list(heard), *_columns(holds, 5),
+        *_columns(money, 2),
+    )  # fmt: skip
     if made:
         await owe_events(connection, [requested(heard[row["submission_id"]], row, now) for row in made])
 
@@ -241,21 +248,5 @@ def _submission(one: Admitted, free: int, now: dt.datetime, terms: Terms) -> tup
     return (*columns, json.dumps(rejected), free if free < len(one.recipients) else None)
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-async def _hold(
-    connection: Connection,
-    allowed: Sequence[tuple[Admitted, int]],
-    budgets: dict[_Budget, Allowance],
-    now: dt.datetime,
-) -> None:
-    holds = [
-        (one.submission, one.account, budgets[one.account, False].unit, free, len(one.recipients) - free)
-        for one, free in allowed
-        if free < len(one.recipients)
-    ]
-    if holds:
-        money = [(account, one.held) for (account, _), one in budgets.items() if one.held]
-        await connection.execute(_HOLD, *_columns(holds), now, *_columns(money or [(UUID(int=0), 0)]))
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

@@ -299,6 +299,16 @@ async def test_calls_gather_while_others_are_under_way() -> None:
     assert [type(each) for each in answers] == [int, asyncio.CancelledError, int, ValueError, int, int]
 
 
+async def test_who_asks_again_at_once_is_not_forgotten() -> None:
+    async def work(questions: list[int]) -> list[int | Exception]:
+        return questions
+
+    gathering: Gathering[int, int] = Gathering(work, most=3, at_once=1)
+    async with asyncio.timeout(5):
+        for n in range(20):
+            assert await gathering.ask(n) == n
+
+
 async def test_what_the_work_raises_is_everybodys() -> None:
     async def work(questions: list[int]) -> list[int | Exception]:
         raise OSError("gone")
