@@ -36,6 +36,8 @@ from store.db import Connection, Session
 
 EXPORT_BATCH = 2_000
 CHOICES = 1_000
+ADDRESS_COLUMN = "email"
+"""What the column of addresses is called in exports."""
 
 
 @dataclass(frozen=True)
@@ -218,17 +220,18 @@ class Audience:
             yield connection
 
     async def export(self, caller: Caller, list_id: UUID) -> AsyncIterator[bytes]:
-        """All members as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat.
+        """All members as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat. The file can be imported:
+        a variable `email` is left out, since the column of addresses is called so.
 
         Awaiting this checks the id; raises `Refusal` then, before the first piece.
         """
         await self.get(caller, list_id)
         async with self._base.db.raw() as connection:
             names = await rows.variable_names(connection, list_id)
-        return self._pieces(list_id, [name for name in names if name not in ("address", "more")])
+        return self._pieces(list_id, [name for name in names if name != ADDRESS_COLUMN])
 
     async def _pieces(self, list_id: UUID, names: list[str]) -> AsyncIterator[bytes]:
-        yield b"\xef\xbb\xbf" + csv_lines([["address", *names]])
+        yield b"\xef\xbb\xbf" + csv_lines([[ADDRESS_COLUMN, *names]])
         after: str | None = None
         while batch := await self._batch(list_id, after):
             yield csv_lines([cell(each.address), *(cell(each.variables.get(n)) for n in names)] for each in batch)

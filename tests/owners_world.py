@@ -16,9 +16,10 @@ from tests.paper_samples import picture
 from tests.pay_world import unasked
 from tests.route_cases import BEFORE
 from tests.route_table import Call
-from tests.tenants_world import Two
+from tests.tenants_world import Two, with_members
 
 LETTER = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>", "kind": "trigger"}
+OF_LISTS = ("list_id", "import_id", "address")
 IN_TEXTS = ("api_user", "template", "domain")
 """Objects that bodies name by their names."""
 
@@ -84,7 +85,9 @@ async def _works(made: Owners, who: SignedIn) -> dict[str, str]:
         "UPDATE template_version SET state = 'approved' WHERE template_id::text = $1", template["id"]
     )  # fmt: skip
     application, paper = await _applied(made, who)
-    return {
+    # Hers are there already: of two lists, each import would be in one, and not be found in the other.
+    members = two.hers if who is two.alice else await with_members(two, who)
+    return {name: members[name][0] for name in OF_LISTS} | {
         "domain": domain["name"], "domain_id": domain["id"], "api_user": word, "api_user_id": user["id"],
         "template": word, "member_id": str(await _colleague(two, who)),
         "certification_id": str(application), "document_id": str(paper),

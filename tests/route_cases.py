@@ -13,6 +13,7 @@ from tests.accounts_world import PASSWORD
 from tests.paper_samples import picture
 
 CONTENT = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>"}
+MEMBERS = ("m.csv", b"email,name\nm@a.cn,M\n", "text/csv")
 NEW_PASSWORD = "another four words here"
 
 _SECRET = "a secret in its body or cookie stands for a sign-in: a password, a mail's link, a registration's handle"
@@ -102,6 +103,15 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/members/{member_id}"): {"json": {"role": "viewer"}},
     ("POST", "/v1/members/{member_id}/ownership"): {"json": {"password": PASSWORD}},
     ("POST", "/portal/members/{member_id}/role"): {"data": {"role": "viewer"}},
+    ("PATCH", "/v1/address-lists/{list_id}"): {"json": {"name": "x"}},
+    ("POST", "/v1/address-lists/{list_id}/members"): {"json": {"members": [{"address": "n@a.cn"}]}},
+    ("POST", "/v1/address-lists/{list_id}/members/remove"): {"json": {"addresses": ["m@a.cn"]}},
+    ("PUT", "/v1/address-lists/{list_id}/members/{address}"): {"json": {"variables": {"name": "x"}}},
+    ("POST", "/v1/address-lists/{list_id}/imports"): {"files": {"file": MEMBERS}},
+    ("POST", "/portal/address-lists/{list_id}"): {"data": {"name": "x", "alias": "of-nobody"}},
+    ("POST", "/portal/address-lists/{list_id}/member"): {"data": {"address": "n@a.cn"}},
+    ("POST", "/portal/address-lists/{list_id}/member/remove"): {"data": {"address": "m@a.cn"}},
+    ("POST", "/portal/address-lists/{list_id}/import"): {"files": {"file": MEMBERS}},
     ("PUT", "/v1/templates/{ref}"): {"json": CONTENT},
     ("POST", "/v1/templates/{ref}/preview"): {"json": {"values": {}}},
     ("POST", "/portal/templates/{ref}/edit"): {"data": CONTENT | {"name": "x"}},
@@ -111,6 +121,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/portal/webhooks/{webhook_id}"): {"data": {"url": "https://a.example/x", "events": "deliver"}},
 }
 """What a call of a route that names an object needs, so that nothing but the object is missing."""
+_IMPORTING = "UPDATE list_import SET state = 'running', finished_at = NULL"
 _REJECTED = "UPDATE certification SET state = 'rejected', submitted_at = now()"
 _APPROVED = "UPDATE certification SET state = 'approved'"
 _NO_APPLICATION = "DELETE FROM document; DELETE FROM certification"
@@ -118,6 +129,8 @@ _SUBMITTED = "UPDATE template_version SET state = 'submitted', submitted_at = no
 _FAILING = "UPDATE webhook_endpoint SET failing_since = now(), next_attempt_at = now() + interval '1 hour'"
 _DISABLED = "UPDATE webhook_endpoint SET state = 'disabled', disabled_by = 'customer', disabled_at = now()"
 BEFORE: dict[tuple[str, str], str] = {
+    ("POST", "/v1/address-lists/{list_id}/imports/{import_id}/cancel"): _IMPORTING,
+    ("POST", "/portal/address-lists/{list_id}/imports/{import_id}/cancel"): _IMPORTING,
     ("POST", "/v1/certifications/{certification_id}/correct"): _REJECTED,
     ("POST", "/portal/certification/{certification_id}/correct"): _REJECTED,
     ("POST", "/v1/certifications"): _NO_APPLICATION,
@@ -164,6 +177,9 @@ OWN: dict[tuple[str, str], Own] = {
     ("POST", "/portal/templates"): Own({"data": CONTENT | {"invoke_name": "{template}", "kind": "trigger"}}, 409, 303),
     ("POST", "/v1/templates/preview"): Own({"json": CONTENT}, 200),
     ("POST", "/portal/templates/preview"): Own({"data": CONTENT}, 200),
+    # Alias addresses are unique on the platform: nobody's list may be taken over by its name.
+    ("POST", "/v1/address-lists"): Own({"json": {"name": "{domain}"}}, 201, 201),
+    ("POST", "/portal/address-lists"): Own({"data": {"name": "{domain}"}}, 303, 303),
     ("POST", "/v1/sends"): Own({"json": _SEND | _TO_ONE}, 202, 422),
     ("POST", "/v1/sends/upload"): Own({"data": _SEND, "files": {"file": _FILE}}, 202, 422),
     ("POST", "/portal/sends/new"): Own({"data": _SEND | _PASTED}, 303, 422),
@@ -201,6 +217,8 @@ QUERIES = {
     "/portal/test-send": "?template={template}&api_user={api_user}",
     "/portal/api-users": "?domain={domain_id}",
     "/v1/domains": "?cursor={domain_id}",
+    "/v1/address-lists": "?cursor={list_id}",
+    "/portal/address-lists": "?after={list_id}",
     "/v1/api-users": "?cursor={api_user_id}",
     "/v1/sends": "?cursor={send_id}",
     "/v1/templates": "?cursor={ref}",

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx2
 
 from domain.accounts import SignedIn
+from domain.ids import new_id
 from domain.link_tokens import LinkKind, make_token
 from domain.operators import OperatorRole
 from domain.secrets import Vault
@@ -26,6 +27,8 @@ from web.console.sessions import COOKIE as OPERATOR
 from web.sessions import COOKIE as SESSION
 
 ALICE, BOB = "alice@first.example", "bob@second.example"
+MEMBER = "m@a.cn"
+"""In everybody's lists: an address is no secret of one of them, and may be added to any list."""
 HERS = {"subject": "Secret of Alice %name%", "html": "<p>Dear %name%</p>"}
 
 
@@ -176,6 +179,7 @@ async def furnish(made: Two) -> None:
         **mail_links(made.home.base.vault, messages[0]["id"]),
         "suppression_id": [await left_out(made)],
         **await certified(made),
+        **await with_members(made, alice),
     }
     made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
     made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}
@@ -201,6 +205,23 @@ async def certified(made: Two) -> dict[str, list[str]]:
     path, files = f"/v1/certifications/{draft['id']}/documents", {"file": ("x.png", picture("PNG"), "image/png")}
     paper = await made.as_(made.alice, "POST", path, data={"part": "id_front"}, files=files)
     return {"certification_id": [draft["id"]], "document_id": [paper.json()["id"]]}
+
+
+async def with_members(made: Two, who: SignedIn) -> dict[str, list[str]]:
+    """A list of theirs with a member, and an import into it that has ended."""
+    row = await made.made(who, "/v1/address-lists", {"name": "Secret of Alice" if who is made.alice else "Customers"})
+    await made.made(who, f"/v1/address-lists/{row['id']}/members", {"members": [{"address": MEMBER}]})
+    imported = new_id()
+    await made.home.db.pool.execute(
+        "INSERT INTO list_import (id, account_id, list_id, filename, format, size, state, total_bytes, done_bytes,"
+        " line, added, updated, repeated, refused, held, failure_params, created_at, finished_at) VALUES"
+        " ($1, $2, $3, 'x.csv', 'csv', 20, 'done', 20, 20, 2, 0, 0, 0, 1, false, '{}', now(), now())",
+        *(imported, who.caller.account_id, UUID(row["id"])),
+    )
+    await made.home.db.pool.execute(
+        "INSERT INTO list_import_refused VALUES ($1, 2, 'x', 'address_no_at', '{}')", imported
+    )
+    return {"list_id": [row["id"]], "import_id": [str(imported)], "address": [MEMBER]}
 
 
 async def harvest(made: Two) -> None:

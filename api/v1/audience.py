@@ -24,7 +24,7 @@ Address = Annotated[str, Path(max_length=1_000, examples=["li.lei@qq.com"])]
 _ALIAS = "customers@maillist.mail.songda.example"
 _VARIABLES: dict[str, str] = {"name": "李雷", "city": "武汉"}
 CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"example": "address,name\r\nli.lei@qq.com,李雷\r\n"}}}
+    200: {"content": {"text/csv": {"example": "email,name\r\nli.lei@qq.com,李雷\r\n"}}}
 }
 
 

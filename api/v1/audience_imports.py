@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from api.callers import MemberCaller, Served
 from api.paging import Cursor, Limit, NextCursor, next_cursor
 from api.problems import Problem, language_of
-from api.v1.audience import CSV, ID, MOMENT, ListId
+from api.v1.audience import ID, MOMENT, ListId
 from domain.audience import ImportFormat, ImportState
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
@@ -41,6 +41,10 @@ _FORM: dict[str, Any] = {
     }
 }
 """Said here because FastAPI would read the whole body before it asks who calls."""
+
+
+_REFUSED_LINES = "line,address,code,reason\r\n3,nobody,address_no_at,An address needs an @.\r\n"
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"example": _REFUSED_LINES}}}}
 
 
 class ImportOut(BaseModel):
@@ -161,7 +165,7 @@ async def list_refused(
 @router.get(
     "/{import_id}/refused.csv",
     summary="Lines that were not imported, as CSV",
-    responses={**REFUSED, **CSV},
+    responses={**REFUSED, **_CSV},
     response_class=StreamingResponse,
 )
 async def export_refused(

@@ -12,6 +12,7 @@ from starlette_admin.i18n import set_locale
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.accounts import AccountState, Role
+from domain.audience import ImportState
 from domain.billing import (
     ASKED,
     Attention,
@@ -39,11 +40,23 @@ from domain.webhooks import DisabledBy, EndpointState, Event, Failure
 from web.console import lists, words
 from web.console.fields import Action, Coded, Notice
 from web.i18n import english
-from web.portal import domains, lanes, members, onboarding, recharges, sends, statement, suppressions, webhooks
+from web.portal import (
+    audience_imports,
+    domains,
+    lanes,
+    members,
+    onboarding,
+    recharges,
+    sends,
+    statement,
+    suppressions,
+    webhooks,
+)
 from web.portal.records import words as records
 
 OF_A_DOMAIN = [state for state in DomainState if state is not DomainState.DELETED]
 WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
+    (audience_imports.STATES, [*ImportState]),
     (records.OUTCOMES, [*MessageState, "deferred"]),
     (records.REASONS, [*Reason]),
     (sends.REASONS, [*Reason]),
