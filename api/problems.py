@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +15,9 @@ from api.body_limit import MAX_BODY
 from api.wrong_values import chinese
 from domain.errors import Refusal
 from domain.refusals import explain
+from store.db import AGAIN_SECONDS, DATABASE_TROUBLE, out_of_service
+
+log = structlog.get_logger(__name__)
 
 ERRORS_SHOWN = 100
 """A request with 100,000 bad recipients is told of the first."""
@@ -122,9 +126,24 @@ async def on_fault(request: Request, error: Exception) -> JSONResponse:
     return problem("internal", 500, "Something went wrong on our side.", "Try again later; tell support the time.")
 
 
+async def on_database_trouble(request: Request, error: Exception) -> JSONResponse:
+    """Nothing is wrong with the request: the database is away, restarting or full."""
+    return await on_refusal(request, unavailable(error))
+
+
+def unavailable(error: Exception) -> Refusal:
+    """What is said while the database is out of service; any other trouble with it is a fault, and raised again."""
+    if not out_of_service(error):
+        raise error
+    log.warning("database_out_of_service", error=type(error).__name__)
+    return Refusal("unavailable", seconds=AGAIN_SECONDS)
+
+
 def install(app: FastAPI) -> None:
     """Give every JSON route these answers."""
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_fault)
+    for kind in DATABASE_TROUBLE:
+        app.add_exception_handler(kind, on_database_trouble)

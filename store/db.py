@@ -16,7 +16,8 @@ from typing import TypeAlias
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -34,6 +35,11 @@ DATABASE_TROUBLE = (
 )  # fmt: skip
 """What a loop that outlives a restart of the database catches, to try again later. (The internal error is what asyncpg
 says of a connection that was cut in the midst of an answer.)"""
+OUT_OF_SERVICE = ("08", "53", "57", "58")
+"""Classes of SQLSTATE: connection broken, no room (disk, memory, connections), being stopped, error of the system."""
+AGAIN_SECONDS = 5
+"""After which a client may try again then."""
+_CUT = (ConnectionError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeout)
 Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
 
 
@@ -45,6 +51,16 @@ def asyncpg_dsn(url: str) -> str:
 def sqlalchemy_url(url: str) -> str:
     """The same URL with the asyncpg driver named."""
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+def out_of_service(error: BaseException) -> bool:
+    """Whether the database cannot do anything for anybody just now, whatever was asked of it."""
+    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+    if state is not None:
+        return str(state)[:2] in OUT_OF_SERVICE
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, _CUT) and not isinstance(error, ValueError)  # which a query's wrong argument is
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

@@ -25,7 +25,7 @@ from store.pages import PageMessage, TakenPage
 from tests.sending_world import Customer
 
 NO_WAIT = dt.timedelta(0)
-RANGE = 3
+RANGE = 4
 """Messages of a campaign's page."""
 SCALE = 1_000_000.0
 """Of waits between tries, so that the time to live is rarely their end."""

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from domain.errors import Refusal
 from domain.refusals import explain
+from store.db import DATABASE_TROUBLE, out_of_service
 from web import pages
 from web.console import pages as console
 from web.i18n import language_of, translator
@@ -73,6 +74,15 @@ def _nothing_here(request: Request, status: int) -> Response:
     return error_page(request, status, title, _("请检查地址，或返回上一页重新操作。"))
 
 
+async def unavailable_page(request: Request, error: Exception) -> Response:
+    """The database is out of service; any other trouble with it is a fault, and raised again."""
+    if not out_of_service(error):
+        raise error
+    _ = translator(request)
+    step = _("请过几秒再试。先看看刚才的操作是否已经生效。")
+    return error_page(request, 503, _("系统暂时不可用。"), step)
+
+
 async def fault_page(request: Request, error: Exception) -> Response:
     """A fault of ours; the traceback is in the log."""
     _ = translator(request)
@@ -96,6 +106,7 @@ PAGES: dict[type[Exception], Handler] = {
     RequestValidationError: invalid_page,
     HTTPException: http_page,
     Exception: fault_page,
+    **dict.fromkeys(DATABASE_TROUBLE, unavailable_page),
 }
 
 

@@ -34,3 +34,15 @@ register(
     ("{reason}", "请刷新后重试。"),
     ("{reason}", "Reload and try again."),
 )
+register(
+    "unavailable",
+    503,
+    (
+        "系统暂时不可用，请求未被接受，或未能确认。",
+        "请在 {seconds} 秒后用同一个 Idempotency-Key 重试，这样不会重复执行。",
+    ),
+    (
+        "The system cannot take requests just now; this one was not accepted, or not confirmed.",
+        "Try again in {seconds} seconds with the same Idempotency-Key, so that nothing is done twice.",
+    ),
+)

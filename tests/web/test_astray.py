@@ -2,6 +2,7 @@
 
 import re
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -28,6 +29,33 @@ async def test_a_fault_is_guarded_and_tells_nothing(db: Database, monkeypatch: p
         assert answer.status_code == 500
         assert missing(answer) == []
         assert not re.search(r"secret|alice|Lookup|Traceback|\.py", answer.text)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (asyncpg.DiskFullError("no room"), 503),
+        (asyncpg.CannotConnectNowError("starting"), 503),
+        (ConnectionRefusedError("nobody there"), 503),
+        (asyncpg.UndefinedColumnError("a mistake of ours"), 500),
+    ],
+)
+async def test_a_database_out_of_service_is_told_from_a_fault(
+    db: Database, monkeypatch: pytest.MonkeyPatch, trouble: Exception, status: int
+) -> None:
+    home = await house(db)
+
+    async def away(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(home.services.contact, "ask", away)
+    body = {"email": ALICE, "subject": "a", "body": "b"}
+    async with outside(home) as client:
+        token = csrf_of(await client.get("/contact"))
+        page = await client.post("/contact", data=body | {"csrf_token": token})
+        machine = await client.post("/v1/contact", json=body)
+    assert (page.status_code, machine.status_code) == (status, status)
+    assert (machine.json()["code"] == "unavailable") == (status == 503) == ("几秒" in page.text)
 
 
 def outside(home: House, base: str = "http://songda.test", **headers: str) -> httpx2.AsyncClient:
