@@ -113,7 +113,7 @@ class NewCampaign:
 def check_new(asked: NewCampaign, now: dt.datetime) -> None:
     """Raise the first refusal of what is wrong in itself, whatever the rows say."""
     if not asked.name.strip() or len(asked.name) > MAX_NAME or any(ord(c) < 32 for c in asked.name):
-        raise Refusal("invalid", field="name", reason=f"1 to {MAX_NAME} characters, no control characters.")
+        raise Refusal("campaign_name", field="name", limit=MAX_NAME)
     if not asked.lists:
         raise Refusal("campaign_no_lists", field="lists")
     if len(asked.lists) > MAX_LISTS:

@@ -42,10 +42,7 @@ class Campaigns:
 
     async def create(self, caller: Caller, asked: NewCampaign) -> Created:
         """Make a campaign; it starts at its time, or at once. Raises `Refusal` with the field that is wrong."""
-        require(caller, Right.SEND)
-        if not asked.api_user and caller.api_user_id is None:
-            raise Refusal("required", field="api_user")
-        check_new(asked, now())
+        self._check(caller, asked)
         async with self._base.db.raw() as connection:
             names = await self._names(connection, caller, asked)
             made = (now(), actor(caller))
@@ -57,6 +54,18 @@ class Campaigns:
             return Created(await self._earlier(caller, asked), repeated=True)
         await self._base.clockwork.start(workflow_id(Kind.CAMPAIGN, campaign))
         return Created(campaign)
+
+    async def check(self, caller: Caller, asked: NewCampaign) -> None:
+        """Raise what `create` would refuse; nothing is made."""
+        self._check(caller, asked)
+        async with self._base.db.raw() as connection:
+            await self._names(connection, caller, asked)
+
+    def _check(self, caller: Caller, asked: NewCampaign) -> None:
+        require(caller, Right.SEND)
+        check_new(asked, now())
+        if not asked.api_user and caller.api_user_id is None:
+            raise Refusal("required", field="api_user")
 
     async def _earlier(self, caller: Caller, asked: NewCampaign) -> UUID:
         async with self._base.db.read() as session:

@@ -219,6 +219,8 @@ class Approved:
     variables: tuple[str, ...]
     html: str
     text: str
+    number: int
+    """Of that version."""
 
 
 _IDENTITIES = """
@@ -238,9 +240,9 @@ async def sending_identities(session: Session, account: UUID) -> list[Identity]:
 
 
 _APPROVED = """
-SELECT t.invoke_name, t.name, t.kind, v.subject, v.variables, v.html, v.text
+SELECT t.invoke_name, t.name, t.kind, v.subject, v.variables, v.html, v.text, v.number
 FROM template t JOIN LATERAL (
-    SELECT subject, variables, html, text FROM template_version
+    SELECT subject, variables, html, text, number FROM template_version
     WHERE template_id = t.id AND state = 'approved' ORDER BY number DESC LIMIT 1) v ON true
 WHERE t.account_id = :account AND t.deleted_at IS NULL
 """

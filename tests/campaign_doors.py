@@ -94,7 +94,7 @@ async def begins(made: Engine, campaign: str, customer: Customer) -> tuple[Proce
     """Its time has come: lists copied, money and quota held. Its process, and the lanes to send in."""
     process = Process(Kind.CAMPAIGN, campaign, str(customer.account), 1)
     run = ActivityEnvironment().run
-    await run(made.activities.look, CampaignLookRequest(process, now() + dt.timedelta(days=2)))
+    await run(made.activities.look, CampaignLookRequest(process, now() + dt.timedelta(days=400)))
     await run(made.activities.freeze, process)
     await run(made.activities.hold, CampaignStep(process, now()))
     seen = await run(made.activities.look, CampaignLookRequest(process, now()))

@@ -149,11 +149,11 @@ class Browser:
 
 
 @contextlib.asynccontextmanager
-async def browser(db: Database) -> AsyncIterator[Browser]:
-    """The pages over ASGI, for a signed-in member of a new customer."""
+async def browser(db: Database, customer: Customer | None = None) -> AsyncIterator[Browser]:
+    """The pages over ASGI, for a signed-in member of this customer, or of a new one."""
     app = lent_app(db, "pages", pages_only)
     app.state.services = build_services(await foundation(db))
-    customer = await make_customer(db)
+    customer = customer or await make_customer(db)
     email = f"alice@{customer.domain_name}"
     token = new_token("st_")
     async with db.begin() as session:

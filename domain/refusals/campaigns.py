@@ -9,6 +9,24 @@ register(
     ("There is no such campaign.", "See Sending → Campaigns (GET /v1/campaigns)."),
 )
 register(
+    "campaign_name",
+    422,
+    ("任务名称须为 1 至 {limit} 个字符，不含控制字符。", "请修改名称。"),
+    ("The name must have 1 to {limit} characters, no control characters.", "Change the name."),
+)
+register(
+    "campaign_time_malformed",
+    422,
+    ("这不是有效的时间。", "请选择日期和时间，例如 2026-11-23 10:00（北京时间）。"),
+    ("This is no time.", "Choose a day and a time, such as 2026-11-23 10:00 (Beijing time)."),
+)
+register(
+    "campaign_hours_malformed",
+    422,
+    ("每日发送时段须有开始和结束时间。", "请按 09:00 的格式填写，或不限制时段。"),
+    ("Daily hours need a beginning and an end.", "Give both, such as 09:00, or do not limit them."),
+)
+register(
     "campaign_no_lists",
     422,
     ("没有选择地址列表。", "请至少选择一个地址列表。"),

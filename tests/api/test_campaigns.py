@@ -14,6 +14,7 @@ from store.columns import now
 from store.db import Database
 from tests.campaign_doors import ADDRESSES, Door, add_version, begins, door, list_of, sends_all
 from tests.campaign_world import engine
+from tests.patience import until
 from tests.sending_world import FakeServers
 
 LATER = {"start_at": (now() + dt.timedelta(days=1)).isoformat()}
@@ -23,6 +24,11 @@ LATER = {"start_at": (now() + dt.timedelta(days=1)).isoformat()}
 async def api(db: Database) -> AsyncIterator[Door]:
     async with door(db) as made:
         yield made
+
+
+async def charged(api: Door, campaign: str) -> bool:
+    """Its three mails are paid."""
+    return bool((await api.view(campaign))["cost"]["charged_micro"] == 3 * 4500)
 
 
 async def made_campaigns(db: Database) -> int:
@@ -66,8 +72,8 @@ async def test_lists_are_named_by_id_or_alias(api: Door, db: Database) -> None:
     ("changes", "field", "code"),
     [
         ({"colour": "red"}, "colour", "invalid"),
-        ({"name": " "}, "name", "invalid"),
-        ({"name": "x" * 101}, "name", "invalid"),
+        ({"name": " "}, "name", "campaign_name"),
+        ({"name": "x" * 101}, "name", "campaign_name"),
         ({"api_user": ""}, "api_user", "required"),
         ({"api_user": "nobody"}, "api_user", "api_user_unknown"),
         ({"template": "none"}, "template", "template_unknown"),
@@ -157,6 +163,7 @@ async def test_from_its_beginning_to_its_messages(api: Door, db: Database) -> No
         assert shown["left_out"] == {"duplicates": 1, "suppressed": 1, "incomplete": 0}
         assert (shown["counts"]["recipients"], shown["counts"]["waiting"]) == (3, 3)
         await sends_all(made, process, lanes)
+        await until(lambda: charged(api, campaign))
     shown = await api.view(campaign)
     assert (shown["counts"]["delivered"], shown["counts"]["waiting"], shown["progress"]) == (3, 0, 1)
     assert sum(lane["delivered"] for lane in shown["lanes"]) == 3
