@@ -105,7 +105,7 @@ class CampaignActivities:
         """Take money and quota for everybody, or remember what stands in the way."""
         await self._require_epoch(step.process)
         campaign = UUID(step.process.subject)
-        terms = Terms(self._policy.email_price_micro, self._policy.time_scale)
+        terms = Terms(self._policy.time_scale, self._policy.email_price_micro)
         try:
             async with self._db.raw() as connection:
                 return await campaign_ends.hold(connection, campaign, step.now, terms)

@@ -27,12 +27,17 @@ class Finding:
 _HOLDERS = """
 WITH held AS (SELECT m.id AS message, m.submission_id AS submission, m.account_id AS account,
        (d.message_id IS NOT NULL)::int + (s.message_id IS NOT NULL)::int
-       + (s.message_id IS NULL AND p.id IS NOT NULL)::int AS holders, m.state
+       + (s.message_id IS NULL AND (p.id IS NOT NULL OR r.id IS NOT NULL))::int
+       + (l.campaign_id IS NOT NULL)::int AS holders, m.state
 FROM message m
 LEFT JOIN due d ON d.message_id = m.id
 LEFT JOIN slot s ON s.message_id = m.id
 LEFT JOIN (SELECT e.id, e.round FROM page CROSS JOIN unnest(page.messages, page.rounds) AS e (id, round)
-           WHERE page.closed_at IS NULL) p ON p.id = m.id AND p.round = m.round AND m.state = 'queued')
+           WHERE page.closed_at IS NULL) p ON p.id = m.id AND p.round = m.round AND m.state = 'queued'
+LEFT JOIN page r ON r.campaign_id = m.submission_id AND r.closed_at IS NULL AND m.ordinal >= r.first_ordinal
+     AND m.ordinal < r.end_ordinal AND m.round = 0 AND m.state = 'queued'
+LEFT JOIN campaign_lane l ON l.campaign_id = m.submission_id AND m.ordinal >= l.next_ordinal
+     AND m.ordinal < l.end_ordinal)
 """
 
 CHECKS = (
@@ -46,7 +51,7 @@ CHECKS = (
         "SELECT m.id AS message FROM message m LEFT JOIN submission s ON s.id = m.submission_id WHERE s.id IS NULL",
     ),
     Check(
-        "every queued message is in exactly one place: due, an open page, or a slot",
+        "every queued message is in exactly one place: due, an open page, a slot, or a campaign's range ahead",
         _HOLDERS + "SELECT * FROM held WHERE state = 'queued' AND holders <> 1",  # noqa: S608 - both halves are ours
     ),
     Check(
@@ -61,12 +66,12 @@ CHECKS = (
         "every try is on record",
         "SELECT m.id AS message, m.state, m.attempts, count(a.number) AS recorded FROM message m"
         " LEFT JOIN attempt a ON a.message_id = m.id GROUP BY m.id"
-        " HAVING m.attempts <> count(a.number) + (m.state <> 'queued')::int",
+        " HAVING m.attempts <> count(a.number) + (m.state <> 'queued' AND m.reason <> 'cancelled')::int",
     ),
     Check(
         "pages' totals equal what their messages ended as",
         "SELECT t.*, m.* FROM (SELECT sum(delivered) AS page_delivered, sum(bounced) AS page_bounced,"
-        " sum(dropped) AS page_dropped FROM page) t,"
+        " coalesce(sum(dropped), 0) + (SELECT coalesce(sum(cancelled), 0) FROM campaign) AS page_dropped FROM page) t,"
         " (SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,"
         " count(*) FILTER (WHERE state = 'bounced') AS bounced,"
         " count(*) FILTER (WHERE state = 'dropped') AS dropped FROM message) m"
@@ -79,16 +84,39 @@ CHECKS = (
         " FROM (SELECT * FROM quota_use) q FULL JOIN"
         " (SELECT s.account_id, (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date AS day, u.is_test,"
         "  sum(s.recipients) AS accepted FROM submission s JOIN api_user u ON u.id = s.api_user_id"
-        " JOIN account a ON a.id = s.account_id WHERE a.confirmed_by IS DISTINCT FROM 'system' GROUP BY 1, 2, 3) s"
+        " JOIN account a ON a.id = s.account_id LEFT JOIN campaign c ON c.id = s.id"
+        " WHERE a.confirmed_by IS DISTINCT FROM 'system' AND s.recipients > 0"
+        " AND (c.id IS NULL OR c.held_at IS NOT NULL) GROUP BY 1, 2, 3) s"
         " ON s.account_id = q.account_id AND s.day = q.day AND s.is_test = q.is_test"
         " WHERE q.used IS DISTINCT FROM s.accepted",
     ),
     Check(
         "no message is queued past its time to live",
         "SELECT m.id AS message, m.submission_id AS submission, s.expires_at FROM message m"
-        " JOIN submission s ON s.id = m.submission_id WHERE m.state = 'queued' AND s.expires_at < $1",
+        " JOIN submission s ON s.id = m.submission_id LEFT JOIN campaign c ON c.id = s.id"
+        " WHERE m.state = 'queued' AND s.expires_at < $1 AND (c.id IS NULL OR c.state = 'sending')",
     ),
-    Check("no page stays open", "SELECT id AS page, created_at FROM page WHERE closed_at IS NULL AND created_at < $1"),
+    Check(
+        "no page stays open",
+        "SELECT id AS page, created_at FROM page WHERE closed_at IS NULL AND created_at < $1 AND campaign_id IS NULL",
+    ),
+    Check(
+        "a campaign's lanes hold its messages, each once",
+        "SELECT s.id AS campaign, s.recipients, coalesce(l.held, 0) AS held FROM submission s LEFT JOIN"
+        " (SELECT campaign_id, sum(end_ordinal - first_ordinal) AS held, max(end_ordinal) AS last FROM campaign_lane"
+        "  GROUP BY 1) l ON l.campaign_id = s.id"
+        " WHERE s.is_campaign AND (s.recipients <> coalesce(l.held, 0) OR s.recipients <> coalesce(l.last, 0))",
+    ),
+    Check(
+        "a campaign that is over has left nothing",
+        "SELECT c.id AS campaign, c.state, m.id AS message FROM campaign c JOIN message m ON m.submission_id = c.id"
+        " WHERE c.state IN ('finished', 'cancelled') AND m.state = 'queued'",
+    ),
+    Check(
+        "each list that is frozen has a campaign that copies it",
+        "SELECT f.list_id AS list, f.campaign_id AS campaign FROM list_freeze f LEFT JOIN campaign c"
+        " ON c.id = f.campaign_id WHERE c.id IS NULL OR c.state IN ('finished', 'cancelled')",
+    ),
     Check(
         "no dead sender process is left unsettled",
         "SELECT s.id AS sender, s.host, s.pid, s.lease_until FROM sender s WHERE s.lease_until < $1",

@@ -53,6 +53,7 @@ class Campaign(SQLModel, table=True):
     problem_params: dict[str, Any] = json_object(default_factory=dict)
     paused_from: str = ""
     """The state that `resume` goes back to."""
+    paused_at: dt.datetime | None = moment(default=None)
     start_at: dt.datetime | None = moment(default=None)
     hours_from: dt.time | None = None
     """Asia/Shanghai; inside these hours of a day it sends."""
@@ -135,6 +136,10 @@ WHERE id = $1 AND state = $2 RETURNING state
 """
 
 
+# A pause does not count towards the time to live.
+_LIVE_ON = "UPDATE submission SET expires_at = expires_at + (now() - $2::timestamptz) WHERE id = $1"
+
+
 async def find_lists(connection: Connection, account: UUID, names: Sequence[str]) -> list[tuple[str, UUID | None]]:
     """Each list as it was asked for (id or alias address), and its id; None where the account has no such list."""
     return [(row["name"], row["id"]) for row in await connection.fetch(_FIND_LISTS, account, list(names))]
@@ -180,6 +185,8 @@ async def command(connection: Connection, row: Row, asked: Command) -> CampaignS
     to = {Command.PAUSE: CampaignState.PAUSED, Command.CANCEL: CampaignState.CANCELLING}.get(asked)
     if to is None:
         to = CampaignState(row["paused_from"] or CampaignState.PREPARING.value)
+        if row["paused_at"] is not None:
+            await connection.execute(_LIVE_ON, row["id"], row["paused_at"])
     await move(connection, row, to)
     return to
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.String(), nullable=False),
         sa.Column("problem_params", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("paused_from", sa.String(), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("start_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hours_from", sa.Time(), nullable=True),
         sa.Column("hours_to", sa.Time(), nullable=True),
