@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from domain.link_tokens import LinkKind
 from store.db import Database
 from store.suppressions import remove
-from tests.browsing import Chrome, on_a_port, shoot
+from tests.browsing import PHONE, Chrome, on_a_port, shoot, window
 from tests.mail_links_world import MailLinks, link, mail_links
 from tests.sending_world import submit
+from tests.web.test_every_page import seen
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 ENGLISH = {"accept-language": "en-GB,en;q=0.8,zh;q=0.5"}
@@ -126,6 +128,18 @@ async def test_a_stranger_posts_no_more_than_a_form(world: MailLinks) -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
     answer = await world.http.post(link(LinkKind.UNSUBSCRIBE, 1), content=b"x" * (2 * 2**20), headers=form)
     assert answer.status_code == 413
+
+
+@pytest.mark.browser
+async def test_what_the_page_says_afterwards_can_be_read_by_everybody(world: MailLinks, chrome: Chrome) -> None:
+    """Its question is in `test_every_page`."""
+    path = link(LinkKind.UNSUBSCRIBE, await world.message())
+    await world.http.post(path, data=ONE_CLICK)
+    async with on_a_port(world.home.app) as base, await window(chrome, PHONE[0]) as context:
+        await context.add_init_script(Axe().axe_script)
+        page = await context.new_page()
+        for where in (path, path + "?lang=en", "/t/u/x", "/t/c/x?lang=en"):
+            assert await seen(page, base + where) == {"axe": [], "too wide by": 0}, where
 
 
 @pytest.mark.browser
