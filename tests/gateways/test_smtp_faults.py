@@ -158,6 +158,20 @@ async def test_whatever_a_server_greets_with_is_tried_later(greeting: str | byte
         assert len(opened.text) <= 500
 
 
+@pytest.mark.parametrize(
+    "answer", [b"250-x\r\n" * 20_000, b"250 " + b"x" * 65536 + b"\r\n", b"x" * 65536, b"250-" + b"x" * 9000 + b"\r\n"]
+)
+async def test_what_is_too_long_is_not_read_to_its_end(answer: bytes) -> None:
+    (outcome,), _ = await outcomes(Server({".": answer}), MAIL)
+    assert outcome.text == "the reply is too long"
+
+
+async def test_a_server_that_is_closing_is_not_waited_for() -> None:
+    async with asyncio.timeout(PATIENCE / 2):
+        (outcome,), alive = await outcomes(Server({"MAIL": "421 busy", "RCPT": HANG}), MAIL)
+    assert (outcome.code, alive) == (421, False)
+
+
 async def test_after_a_refusal_the_next_mail_goes_the_same_way() -> None:
     server = Server({"RCPT": "550 5.1.1 user unknown", "DATA": "503 5.5.1 no valid recipients"})
     found, alive = await outcomes(server, MAIL, MAIL)
