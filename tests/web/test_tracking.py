@@ -14,7 +14,7 @@ from domain.link_tokens import LinkKind, LinkToken
 from services.tracking import Tallies
 from store.db import Database
 from tests.mail_links_world import VALUES, MailLinks, link, mail_links
-from tests.patience import until
+from tests.patience import PATIENCE, until
 
 TARGETS = [
     "https://shop.example/p?id=a%26b&x=1",
@@ -155,8 +155,9 @@ async def test_one_write_at_a_time_for_each_token() -> None:
 
     first = asyncio.create_task(tallies.add(token, write))
     await asyncio.sleep(0)
-    for _ in range(5):
-        await tallies.add(token, write)  # waits for nobody
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(5):
+            await tallies.add(token, write)  # waits for nobody
     elsewhere = asyncio.create_task(tallies.add(other, write))
     gate.set()
     await asyncio.gather(first, elsewhere)
