@@ -36,3 +36,17 @@ def email_ids(submission: UUID, addresses: Iterable[str]) -> list[str]:
     """The `emailId` of each message, in its order: the request's name, the place from 0, `$`, the address."""
     name = message_id(submission)
     return [f"{name}{place}${address}" for place, address in enumerate(addresses)]
+
+
+def task_id(campaign: UUID) -> int:
+    """The `maillistTaskId` of a campaign: time and first random bits of its id, small enough for every client (2^53).
+
+    A campaign's id begins with it, so it is found by a range of ids (`campaigns_of`).
+    """
+    return campaign.int >> 80 << 12 | campaign.int >> 64 & 0xFFF
+
+
+def campaigns_of(task: int) -> tuple[UUID, UUID]:
+    """The first and the last id that a campaign with this `maillistTaskId` may have."""
+    first = task >> 12 << 80 | _VERSION | (task & 0xFFF) << 64
+    return UUID(int=first), UUID(int=first | (1 << 64) - 1)

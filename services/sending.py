@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.accounts import Caller
 from domain.errors import Refusal
-from domain.free_content import FreeMail, fill_values
+from domain.free_content import FreeMail, Written, fill_values, is_verbatim
 from domain.link_tokens import LinkKind
 from domain.members import Right, require
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
@@ -113,6 +113,14 @@ class Sending:
         matched = await self._content.match(holder.caller.account_id, holder.kind, mail.written)
         return await self._acceptance.accept(holder.caller, _of_template(mail, matched))
 
+    async def template_of(self, holder: Holder, written: Written) -> str:
+        """The template that was written out word for word, with its variables: what goes to lists, whose members have
+        the values. Raises `content_not_approved`."""
+        matched = await self._content.match(holder.caller.account_id, holder.kind, written)
+        if not is_verbatim(matched.values):
+            raise Refusal("content_not_approved", field="content")
+        return matched.template
+
     async def send_file(self, caller: Caller, request: SendRequest, data: bytes) -> Accepted:
         """The same with the recipients of a CSV file; `request.recipients` is ignored.
 
@@ -210,7 +218,7 @@ class Sending:
         return self._pieces(caller, send_id)
 
     async def _pieces(self, caller: Caller, send_id: UUID) -> AsyncIterator[bytes]:
-        yield b"\xef\xbb\xbf" + _csv([EXPORT_COLUMNS])
+        yield export_head()
         first = 0
         while batch := await self.messages(caller, send_id, (None, first, EXPORT_BATCH)):
             yield _csv([cell(getattr(message, name)) for name in EXPORT_COLUMNS] for message in batch)
@@ -260,6 +268,11 @@ def _by_line(refusal: Refusal, parsed: ParsedRecipients) -> Refusal:
     if match is None:
         return refusal
     return Refusal(refusal.code, f"lines[{parsed.recipients[int(match[1])].line}]{match[2]}", **refusal.params)
+
+
+def export_head() -> bytes:
+    """What an export begins with; all of it when there is no message."""
+    return b"\xef\xbb\xbf" + _csv([EXPORT_COLUMNS])
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:

@@ -61,7 +61,8 @@ REFUSALS = {
     "unauthenticated": 40005, "account_not_active": 40005, "api_user_disabled": 40005, "api_user_unknown": 40005,
     "api_user_not_yours": 40005, "domain_unknown": 40802, "domain_not_usable": 40802, "domain_not_bound": 40802,
     "content_not_approved": 40908, "quota_exceeded": 40913, "test_quota_exceeded": 40913,
-    "balance_insufficient": 40912, "idempotency_reused": 40000,
+    "balance_insufficient": 40912, "idempotency_reused": 40000, "campaign_needs_batch": 40820,
+    "campaign_test_user": 40820, "campaign_list_unknown": 40863,
 }  # fmt: skip
 """Refusals whose code says everything; of others the field does (`FIELDS`)."""
 FIELDS = {"from": 40802, "from_name": 40804, "reply_to": 40811, "label": 40105}
@@ -99,6 +100,8 @@ def failure_of(refusal: Refusal, parameters: Mapping[str, str]) -> Failure:
     code = REFUSALS.get(refusal.code) or FIELDS.get(field, 40901)
     if code == 40005:
         return Failure(code)
+    if code == 40863:
+        return Failure(code, "to", str(refusal.params.get("name", "")))
     name = NAMES.get(field, field) if code in FIELDS.values() else ""
     return Failure(code, name, parameters.get(name, ""), detail_of(refusal))
 

@@ -18,9 +18,11 @@ from api.sendcloud.envelope import Failure, failure_of, success
 from api.sendcloud.parameters import Parameters
 from api.sendcloud.xsmtpapi import Personal
 from domain.addresses import BadAddress, normalise_address
+from domain.campaigns import MAX_NAME, NewCampaign
 from domain.errors import Refusal
 from domain.free_content import FreeMail, Written
-from domain.sendcloud import email_ids
+from domain.sendcloud import email_ids, task_id
+from domain.senders import SendKind
 from domain.sending import Accepted, Recipient
 from services.api_keys import Holder
 from services.catalog import Services
@@ -29,6 +31,7 @@ from store.db import DATABASE_TROUBLE
 log = structlog.get_logger(__name__)
 
 MOST_TO = 100
+MOST_LISTS = 5
 MOST_REPLY_TO = 3
 SUMMARY_BYTES = 200
 LONGEST_REQUEST_ID = 128
@@ -81,8 +84,26 @@ async def _send(served: Services, given: Parameters) -> Response:
 
 
 async def _send_to_lists(served: Services, holder: Holder, given: Parameters) -> Response:
-    """To the members of address lists: a campaign."""
-    raise Failure(40820)
+    """To the members of address lists, each alone: a campaign. cc, bcc and xsmtpapi are ignored."""
+    if holder.kind is not SendKind.BATCH:
+        raise Failure(40820)
+    lists = given.several("to")
+    if not lists:
+        raise Failure(40805, "to", given.text("to"))
+    if len(lists) > MOST_LISTS:
+        raise Failure(40864, "to", given.text("to"))
+    if broken := next((alias for alias in lists if "@" not in alias), None):
+        raise Failure(40862, "to", broken)
+    mail = _mail(holder, given, (), _written(given))
+    template = await served.sending.template_of(holder, mail.written)
+    asked = NewCampaign(
+        mail.written.subject[:MAX_NAME], holder.name, template, mail.sender, tuple(lists), mail.sender_name,
+        mail.reply_to, mail.label, idempotency_key=mail.idempotency_key,
+    )  # fmt: skip
+    created = await served.campaigns.create(holder.caller, asked)
+    if created.repeated:
+        raise Failure(40000, "sendRequestId", given.text("sendRequestId"))
+    return success({"maillistTaskId": [task_id(created.id)]}, 40821)
 
 
 def _refuse_what_comes_later(given: Parameters) -> None:

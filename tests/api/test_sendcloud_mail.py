@@ -15,9 +15,10 @@ from api.body_limit import BodyLimit
 from api.sendcloud import mail
 from domain.reviews import ReviewState
 from domain.secrets import new_token
-from domain.sendcloud import message_id, submission_of
+from domain.sendcloud import campaigns_of, message_id, submission_of, task_id
 from domain.senders import SendKind
 from services.catalog import build_services
+from store.audience import AddressList
 from store.db import Database
 from store.senders import ApiKey
 from store.templates import Template, TemplateVersion
@@ -296,3 +297,45 @@ async def test_batch_users_leave_out_who_has_unsubscribed(db: Database) -> None:
         assert (await wire.send(to="a@x.test"))["statusCode"] == 40901
         rejected = await db.pool.fetchval("SELECT rejected FROM submission")
         assert [(one["line"], one["reason"]) for one in rejected] == [(1, "suppressed")]
+
+
+async def test_to_address_lists_it_is_a_campaign(db: Database) -> None:
+    """What was written is the template itself: the members have the values."""
+    async with opened(db, SendKind.BATCH) as wire:
+        alias = f"readers-{wire.customer.account.hex[-6:]}@maillist.sendcloud.org"
+        async with db.begin() as session:
+            session.add(AddressList(account_id=wire.customer.account, alias=alias, name="Readers"))
+        listed = {
+            "useAddressList": "true", "to": alias, "subject": "你好 %name%", "html": "<p>Hello %name%</p>",
+            "cc": "c@x.test",
+        }  # fmt: skip
+        for code, changes in (
+            (40863, {"to": f"{alias};noexist@maillist.sendcloud.org"}),
+            (40862, {"to": "readers"}),
+            (40864, {"to": ";".join([alias] * 6)}),
+            (40805, {"to": ""}),
+            (40908, {"html": "<p>Hello you</p>", "subject": "你好 you"}),
+        ):
+            assert (await wire.send(**listed | changes))["statusCode"] == code
+        assert await db.pool.fetchval("SELECT count(*) FROM campaign") == 0
+        answer = await wire.send(**listed, sendRequestId="spring")
+        row = await db.pool.fetchrow("SELECT id, lists, name FROM campaign")
+        assert (answer["result"], answer["statusCode"], answer["message"]) == (True, 40821, "地址列表任务创建成功")
+        assert answer["info"] == {"maillistTaskId": [task_id(row["id"])]}
+        first, last = campaigns_of(task_id(row["id"]))
+        assert first <= row["id"] <= last and task_id(row["id"]) < 2**53
+        assert (await wire.send(**listed, sendRequestId="spring"))["statusCode"] == 40000
+
+
+async def test_only_batch_users_send_to_lists(wire: Wire) -> None:
+    assert (await wire.refused(useAddressList="true", to="a@maillist.sendcloud.org"))[0] == 40820
+
+
+async def test_while_the_database_is_away_nothing_is_promised(wire: Wire) -> None:
+    await wire.db.pool.execute("ALTER TABLE due RENAME TO due_away")
+    try:
+        assert (await wire.send())["statusCode"] == 40902
+    finally:
+        await wire.db.pool.execute("ALTER TABLE due_away RENAME TO due")
+    assert await wire.messages() == []
+    assert (await wire.send())["statusCode"] == 200
