@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from domain.accounts import SignedIn
@@ -20,7 +21,7 @@ from tests.tenants_world import Two, with_members
 
 LETTER = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>", "kind": "trigger"}
 OF_LISTS = ("list_id", "import_id", "address")
-IN_TEXTS = ("api_user", "template", "domain")
+IN_TEXTS = ("api_user", "template", "domain", "batch_user", "batch_template")
 """Objects that bodies name by their names."""
 
 
@@ -81,17 +82,27 @@ async def _works(made: Owners, who: SignedIn) -> dict[str, str]:
     await pool.execute("UPDATE sender_domain SET state = 'usable' WHERE id::text = $1", domain["id"])
     user = await two.made(who, "/v1/api-users", {"name": word, "kind": "trigger", "domain_ids": [domain["id"]]})
     template = await two.made(who, "/v1/templates", LETTER | {"invoke_name": word, "name": word})
+    batch = await _batch(two, who, word, domain["id"])
     await pool.execute(
-        "UPDATE template_version SET state = 'approved' WHERE template_id::text = $1", template["id"]
-    )  # fmt: skip
+        "UPDATE template_version SET state = 'approved' WHERE template_id::text = ANY($1)",
+        [template["id"], batch["id"]],
+    )
     application, paper = await _applied(made, who)
     # Hers are there already: of two lists, each import would be in one, and not be found in the other.
     members = two.hers if who is two.alice else await with_members(two, who)
     return {name: members[name][0] for name in OF_LISTS} | {
         "domain": domain["name"], "domain_id": domain["id"], "api_user": word, "api_user_id": user["id"],
+        "batch_user": f"batch_{word[3:]}", "batch_template": f"batch_{word[3:]}",
         "template": word, "member_id": str(await _colleague(two, who)),
         "certification_id": str(application), "document_id": str(paper),
     }  # fmt: skip
+
+
+async def _batch(two: Two, who: SignedIn, word: str, domain_id: str) -> dict[str, Any]:
+    """An API user of kind batch, and the template that it may send (given back). Neither is named like the others."""
+    name = f"batch_{word[3:]}"
+    await two.made(who, "/v1/api-users", {"name": name, "kind": "batch", "domain_ids": [domain_id]})
+    return await two.made(who, "/v1/templates", LETTER | {"invoke_name": name, "name": name, "kind": "batch"})
 
 
 async def _colleague(two: Two, who: SignedIn) -> UUID:

@@ -85,8 +85,13 @@ FILES: dict[str, str] = {
     "/static": "our scripts and style sheets",
 }
 """Folders that are served to everybody, and what is in them."""
-STREAMS = {("GET", "/v1/onboarding/events"), ("GET", "/portal/onboarding/events")}
-"""They go on for ever; they name no object, and are the caller's own."""
+STREAMS = {
+    ("GET", "/v1/onboarding/events"),
+    ("GET", "/portal/onboarding/events"),
+    ("GET", "/v1/campaigns/{campaign_id}/events"),
+    ("GET", "/portal/campaigns/{campaign_id}/events"),
+}
+"""They go on for ever, or as long as what they name."""
 
 FROM_ANYWHERE = {("POST", "/t/u/{unsubscribe_token}"): "mail providers post it (RFC 8058), and no cookie is asked for"}
 """Changes of pages that need no token of our forms, and why."""
@@ -128,7 +133,19 @@ _NO_APPLICATION = "DELETE FROM document; DELETE FROM certification"
 _SUBMITTED = "UPDATE template_version SET state = 'submitted', submitted_at = now() WHERE state = 'draft'"
 _FAILING = "UPDATE webhook_endpoint SET failing_since = now(), next_attempt_at = now() + interval '1 hour'"
 _DISABLED = "UPDATE webhook_endpoint SET state = 'disabled', disabled_by = 'customer', disabled_at = now()"
+_SCHEDULED = "UPDATE campaign SET state = 'scheduled', finished_at = NULL"
+_PAUSED = "UPDATE campaign SET state = 'paused', paused_from = 'scheduled', finished_at = NULL"
+_NEWER = f"""{_SCHEDULED}; INSERT INTO template_version (SELECT (jsonb_populate_record(v, jsonb_build_object(
+    'id', gen_random_uuid(), 'number', v.number + 50, 'state', 'approved'))).* FROM template_version v)"""
 BEFORE: dict[tuple[str, str], str] = {
+    ("POST", "/v1/campaigns/{campaign_id}/pause"): _SCHEDULED,
+    ("POST", "/v1/campaigns/{campaign_id}/resume"): _PAUSED,
+    ("POST", "/v1/campaigns/{campaign_id}/cancel"): _SCHEDULED,
+    ("POST", "/v1/campaigns/{campaign_id}/revise"): _NEWER,
+    ("POST", "/portal/campaigns/{campaign_id}/pause"): _SCHEDULED,
+    ("POST", "/portal/campaigns/{campaign_id}/resume"): _PAUSED,
+    ("POST", "/portal/campaigns/{campaign_id}/cancel"): _SCHEDULED,
+    ("POST", "/portal/campaigns/{campaign_id}/revise"): _NEWER,
     ("POST", "/v1/address-lists/{list_id}/imports/{import_id}/cancel"): _IMPORTING,
     ("POST", "/portal/address-lists/{list_id}/imports/{import_id}/cancel"): _IMPORTING,
     ("POST", "/v1/certifications/{certification_id}/correct"): _REJECTED,
@@ -162,6 +179,8 @@ class Own:
 _SEND = {"api_user": "{api_user}", "template": "{template}", "from": "x@{domain}"}
 _PASTED = {"recipients": "email,name\nr@x.example,R\n", "step": "send"}
 _TO_ONE = {"recipients": [{"address": "r@x.example", "variables": {"name": "R"}}]}
+_BATCH = {"api_user": "{batch_user}", "template": "{batch_template}", "from": "x@{domain}", "lists": ["{list_id}"]}
+_CAMPAIGN = _BATCH | {"name": "Autumn", "lives_hours": "24"}
 _FILE = ("r.csv", b"email,name\nr@x.example,R\n", "text/csv")
 OWN: dict[tuple[str, str], Own] = {
     ("PATCH", "/v1/account"): Own({"json": {"language": "en"}}, 200),
@@ -180,6 +199,8 @@ OWN: dict[tuple[str, str], Own] = {
     # Alias addresses are unique on the platform: nobody's list may be taken over by its name.
     ("POST", "/v1/address-lists"): Own({"json": {"name": "{domain}"}}, 201, 201),
     ("POST", "/portal/address-lists"): Own({"data": {"name": "{domain}"}}, 303, 303),
+    ("POST", "/v1/campaigns"): Own({"json": _BATCH | {"name": "Autumn"}}, 202, 422),
+    ("POST", "/portal/campaigns/new"): Own({"data": _CAMPAIGN | {"step": "check", "to": "create"}}, 303, 422),
     ("POST", "/v1/sends"): Own({"json": _SEND | _TO_ONE}, 202, 422),
     ("POST", "/v1/sends/upload"): Own({"data": _SEND, "files": {"file": _FILE}}, 202, 422),
     ("POST", "/portal/sends/new"): Own({"data": _SEND | _PASTED}, 303, 422),
@@ -220,6 +241,9 @@ QUERIES = {
     "/v1/address-lists": "?cursor={list_id}",
     "/portal/address-lists": "?after={list_id}",
     "/v1/api-users": "?cursor={api_user_id}",
+    "/v1/campaigns": "?cursor={campaign_id}",
+    "/portal/campaigns": "?after={campaign_id}",
+    "/portal/campaigns/new": "?template={batch_template}",
     "/v1/sends": "?cursor={send_id}",
     "/v1/templates": "?cursor={ref}",
     "/v1/suppressions": "?cursor={suppression_id}",

@@ -11,10 +11,13 @@ from uuid import UUID
 import httpx2
 
 from domain.accounts import SignedIn
+from domain.campaigns import CampaignNames, NewCampaign
 from domain.ids import new_id
 from domain.link_tokens import LinkKind, make_token
 from domain.operators import OperatorRole
 from domain.secrets import Vault
+from store import campaigns
+from store.columns import now
 from store.db import Database
 from tests.accounts_world import PAGE, House, csrf_of, house
 from tests.operators_world import signed
@@ -181,6 +184,7 @@ async def furnish(made: Two) -> None:
         **await certified(made),
         **await with_members(made, alice),
     }
+    made.hers["campaign_id"] = [await with_campaign(made, alice, made.hers["list_id"][0])]
     made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
     made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}
     await recorded(made.home, alice.caller.account_id, "Secret of Alice")
@@ -222,6 +226,25 @@ async def with_members(made: Two, who: SignedIn) -> dict[str, list[str]]:
         "INSERT INTO list_import_refused VALUES ($1, 2, 'x', 'address_no_at', '{}')", imported
     )
     return {"list_id": [row["id"]], "import_id": [str(imported)], "address": [MEMBER]}
+
+
+async def with_campaign(made: Two, who: SignedIn, list_id: str) -> str:
+    """A campaign of theirs that is over, so that its streams end; it sent nothing."""
+    pool, account = made.home.db.pool, who.caller.account_id
+    user, domain = await pool.fetchrow(
+        "SELECT u.id, b.domain_id FROM api_user u JOIN api_user_domain b ON b.api_user_id = u.id"
+        " WHERE u.account_id = $1 LIMIT 1",
+        account,
+    )
+    template, version = await pool.fetchrow(
+        "SELECT template_id, id FROM template_version WHERE account_id = $1 ORDER BY created_at DESC LIMIT 1", account
+    )
+    asked = NewCampaign("Secret of Alice" if who is made.alice else "Autumn", "", "", "x@first.example", (list_id,))
+    names = CampaignNames(user, template, version, domain, (UUID(list_id),))
+    async with made.home.db.raw() as connection:
+        campaign = await campaigns.create(connection, account, asked, names, (now(), "member"))
+    await pool.execute("UPDATE campaign SET state = 'finished', finished_at = now() WHERE id = $1", campaign)
+    return str(campaign)
 
 
 async def harvest(made: Two) -> None:

@@ -192,6 +192,11 @@ async def test_her_own_calls_do_find_her_objects(two: Two) -> None:
 
 KEYS_MAY = {
     ("POST", "/v1/sends"),
+    ("POST", "/v1/campaigns"),
+    ("POST", "/v1/campaigns/{campaign_id}/pause"),
+    ("POST", "/v1/campaigns/{campaign_id}/resume"),
+    ("POST", "/v1/campaigns/{campaign_id}/cancel"),
+    ("POST", "/v1/campaigns/{campaign_id}/revise"),
     ("POST", "/v1/sends/upload"),
     ("POST", "/v1/templates/preview"),
     ("POST", "/v1/templates/{ref}/preview"),

@@ -28,6 +28,7 @@ from api.v1.sends import Limit as MessageLimit
 from api.v1.sends_models import MessageOut, MessagePage
 from domain.campaigns import Command
 from services.campaign_view import CampaignView
+from services.sending import export_head
 
 RECONNECT_MS = 2000
 _REFUSED: dict[int | str, dict[str, Any]] = {401: {"model": Problem}}
@@ -130,8 +131,9 @@ async def export_campaign_messages(
     served: Served, own: Annotated[CampaignView, Depends(_own)], caller: AnyCaller
 ) -> StreamingResponse:
     """All messages as CSV for spreadsheets (UTF-8 with BOM; no value is taken for a formula)."""
+    pieces = await served.sending.export(caller, own.row.id) if own.row.recipients else iter([export_head()])
     return StreamingResponse(
-        await served.sending.export(caller, own.row.id), media_type="text/csv; charset=utf-8",
+        pieces, media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="campaign-{own.row.id}.csv"'},
     )  # fmt: skip
 
@@ -140,7 +142,7 @@ async def export_campaign_messages(
 async def pause_campaign(
     served: Served, caller: AnyCaller, campaign_id: CampaignId, request: Request
 ) -> CampaignDetail:
-    """What is being spoken to a mail server ends; nothing new begins. Its time to live goes on."""
+    """Nothing new begins; what is being spoken to a mail server ends. A pause prolongs the time to live."""
     return CampaignDetail.of(await served.campaigns.act(caller, campaign_id, Command.PAUSE), language_of(request))
 
 

@@ -56,6 +56,7 @@ async def test_a_campaign_is_durable_when_it_is_answered(api: Door, db: Database
     assert (shown["lives_hours"], shown["label"], shown["expires_at"]) == (24, "autumn", None)
     assert [one["id"] for one in shown["lists"]] == [str(audience)]
     assert shown["links"]["messages"] is None
+    assert (await api.http.get(f"{made['url']}/messages.csv")).text.startswith("\ufeffaddress,outcome,")
     assert (await api.http.get(f"{made['url']}/messages")).json() == {"items": [], "next_cursor": None}
     process = await db.pool.fetchval("SELECT workflow_id FROM clockwork WHERE account_id = $1", api.customer.account)
     assert process == f"campaign/{made['id']}"

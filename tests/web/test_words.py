@@ -23,6 +23,7 @@ from domain.billing import (
     RechargeState,
     RefundReason,
 )
+from domain.campaigns import CampaignState, Command
 from domain.certification import CertificationKind, CertificationState
 from domain.domain_records import Hint
 from domain.domains import DomainState, Purpose, RecordState
@@ -42,6 +43,7 @@ from web.console.fields import Action, Coded, Notice
 from web.i18n import english
 from web.portal import (
     audience_imports,
+    campaigns,
     domains,
     lanes,
     members,
@@ -72,6 +74,8 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (records.CERTIFICATIONS, [*CertificationState]),
     (records.CERTIFICATION_KINDS, [*CertificationKind]),
     (records.ROLES, [*Role]),
+    (campaigns.LOOKS, [*CampaignState]),
+    (campaigns.DONE, [*Command]),
     (domains.STATES, OF_A_DOMAIN),
     (domains.RECORD_STATES, [*RecordState]),
     (domains.PURPOSES, [*Purpose]),
@@ -127,6 +131,7 @@ SOURCES = [path for folder in ("services", "store", "activities") for path in Pa
 AREAS = {code.partition(".")[0] for code in words.ACTIONS}
 SAID_BY_ENUMS: dict[str, list[str]] = {
     "certification.": [Decision.APPROVE, Decision.REJECT, "revoke"],
+    "campaign.": [*Command],
     "template.": [Decision.APPROVE, Decision.REJECT],
     "payment.": [PaymentState.CREDITED, PaymentState.REFUND_WANTED],
     "member.role.": [role for role in Role if role is not Role.OWNER],
