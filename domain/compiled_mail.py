@@ -21,7 +21,7 @@ from domain.mail import canonical, domain_on_the_wire, field, mailbox, on_the_wi
 from domain.mail_body import CompiledBody, Tracking, compile_body
 from domain.senders import SendKind
 from domain.transport import Mail
-from domain.variables import SYSTEM_VARIABLES, FillableText, compile_text, system_values, variables_in
+from domain.variables import SYSTEM_VARIABLES, FillableText, compile_text, system_values
 
 
 @dataclass(frozen=True)
@@ -166,18 +166,18 @@ def compile_mail(content: MailContent, house: House) -> CompiledMail:
     body = compile_body(content.html, content.text, _tracking(content, house))
     common = _Fields.of(_common_fields(content, body.boundary, one_click))
     own_names = (*OWN_NAMES, "List-Unsubscribe") if one_click else OWN_NAMES
-    used = variables_in(content.subject, content.html, content.text)
+    subject = compile_text(content.subject)
     return CompiledMail(
         house=house,
         body=body,
         common=common,
-        subject=compile_text(content.subject),
+        subject=subject,
         id_prefix=content.submission_id.hex,
         id_domain=domain_on_the_wire(content.domain_name),
         bounce_host=domain_on_the_wire(house.bounce_host),
         signed=dkim.signed_names([*common.names, *own_names]),
         signed_at=int(content.accepted_at.timestamp()),
-        knows_system=not SYSTEM_VARIABLES.isdisjoint(used),
+        knows_system=not SYSTEM_VARIABLES.isdisjoint(body.variables.union(subject.places)),
         one_click=one_click,
         is_utf8=not common.raw.isascii(),
     )

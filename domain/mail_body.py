@@ -15,7 +15,7 @@ from domain.mail import base64_lines
 from domain.markup import Compiled, Slot, compile_html, escaped
 from domain.templates import text_from_html
 from domain.tracked_links import MarkedHtml, TrackedLink, mark_links, target
-from domain.variables import compile_text
+from domain.variables import compile_text, variables_in
 
 LONG = 114
 """Octets of a literal that is worth lines of its own."""
@@ -97,6 +97,8 @@ class CompiledBody:
 
     boundary: str
     segments: tuple[bytes | Part, ...]
+    variables: frozenset[str]
+    """The names it uses."""
 
     def fill(self, values: Mapping[str, str], links: Links) -> bytes:
         """One recipient's body."""
@@ -110,7 +112,8 @@ def compile_body(html: str, text: str, tracking: Tracking) -> CompiledBody:
     plain = _part(_plain(text or text_from_html(html)))
     rich = _part(_tracked(html, tracking) if tracking.clicks or tracking.opens else _untracked(html))
     head, between = (f"--{boundary}\r\n{_HEAD.format(subtype)}".encode() for subtype in ("plain", "html"))
-    return CompiledBody(boundary, (head, plain, between, rich, f"--{boundary}--\r\n".encode()))
+    segments = (head, plain, between, rich, f"--{boundary}--\r\n".encode())
+    return CompiledBody(boundary, segments, frozenset(variables_in(html, text)))
 
 
 def _part(items: Iterable[str | Step]) -> bytes | Part:

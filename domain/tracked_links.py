@@ -72,7 +72,7 @@ def target(link: TrackedLink, values: Mapping[str, str]) -> str:
     return _web_url("".join(parts))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 def mark_links(html: str) -> MarkedHtml:
     """Compile an HTML text with a slot for each link that may be tracked, and one for a picture."""
     reader = _MarkingReader(html)
