@@ -14,6 +14,8 @@ from domain.markup import Compiled, Slot, Spot, compile_html, is_link
 from domain.sending import Recipient
 from domain.variables import TOKEN, UNSUBSCRIBE, fill_text, missing, one_line, places
 
+_OURS = f"%{UNSUBSCRIBE}%"
+"""No wildcard: nobody's link stands there but ours."""
 _ONCE = "x"
 """The name of the variable in a piece that is filled to see how a value would be written."""
 
@@ -86,7 +88,7 @@ class Pattern:
         rest = _match(_known(self.subject, found), one_line(written.subject))
         if rest is None or missing(self.variables, found | rest):
             return None
-        return {name: value for name, value in (found | rest).items() if name != UNSUBSCRIBE}
+        return found | rest
 
 
 @lru_cache(maxsize=4096)
@@ -112,18 +114,18 @@ def is_verbatim(values: Mapping[str, str]) -> bool:
 
 def _tidy(body: str) -> str:
     """Forms bring line ends of their own (CRLF), and blanks around a body say nothing."""
-    return body.replace("\r\n", "\n").strip()
+    return body.replace("\r\n", "\n").replace(f"%%{UNSUBSCRIBE}%%", _OURS).strip()
 
 
 def _plain(text: str) -> _Part:
-    found = list(places(text))
+    found = [place for place in places(text) if place.name != UNSUBSCRIBE]
     cuts = [(place.start, place.end) for place in found]
     return _Part(_around(text, cuts), tuple(_Gap(place.name) for place in found))
 
 
 def _markup(html: str) -> _Part:
     """The literals are those of the source: a compiled HTML text is escaped here and there."""
-    slots = compile_html(html).slots
+    slots = [slot for slot in compile_html(html).slots if slot.name != UNSUBSCRIBE]
     cuts = [(slot.offset, _end(html, slot)) for slot in slots]
     return _Part(_around(html, cuts), tuple(_Gap(slot.name, slot.spot) for slot in slots))
 
@@ -187,8 +189,6 @@ def _walk(literals: Sequence[str], written: str) -> list[str] | None:
 
 def _read(gap: _Gap, piece: str) -> str | None:
     """The value that is written so in this spot; None where no value is."""
-    if gap.name == UNSUBSCRIBE:
-        return piece if piece.strip("%") == UNSUBSCRIBE else None
     if gap.spot is None:
         return piece
     if "<" in piece or (gap.spot is not Spot.TEXT and ('"' in piece or "'" in piece)):
