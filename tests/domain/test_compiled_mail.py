@@ -175,6 +175,23 @@ def test_no_value_adds_a_header_or_breaks_a_line(value: str, name: str, subject:
     assert dkimpy_verifies(data)
 
 
+@settings(max_examples=150, deadline=None)
+@given(address=TEXTS | st.from_regex(r"[^\r]{0,9}@[^\r]{0,9}[\r\n]{0,2}", fullmatch=True), which=st.integers(0, 2))
+def test_no_address_adds_a_header_or_a_line(address: str, which: int) -> None:
+    """It is refused, or stands in its field as it is."""
+    try:
+        made = (
+            lambda: mail(Somebody(address)),
+            lambda: mail(reply_to=address),
+            lambda: mail(sender=address),
+        )[which]()
+    except ValueError:
+        return
+    head = made.data.partition(b"\r\n\r\n")[0]
+    assert len(re.findall(rb"(?m)^[A-Za-z-]+:", head)) == 12 - (which == 1 and not address)
+    assert head.count(b"\n") == head.count(b"\r\n") == head.count(b"\r")
+
+
 @pytest.mark.parametrize("field", ["reply_to", "sender"])
 def test_an_address_that_is_none_is_refused(field: str) -> None:
     for bad in ("a@x.test\r\nBcc: v@x.test", "a@x.test, v@x.test", "x\x00@y.test", "a@-.例"):
