@@ -6,8 +6,8 @@ What a cap counts is dealt out by the store; here is what this process holds of 
 import time
 from dataclasses import dataclass, field
 
-from domain.lanes import Stand
-from store.lanes import SeatGrant, SeatOrder
+from domain.lanes import Seats, Stand
+from store.lanes import SeatOrder
 
 IDLE_KEPT = 1.0
 """Seconds for which a connection's place is kept that nobody sits on: who was granted it is about to come."""
@@ -39,7 +39,7 @@ class Share:
     lines: tuple[_Line, _Line] = field(default_factory=lambda: (_Line(), _Line()))
     told: Stand = field(default_factory=Stand)
     wanting: int = 0
-    fair: int | None = None
+    sink: int | None = None
     touched: float = 0.0
 
     def has_room(self, express: bool) -> bool:
@@ -61,10 +61,10 @@ class Share:
         self.touched = time.monotonic()
 
     def rise(self, express: bool) -> None:
-        """One place is free again; where others wait, what is above a fair part is theirs."""
+        """One place is free again; where others wait, it may be theirs."""
         line = self.lines[express]
         line.used -= 1
-        if self.fair is not None and not express and line.held > self.fair:
+        if self.sink is not None and not express and line.held > self.sink:
             line.held -= 1
 
     def order(self, *, all_news: bool) -> SeatOrder | None:
@@ -83,7 +83,7 @@ class Share:
     def _given_up(self) -> bool:
         return self.lines[0].held < self.told.bulk
 
-    def take(self, order: SeatOrder, grant: SeatGrant | None) -> None:
+    def take(self, order: SeatOrder, grant: Seats | None) -> None:
         """What is held from now on; None: our lease is not there, so nobody can vouch for more."""
         now = time.monotonic()
         if grant is None:
@@ -99,7 +99,7 @@ class Share:
         ):
             line.held, line.asked = held, 0
             line.retry_at = now + wait if held < wanted else 0.0
-        self.told, self.fair = grant.held, grant.fair
+        self.told, self.sink = grant.held, grant.sink if grant.sink < grant.held.bulk else None
         self.wanting = max(0, order.wanted.bulk - grant.held.bulk)
 
     @property

@@ -267,7 +267,7 @@ class Lanes:
         for order in tokens:
             self._take_tokens(order, dealt.tokens.get(order.lane))
         for share, seats in seating:
-            share.take(seats, dealt.seats.get((seats.lane, seats.site)))
+            share.take(seats, dealt.seats.get(seats.key))
 
     def _follow_lease(self) -> None:
         """What was held under a lease that is lost is no longer ours; its dialogues are being cancelled."""

@@ -7,7 +7,7 @@ Tencent is in the lane of qq.com. Everybody else shares the lane `other`, where 
 import datetime as dt
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -212,13 +212,33 @@ class Stand:
         return self.bulk + self.express
 
 
-def seats(cap: int | None, used: Stand, wanted: Stand, others: Stand) -> Stand:
-    """How many connections this process may hold of a cap that it shares: never fewer than it uses already.
+@dataclass(frozen=True)
+class Neighbour:
+    """What another living process holds of the same cap, and how many connections more it was refused for campaigns."""
 
-    `wanted` is what it would like to hold, `others` what the other living processes hold.
+    held: Stand
+    wanting: int = 0
+
+
+@dataclass(frozen=True)
+class Seats:
+    """What a process may hold from now on. Above `sink`, its campaigns give connections back as they close."""
+
+    held: Stand
+    sink: int
+
+
+def seats(cap: int | None, used: Stand, wanted: Stand, others: Sequence[Neighbour] = ()) -> Seats:
+    """Deal one process its part of a cap: never fewer than it uses already, and one stays for single mails.
+
+    Who was refused is promised a fair part of what campaigns may hold: nobody else gets it meanwhile.
     """
     if cap is None:
-        return wanted
-    express = max(used.express, min(wanted.express, cap - others.total - used.bulk))
-    left = min(cap - KEPT_FOR_EXPRESS - others.bulk, cap - others.total - express)
-    return Stand(max(used.bulk, min(wanted.bulk, left)), express)
+        return Seats(wanted, wanted.bulk)
+    elsewhere = Stand(sum(each.held.bulk for each in others), sum(each.held.express for each in others))
+    express = max(used.express, min(wanted.express, cap - elsewhere.total - used.bulk))
+    fair = max(1, (cap - KEPT_FOR_EXPRESS) // (len(others) + 1))
+    promised = sum(max(0, min(each.wanting, fair - each.held.bulk)) for each in others)
+    free = min(cap - KEPT_FOR_EXPRESS - elsewhere.bulk, cap - elsewhere.total - express) - promised
+    bulk = max(0, min(wanted.bulk, free))
+    return Seats(Stand(max(used.bulk, bulk), express), bulk)

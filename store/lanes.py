@@ -21,6 +21,8 @@ from domain.lanes import (
     RECOVERY,
     SLOWEST,
     TRUSTED_FOR,
+    Neighbour,
+    Seats,
     Stand,
     refill,
     seats,
@@ -128,13 +130,9 @@ class SeatOrder:
     used: Stand
     wanted: Stand
 
-
-@dataclass(frozen=True)
-class SeatGrant:
-    """What it holds from now on. `fair` is its part when others want more than there is; else None."""
-
-    held: Stand
-    fair: int | None
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.lane, self.site
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ class Dealt:
     """The answer to one round of orders."""
 
     tokens: dict[str, TokenGrant]
-    seats: dict[tuple[str, str], SeatGrant]
+    seats: dict[tuple[str, str], Seats]
 
 
 async def ensure_lanes(connection: Connection, scale: float) -> None:
@@ -257,40 +255,36 @@ async def _write_tokens(connection: Connection, rows: dict[str, Any], granted: d
 
 
 _OTHERS = """
-SELECT s.lane, s.site, sum(s.bulk)::int AS bulk, sum(s.express)::int AS express, sum(s.wanting)::int AS wanting,
-       count(*)::int AS processes
+SELECT s.lane, s.site, s.bulk, s.express, s.wanting
 FROM lane_share s JOIN sender p ON p.id = s.sender_id AND p.lease_until > clock_timestamp()
 JOIN unnest($2::text[], $3::text[]) AS k (lane, site) ON k.lane = s.lane AND k.site = s.site
-WHERE s.sender_id <> $1 GROUP BY s.lane, s.site
+WHERE s.sender_id <> $1
 """
 
 
 async def _seats(
     connection: Connection, sender: UUID, rows: dict[str, Any], orders: list[SeatOrder]
-) -> dict[tuple[str, str], SeatGrant]:
+) -> dict[tuple[str, str], Seats]:
     if not orders:
         return {}
-    found = await connection.fetch(_OTHERS, sender, [o.lane for o in orders], [o.site for o in orders])
-    others = {(row["lane"], row["site"]): row for row in found}
-    granted = {(o.lane, o.site): _seat(rows[o.lane], o, others.get((o.lane, o.site))) for o in orders}
+    others: dict[tuple[str, str], list[Neighbour]] = {order.key: [] for order in orders}
+    for row in await connection.fetch(_OTHERS, sender, [o.lane for o in orders], [o.site for o in orders]):
+        others[row["lane"], row["site"]].append(Neighbour(Stand(row["bulk"], row["express"]), row["wanting"]))
+    granted = {order.key: _seat(rows[order.lane], order, others[order.key]) for order in orders}
     await _write_shares(connection, sender, orders, granted)
     return granted
 
 
-def _seat(row: Any, order: SeatOrder, others: Any) -> SeatGrant:
-    cap = row["per_site"] if order.site else row["connections"]
-    elsewhere = Stand(others["bulk"], others["express"]) if others else Stand()
-    held = seats(cap, order.used, order.wanted, elsewhere)
-    crowded = cap is not None and others is not None and others["wanting"] > 0
-    return SeatGrant(held, max(1, (cap - 1) // (others["processes"] + 1)) if crowded else None)
+def _seat(row: Any, order: SeatOrder, others: list[Neighbour]) -> Seats:
+    return seats(row["per_site"] if order.site else row["connections"], order.used, order.wanted, others)
 
 
 async def _write_shares(
-    connection: Connection, sender: UUID, orders: list[SeatOrder], granted: dict[tuple[str, str], SeatGrant]
+    connection: Connection, sender: UUID, orders: list[SeatOrder], granted: dict[tuple[str, str], Seats]
 ) -> None:
     keep, drop = [], []
     for order in orders:
-        held = granted[order.lane, order.site].held
+        held = granted[order.key].held
         wanting = max(0, order.wanted.bulk - held.bulk)
         row = (sender, order.lane, order.site, held.bulk, held.express, wanting)
         keep.append(row) if held.total or wanting else drop.append(row[:3])

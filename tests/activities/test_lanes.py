@@ -6,6 +6,7 @@ Each `Lanes` here is a worker process of its own: a lease, a memory, and nothing
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,6 +175,34 @@ async def test_processes_share_the_connections_of_a_lane_and_keep_one_for_single
             seat.close()
         for _ in range(3):  # they are free again, for whoever asks
             assert isinstance(await seated(two, "qq"), Seat)
+
+
+async def test_however_busy_three_processes_are_the_cap_holds_and_none_is_left_out(db: Database) -> None:
+    await limit(db, "qq", rate_per_s=None, connections=5)
+    open_now, served = Counter[bool](), Counter[int]()
+
+    async def connect(number: int, worker: Process, express: bool, end: float) -> None:
+        """One connection after the other, each open for a moment."""
+        while time.monotonic() < end:
+            seat = worker.lanes.seat("qq", "mx.qq.com", express=express)
+            if isinstance(seat, Wait):
+                await asyncio.sleep(seat.seconds)
+                continue
+            open_now[express] += 1
+            assert open_now.total() <= 5 and open_now[False] <= 4
+            await asyncio.sleep(0.01)
+            open_now[express] -= 1
+            seat.close()
+            served[number] += 1
+
+    async with processes(db, 3) as workers:
+        end = time.monotonic() + 3.0
+        await asyncio.gather(
+            *(connect(n, each, False, end) for n, each in enumerate(workers) for _ in range(5)),
+            connect(9, workers[0], True, end),
+        )
+    assert served.keys() == {0, 1, 2, 9}
+    assert min(served[n] for n in range(3)) * 8 > max(served[n] for n in range(3)), served
 
 
 async def test_a_site_of_the_long_tail_has_a_cap_of_its_own(db: Database) -> None:

@@ -8,6 +8,8 @@ from domain.lanes import (
     OTHER,
     PROVIDERS,
     Limits,
+    Neighbour,
+    Seats,
     Stand,
     lane_of,
     lane_title,
@@ -101,19 +103,35 @@ def test_however_processes_ask_a_cap_holds_and_one_place_stays_for_single_mails(
     cap: int, requests: list[tuple[int, Stand, Stand]]
 ) -> None:
     """Each request: a process, what it uses of what it holds, what it wants on top."""
-    held = [Stand() for _ in range(4)]
+    known = [Neighbour(Stand()) for _ in range(4)]
     for who, use, more in requests:
-        used = Stand(min(use.bulk, held[who].bulk), min(use.express, held[who].express))
-        others = [stand for other, stand in enumerate(held) if other != who]
-        elsewhere = Stand(sum(s.bulk for s in others), sum(s.express for s in others))
+        used = Stand(min(use.bulk, known[who].held.bulk), min(use.express, known[who].held.express))
+        others = [each for other, each in enumerate(known) if other != who]
         wanted = Stand(used.bulk + more.bulk, used.express + more.express)
-        held[who] = seats(cap, used, wanted, elsewhere)
-        assert held[who].bulk >= used.bulk
-        assert held[who].express >= used.express
-        assert sum(stand.total for stand in held) <= cap
-        assert sum(stand.bulk for stand in held) <= cap - 1
+        dealt = seats(cap, used, wanted, others)
+        known[who] = Neighbour(dealt.held, max(0, wanted.bulk - dealt.held.bulk))
+        assert dealt.held.bulk >= used.bulk
+        assert dealt.held.express >= used.express
+        assert sum(each.held.total for each in known) <= cap
+        assert sum(each.held.bulk for each in known) <= cap - 1
+
+
+@given(cap=st.integers(3, 12), processes=st.integers(2, 5))
+def test_who_was_refused_gets_a_fair_part_and_nothing_lies_idle(cap: int, processes: int) -> None:
+    """The first took all there is; everybody wants more than there is, and each closes connections when told to."""
+    known = [Neighbour(seats(cap, Stand(), Stand(99)).held), *(Neighbour(Stand(), 99) for _ in range(processes - 1))]
+    for turn in range(processes * 3):
+        who = turn % processes
+        others = [each for other, each in enumerate(known) if other != who]
+        sink = seats(cap, known[who].held, Stand(99), others).sink
+        held = seats(cap, Stand(min(known[who].held.bulk, sink)), Stand(99), others).held
+        known[who] = Neighbour(held, 99)
+    parts = [each.held.bulk for each in known]
+    if processes <= cap - 1:
+        assert min(parts) >= (cap - 1) // processes
+        assert sum(parts) == cap - 1
 
 
 def test_a_cap_that_was_lowered_closes_nothing_but_grants_nothing() -> None:
-    assert seats(2, Stand(3, 1), Stand(5, 2), Stand(1, 0)) == Stand(3, 1)
-    assert seats(None, Stand(3, 1), Stand(5, 2), Stand(9, 9)) == Stand(5, 2)
+    assert seats(2, Stand(3, 1), Stand(5, 2), [Neighbour(Stand(1))]) == Seats(Stand(3, 1), 0)
+    assert seats(None, Stand(3, 1), Stand(5, 2), [Neighbour(Stand(9, 9), 3)]) == Seats(Stand(5, 2), 5)
