@@ -71,6 +71,17 @@ def history(
     show(lambda screen: bench.run(bench.Options(old, messages, processes), screen), as_json)
 
 
+@app.command("import")
+def importing(
+    lines: Annotated[int, typer.Option(min=1, max=5_000_000, help="Lines of the file.")] = 1_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """A CSV file that is uploaded over REST, until its last line is in the list."""
+    from bench import importing as bench
+
+    show(lambda screen: bench.run(bench.Options(lines), screen), as_json)
+
+
 def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
     """Measure, then the table, and with `--json` the object as the last line of standard output."""
     finish(asyncio.run(watched(run)), as_json)
