@@ -9,6 +9,7 @@ from temporalio.client import Client
 from api import callbacks, problems, reference
 from api.body_limit import BodyLimit
 from api.sendcloud import mail
+from api.sendcloud.shortcut import Shortcut
 from api.v1 import (
     accounts,
     api_users,
@@ -39,6 +40,7 @@ from settings import Settings
 from store.db import Database
 from store.papers import PaperStore
 from web.app import mount
+from web.security import machine_headers
 
 
 @asynccontextmanager
@@ -62,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application; `uvicorn --factory api.app:create_app`."""
     app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings or Settings()
-    app.router.routes.append(mail.route())  # the first, since it is asked for most and routes are tried in order
+    app.router.routes.append(mail.route())
     problems.install(app)
     reference.install(app)
     features = (
@@ -74,6 +76,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(callbacks.router)
     mount(app, derive(app.state.settings.secret_key.get_secret_value(), "songda/admin-sites").hex())
     app.add_middleware(BodyLimit, upload=app.state.settings.list_import_max_mb * 2**20)
+    app.add_middleware(
+        Shortcut, mail.PATH, BodyLimit(mail.MailSend()), machine_headers(app.state.settings.secure_cookies)
+    )
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:

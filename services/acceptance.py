@@ -23,8 +23,6 @@ log = structlog.get_logger(__name__)
 
 MOST = 200
 """Requests of one group: some ten milliseconds of work."""
-GROUPS_AT_ONCE = 1
-"""Per process: two at once would be half as large, and wait for the same rows."""
 PING_EVERY = 0.005
 """Seconds between two calls to the relay: each takes a lock of the whole database for a moment."""
 # What says nothing about the requests, so that trying them one by one would only be the same trouble many times.
@@ -40,7 +38,7 @@ class Acceptance:
     def __init__(self, base: Foundation) -> None:
         self._db = base.db
         self._terms = Terms(base.policy.time_scale, base.policy.email_price_micro)
-        self._groups: Gathering[Asked, Accepted] = Gathering(self._accept_group, MOST, GROUPS_AT_ONCE)
+        self.groups: Gathering[Asked, Accepted] = Gathering(self._accept_group, MOST)
         self._bell = Bell(base.db)
 
     async def accept(
@@ -52,7 +50,7 @@ class Acceptance:
         """
         asked = (caller, request)
         if groups.is_small(asked) and not left_out and not duplicates:
-            return await self._groups.ask(asked)
+            return await self.groups.ask(asked)
         accepted = await self._accept_alone(asked, left_out, duplicates)
         await self._bell.ring()
         return accepted

@@ -6,6 +6,7 @@ from domain.accounts import Caller, Profile, Role
 from domain.errors import Refusal
 from domain.members import Right, require
 from domain.secrets import API_KEY_PREFIX, SESSION_PREFIX
+from services.acceptance import Acceptance
 from services.api_keys import ApiKeys, Holder
 from services.foundation import Foundation
 from store import accounts as rows
@@ -17,9 +18,9 @@ SEEN_EVERY = dt.timedelta(minutes=1)
 
 
 class Accounts:
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: Foundation, acceptance: Acceptance | None = None) -> None:
         self._base = base
-        self._keys = ApiKeys(base)
+        self._keys = ApiKeys(base, acceptance.groups if acceptance else None)
 
     async def caller(self, token: str) -> Caller:
         """The caller behind a session token or an API key. Raises the refusal `unauthenticated`."""

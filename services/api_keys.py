@@ -3,6 +3,7 @@ requests that come at once are looked up together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from asyncpg import Record
 
@@ -28,9 +29,10 @@ class Holder:
 class ApiKeys:
     """One per process."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: Foundation, behind: Gathering[Any, Any] | None = None) -> None:
+        """`behind`: where those who have a key probably go next."""
         self._base = base
-        self._looked_up: Gathering[bytes, Holder | None] = Gathering(self._look_up, MOST, at_once=1)
+        self._looked_up: Gathering[bytes, Holder | None] = Gathering(self._look_up, MOST, behind)
 
     async def holder(self, key: str) -> Holder | None:
         """The API user whose key this is."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.acceptance import Acceptance
 from services.account_desk import AccountDesk
 from services.accounts import Accounts
 from services.audience import Audience
@@ -82,13 +83,14 @@ class Services:
 def build_services(foundation: Foundation) -> Services:
     """Wire every feature's service to the same foundation."""
     hashing, limits = Hashing(), Limits(foundation)
+    acceptance = Acceptance(foundation)
     registrations = Registrations(foundation, hashing, limits)
     certifications = Certifications(foundation, limits)
     sessions = Sessions(foundation, hashing, limits, registrations)
     return Services(
         foundation=foundation,
         account_desk=AccountDesk(foundation),
-        accounts=Accounts(foundation),
+        accounts=Accounts(foundation, acceptance),
         audience=Audience(foundation),
         billing=Billing(foundation),
         calendar=WorkCalendar(foundation),
@@ -113,7 +115,7 @@ def build_services(foundation: Foundation) -> Services:
         review_desk=ReviewDesk(foundation, certifications),
         review_report=ReviewReport(foundation),
         senders=Senders(foundation),
-        sending=Sending(foundation),
+        sending=Sending(foundation, acceptance),
         sessions=sessions,
         staff=Staff(foundation, hashing),
         suppressions=Suppressions(foundation),

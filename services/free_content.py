@@ -37,7 +37,7 @@ class FreeContent:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._approved: Gathering[UUID, list[Any]] = Gathering(self._look_up, MOST, at_once=1)
+        self._approved: Gathering[UUID, list[Any]] = Gathering(self._look_up, MOST)
         self._patterns: OrderedDict[UUID, Pattern] = OrderedDict()
         self._size = 0
         self._last: OrderedDict[tuple[UUID, SendKind | None], UUID] = OrderedDict()

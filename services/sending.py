@@ -88,9 +88,9 @@ class Check:
 class Sending:
     """Every method is scoped to the caller's account; another account's ids are `not_found`."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: Foundation, acceptance: Acceptance | None = None) -> None:
         self._base = base
-        self._acceptance = Acceptance(base)
+        self._acceptance = acceptance or Acceptance(base)
         self._content = FreeContent(base)
 
     async def send(self, caller: Caller, request: SendRequest) -> Accepted:

@@ -29,6 +29,7 @@ MACHINE_HEADERS = {
     "referrer-policy": "no-referrer",
 }
 """Should a browser be led to JSON or to a file, it is shown as nothing else (OWASP REST Security Cheat Sheet)."""
+HTTPS_ONLY = ("strict-transport-security", "max-age=31536000")
 PREVIEW_HEADERS = {
     "content-security-policy": (
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data: https: http:; frame-ancestors 'self'"
@@ -41,6 +42,11 @@ PREVIEW_HEADERS = {
 def is_page(path: str) -> bool:
     """Whether browsers ask for this path (and then get errors as pages)."""
     return not any(path == prefix or path.startswith(prefix + "/") for prefix in JSON_PREFIXES)
+
+
+def machine_headers(secure: bool) -> dict[str, str]:
+    """What every answer to a machine carries, for a path that passes by `AnswerHeaders`."""
+    return MACHINE_HEADERS | {"cache-control": "no-store"} | (dict([HTTPS_ONLY]) if secure else {})
 
 
 class AnswerHeaders:
@@ -70,7 +76,7 @@ def complete(headers: MutableHeaders, scope: Scope) -> None:
         headers.setdefault(name, value)
     headers.setdefault("cache-control", _keeping(path))
     if scope["app"].state.services.foundation.policy.secure_cookies:
-        headers.setdefault("strict-transport-security", "max-age=31536000")
+        headers.setdefault(*HTTPS_ONLY)
     if "location" in headers:
         headers["location"] = _here(headers["location"], Headers(scope=scope).get("host", ""))
 

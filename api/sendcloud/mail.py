@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,6 +31,7 @@ from store.db import DATABASE_TROUBLE
 
 log = structlog.get_logger(__name__)
 
+PATH = "/apiv2/mail/send"
 MOST_TO = 100
 MOST_LISTS = 5
 MOST_REPLY_TO = 3
@@ -49,7 +51,7 @@ class MailSend:
 
 def route() -> Route:
     """GET and POST, and no HEAD: it would send."""
-    made = Route("/apiv2/mail/send", MailSend(), methods=["GET", "POST"])
+    made = Route(PATH, MailSend(), methods=["GET", "POST"])
     (made.methods or set()).discard("HEAD")
     return made
 
@@ -64,6 +66,8 @@ async def answer_to(request: Request) -> Response:
         return failure.answer()
     except Refusal as refusal:
         return failure_of(refusal, given).answer()
+    except HTTPException as problem:  # the body is too large
+        return Failure(40901, detail=str(problem.detail)).answer()
     except DATABASE_TROUBLE as problem:
         log.warning("mail_send_failed", error=type(problem).__name__)
         return Failure(40902, detail="系统繁忙，请稍后重试").answer()

@@ -291,7 +291,7 @@ async def test_calls_gather_while_others_are_under_way() -> None:
         await gate.wait()
         return [ValueError(str(each)) if each == 3 else each * 10 for each in questions]
 
-    gathering: Gathering[int, int] = Gathering(work, most=3, at_once=1)
+    gathering: Gathering[int, int] = Gathering(work, most=3)
     first = asyncio.create_task(gathering.ask(0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -308,7 +308,7 @@ async def test_who_asks_again_at_once_is_not_forgotten() -> None:
     async def work(questions: list[int]) -> list[int | Exception]:
         return questions
 
-    gathering: Gathering[int, int] = Gathering(work, most=3, at_once=1)
+    gathering: Gathering[int, int] = Gathering(work, most=3)
     async with asyncio.timeout(5):
         for n in range(20):
             assert await gathering.ask(n) == n
@@ -318,6 +318,6 @@ async def test_what_the_work_raises_is_everybodys() -> None:
     async def work(questions: list[int]) -> list[int | Exception]:
         raise OSError("gone")
 
-    gathering: Gathering[int, int] = Gathering(work, most=3, at_once=1)
+    gathering: Gathering[int, int] = Gathering(work, most=3)
     answers = await asyncio.gather(*(gathering.ask(n) for n in range(5)), return_exceptions=True)
     assert [type(each) for each in answers] == [OSError] * 5
