@@ -6,6 +6,7 @@ client was told to be accepted and that the sink never saw; a *duplicate* is a m
 
 import asyncio
 import datetime as dt
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ class Settled:
 
 
 async def run(options: Options, screen: Screen) -> Report:
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # that the database went away is no news here
     screen.step("Starting a stack")
     plan = Plan(workers=options.processes, apis=options.processes, recording=True)
     async with ground(plan, screen.say) as place:

@@ -64,14 +64,14 @@ class Killer:
     place: Ground
     seed: int
     blows: list[Blow] = field(default_factory=list)
-    _asleep: set[asyncio.Task[None]] = field(default_factory=set)
+    _asleep: dict[asyncio.Task[None], list[psutil.Process]] = field(default_factory=dict)
 
     async def run(self, kills: int) -> None:
         """So many blows. Raises `CannotStart` when a part does not come back."""
         for plan in plans(random.Random(self.seed), kills):
             await asyncio.sleep(plan.pause)
             name, pid = await self._victim(plan.role, plan.which)
-            self._strike(name, pid, plan.stop)
+            self.strike(name, pid, plan.stop)
 
     async def _victim(self, role: str, which: float) -> tuple[str, int]:
         """One of the role's processes, once one is up."""
@@ -84,7 +84,7 @@ class Killer:
                 raise CannotStart(f"{role} did not come back within {UP_WITHIN:.0f} s.")
             await asyncio.sleep(0.05)
 
-    def _strike(self, name: str, pid: int, seconds: float) -> None:
+    def strike(self, name: str, pid: int, seconds: float) -> None:
         """For good, or for so many seconds."""
         number = signal.SIGSTOP if seconds else signal.SIGKILL
         self.blows.append(Blow(time.time(), name, number.name, self.place.sink.open_connections()))
@@ -92,15 +92,15 @@ class Killer:
         send(struck, number)
         if seconds:
             task = asyncio.create_task(_wake_later(struck, seconds))
-            self._asleep.add(task)
-            task.add_done_callback(self._asleep.discard)
+            self._asleep[task] = struck
+            task.add_done_callback(lambda done: self._asleep.pop(done, None))
 
     async def wake(self) -> None:
         """Everybody who is still stopped, now."""
-        sleeping = list(self._asleep)
-        for task in sleeping:
+        for task, processes in list(self._asleep.items()):
             task.cancel()
-        await asyncio.gather(*sleeping, return_exceptions=True)
+            send(processes, signal.SIGCONT)
+            await asyncio.gather(task, return_exceptions=True)
 
     def counted(self) -> dict[str, int]:
         """`worker SIGKILL` to how often."""
@@ -123,7 +123,5 @@ def send(processes: list[psutil.Process], number: signal.Signals) -> None:
 
 
 async def _wake_later(processes: list[psutil.Process], seconds: float) -> None:
-    try:
-        await asyncio.sleep(seconds)
-    finally:  # also when the chaos is broken off
-        send(processes, signal.SIGCONT)
+    await asyncio.sleep(seconds)
+    send(processes, signal.SIGCONT)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.terminal import leave, news, output
+from supervision.errors import CannotStart
 
 if TYPE_CHECKING:
     from bench.report import Report
@@ -84,8 +85,16 @@ def importing(
 
 def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
     """Measure, then the table, and with `--json` the object as the last line of standard output."""
-    finish(asyncio.run(watched(run)), as_json)
+    finish(measure(run), as_json)
     leave(0)
+
+
+def measure(run: "Callable[[Screen], Awaitable[Report]]") -> "Report":
+    """Ended by a signal, it says so in a line; what it started is gone by then. Raises `CannotStart`."""
+    try:
+        return asyncio.run(watched(run))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise CannotStart("The measurement was broken off; its stack and its folder are gone.") from None
 
 
 async def watched(run: "Callable[[Screen], Awaitable[Report]]") -> "Report":

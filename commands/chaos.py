@@ -1,11 +1,10 @@
 """`songda chaos`: kill parts at random under load, then compare what was accepted with what arrived."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from commands.bench import JsonOption, finish, watched
+from commands.bench import JsonOption, finish, measure
 from commands.terminal import leave
 
 
@@ -21,6 +20,6 @@ def chaos(
     from bench import chaos as bench
 
     options = bench.Options(kills, seed, accounts, members, processes)
-    report = asyncio.run(watched(lambda screen: bench.run(options, screen)))
+    report = measure(lambda screen: bench.run(options, screen))
     finish(report, as_json)
     leave(1 if bench.failed(report.figures) else 0)
