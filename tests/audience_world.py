@@ -11,7 +11,7 @@ from uuid import UUID
 from temporalio.testing import ActivityEnvironment
 
 from activities.list_import import ListImportActivities
-from domain.accounts import Caller, Role
+from domain.accounts import Caller
 from domain.audience import ImportOrder, ImportProgress
 from domain.ids import Kind, Process, new_id
 from gateways.spreadsheets import Spreadsheets
@@ -85,10 +85,15 @@ class Lists:
 async def lists(db: Database, folder: Path, max_lines: int = 5_000_000) -> Lists:
     """A customer who may send, and no list yet."""
     customer = await Customer(db).registers()
+    caller = Caller(customer.account, member_id=new_id())
+    return lists_of(db, await foundation(db), caller, folder, max_lines)
+
+
+def lists_of(db: Database, base: Foundation, caller: Caller, folder: Path, max_lines: int = 5_000_000) -> Lists:
+    """The same of a customer who is there already."""
     papers = PaperStore.open(folder.as_uri(), VAULT)
-    base = replace(await foundation(db), papers=papers)
-    caller = Caller(customer.account, member_id=new_id(), role=Role.OWNER)
-    return Lists(db, base, caller, ListImportActivities(db, papers, Spreadsheets(), max_lines))
+    activities = ListImportActivities(db, papers, Spreadsheets(), max_lines)
+    return Lists(db, replace(base, papers=papers), caller, activities)
 
 
 def csv_of(addresses: Sequence[str], extra: str = "x") -> bytes:
