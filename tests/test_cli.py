@@ -1,13 +1,18 @@
 """Commands that cannot do their work end with one line and exit code 2."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cli import shared_socket
+from stack import numbered
 from supervision import postgres
+from supervision.errors import CannotStart
+from supervision.ports import listens_on
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NOBODY_LISTENS = "127.0.0.1:1"
@@ -66,3 +71,27 @@ def test_working_hours_and_lead_that_cannot_be_used() -> None:
 
 def test_logs_of_a_folder_without_a_stack(tmp_path: Path) -> None:
     assert str(tmp_path / "logs" / "api.log") in complaint(songda("logs", "api", "--data", str(tmp_path)))
+
+
+def test_processes_that_share_a_port_keep_others_out() -> None:
+    with shared_socket("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        first.listen()
+        with shared_socket("127.0.0.1", port) as second:
+            second.listen()
+            assert listens_on(os.getpid(), port)
+            with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+                stranger.bind(("127.0.0.1", port))
+
+
+def test_a_port_that_is_taken_alone_cannot_be_shared() -> None:
+    with socket.socket() as alone:
+        alone.bind(("127.0.0.1", 0))
+        alone.listen()
+        with pytest.raises(CannotStart, match="cannot listen on"):
+            shared_socket("127.0.0.1", alone.getsockname()[1])
+
+
+def test_processes_of_a_role_are_numbered_from_the_second() -> None:
+    assert numbered("worker", 3) == ["worker", "worker-2", "worker-3"]
+    assert numbered("api", 1) == ["api"]
