@@ -97,8 +97,9 @@ class CampaignFeed:
     async def _look(self) -> None:
         for watched in list(self._watchers):
             view = await self._view(watched)
-            for watcher in self._watchers.get(watched, ()) if view else ():
-                watcher.tell(view)
+            if view is not None:
+                for watcher in self._watchers.get(watched, ()):
+                    watcher.tell(view)
 
     async def _view(self, watched: Watched) -> CampaignView | None:
         async with self._db.read() as session:

@@ -91,9 +91,11 @@ class Campaigns:
                 raise Refusal("campaign_list_unknown", field=f"lists[{place}]", name=name[:100])
         lists = tuple(dict.fromkeys(known for _, known in found if known is not None))
         ids = (identity.api_user_id, identity.template_id, identity.version_id, identity.domain_id)
-        if any(one is None for one in ids):
+        named = [one for one in ids if one is not None]
+        if len(named) < len(ids):
             raise RuntimeError("check_identity let a missing name pass")
-        return CampaignNames(*(one for one in ids if one is not None), lists=lists)
+        api_user, template, version, domain = named
+        return CampaignNames(api_user, template, version, domain, lists)
 
     async def view(self, caller: Caller, campaign: UUID) -> CampaignView:
         """One campaign as it stands now; raises `Refusal("campaign_not_found")`."""

@@ -26,7 +26,8 @@ JOIN template t ON t.id = c.template_id WHERE c.id = $1
 """
 _START = """
 UPDATE submission s
-SET accepted_at = $2::timestamptz, expires_at = $2::timestamptz + make_interval(secs => c.lives_hours * 3600 / $3::float)
+SET accepted_at = $2::timestamptz,
+    expires_at = $2::timestamptz + make_interval(secs => c.lives_hours * 3600 / $3::float)
 FROM campaign c WHERE s.id = $1 AND c.id = $1 RETURNING s.recipients
 """
 

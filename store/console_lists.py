@@ -14,10 +14,12 @@ from domain.reviews import ReviewState
 from store.accounts import Account, ContactRequest
 from store.audit_log import AuditEntry
 from store.billing import Payment, Recharge, RefusedNotice
+from store.campaigns import Campaign
 from store.certification import Certification
 from store.clockwork import Clockwork
 from store.ledger import LedgerAccount, Price
 from store.onboarding import Onboarding
+from store.sending import Submission
 from store.templates import Template, TemplateVersion
 
 _READ = registry()
@@ -67,6 +69,10 @@ class RefusedNoticeRow(Listed):
 
 class PriceRow(Listed):
     """A unit price from a time on, general or for one account."""
+
+
+class CampaignRow(Listed):
+    """A campaign of any customer."""
 
 
 class ContactRow(Listed):
@@ -186,6 +192,20 @@ def _prices() -> Any:
     ).outerjoin(Account, col(Account.id) == col(Price.account_id))  # fmt: skip
 
 
+def _campaigns() -> Any:
+    row = Campaign
+    return (
+        select(
+            _text(row.id, "id"), col(row.name).label("name"), _text(Account.name, "account"),
+            col(row.state).label("state"), col(row.problem).label("problem"),
+            func.coalesce(col(Submission.recipients), 0).label("recipients"), _when(row.start_at, "start_at"),
+            _when(row.created_at, "created_at"), _when(row.finished_at, "finished_at"),
+        )
+        .join(Account, col(Account.id) == col(row.account_id))
+        .outerjoin(Submission, col(Submission.id) == col(row.id))
+    )  # fmt: skip
+
+
 def _contacts() -> Any:
     row = ContactRequest
     return select(
@@ -221,7 +241,7 @@ for _shown, _query in (
     (TemplateQueueRow, _templates()), (CertificationQueueRow, _certifications(False)),
     (ExceptionQueueRow, _certifications(True)), (AccountRow, _accounts()), (RechargeRow, _recharges()),
     (PaymentRow, _payments()), (RefusedNoticeRow, _refused_notices()), (PriceRow, _prices()),
-    (ContactRow, _contacts()), (ProcessRow, _processes()), (AuditRow, _audit()),
+    (CampaignRow, _campaigns()), (ContactRow, _contacts()), (ProcessRow, _processes()), (AuditRow, _audit()),
 ):  # fmt: skip
     _table = _query.subquery(_shown.__name__.lower())
     _READ.map_imperatively(_shown, _table, primary_key=[_table.c.id])

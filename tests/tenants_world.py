@@ -187,6 +187,7 @@ async def furnish(made: Two) -> None:
     made.hers["campaign_id"] = [await with_campaign(made, alice, made.hers["list_id"][0])]
     made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
     made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}
+    made.words |= {"batch_user": user["name"], "batch_template": "hers"}
     await recorded(made.home, alice.caller.account_id, "Secret of Alice")
     await harvest(made)
 

@@ -77,8 +77,8 @@ register(
 register(
     "campaign_state",
     409,
-    ("任务当前状态（{state}）不能执行此操作（{command}）。", "请刷新页面查看最新状态。"),
-    ("A campaign that is {state} cannot be asked to {command}.", "Look at its state again (GET /v1/campaigns/{{id}})."),
+    ("任务{state}，不能{command}。", "请刷新页面查看最新状态。"),
+    ("The campaign is {state}: it cannot {command} now.", "Look at its state again (GET /v1/campaigns/{{id}})."),
 )
 register(
     "campaign_version",

@@ -41,6 +41,18 @@ WORDS = {
     "developer": ("开发者", "developer"),
     "finance": ("财务", "finance"),
     "viewer": ("查看者", "viewer"),
+    "scheduled": ("待开始", "scheduled"),
+    "preparing": ("准备中", "being prepared"),
+    "sending": ("发送中", "being sent"),
+    "paused": ("已暂停", "paused"),
+    "blocked": ("无法开始", "blocked"),
+    "cancelling": ("取消中", "being cancelled"),
+    "finished": ("已完成", "finished"),
+    "cancelled": ("已取消", "cancelled"),
+    "pause": ("暂停", "pause"),
+    "resume": ("继续", "resume"),
+    "cancel": ("取消", "cancel"),
+    "revise": ("更换内容", "change its content"),
 }
 """(Chinese, English) of the codes that params hold."""
 
@@ -63,8 +75,11 @@ def explain(refusal: Refusal, language: str) -> tuple[int, str, str]:
     return wording.status, detail.format(**params), step.format(**params)
 
 
+_SPOKEN = ("record", "what", "role", "state", "command")
+
+
 def _spoken(params: Mapping[str, object], language: str) -> dict[str, object]:
-    """Codes among the params (`record`, `what`, `role`) as a reader's words; what has no entry stays."""
+    """Codes among the params as a reader's words; what has no entry stays."""
     chosen = 0 if language == "zh" else 1
-    known = {name: WORDS.get(str(params[name])) for name in ("record", "what", "role") if name in params}
+    known = {name: WORDS.get(str(params[name])) for name in _SPOKEN if name in params}
     return {**params, **{name: words[chosen] for name, words in known.items() if words}}

@@ -8,6 +8,7 @@ from web.console import words
 from web.console.fields import action, coded, detail, fen, linked, micro, moment, notice, number, text, told, yes_no
 from web.console.views import ReadList
 from web.i18n import mark as _
+from web.portal.campaigns import LOOKS
 
 STANDING = {
     "unknown": _("未知"),
@@ -33,6 +34,8 @@ ACCOUNT_STATES = {
 ORDER_STATES = {"open": _("待付款"), "credited": _("已入账"), "closed": _("已关闭")}
 PAYMENT_STATES = {"credited": _("已入账"), "refund_wanted": _("待退款"), "refunded": _("已退款")}
 MONEY_TONES = {"credited": "success", "refund_wanted": "warning"}
+CAMPAIGN_STATES = {state.value: look.word for state, look in LOOKS.items()}
+CAMPAIGN_TONES = {state.value: look.tone for state, look in LOOKS.items()}
 NUMBER = StringField("id", label="ID", exclude_from_list=True)
 
 
@@ -81,6 +84,18 @@ class Accounts(ReadList):
         coded("stage", _("接入阶段"), words.STAGES), number("daily_quota", _("每日额度")),
         number("granted_quota", _("调整后的额度")), fen("balance_fen", _("余额")),
         moment("created_at", _("注册时间")), NUMBER,
+    )  # fmt: skip
+
+
+class Campaigns(ReadList):
+    shows, duty, key, name = rows.CampaignRow, Duty.ACCOUNTS, "campaigns", _("群发任务")
+    intro = _("点击名称在 Temporal 中查看任务的流程，也可以在那里暂停、继续或取消。")
+    fields_default_sort = (("created_at", True),)
+    fields = (
+        linked("name", _("名称"), "/console/processes/campaign/{}"), text("account", _("客户")),
+        coded("state", _("状态"), CAMPAIGN_STATES, CAMPAIGN_TONES), text("problem", _("原因")),
+        number("recipients", _("收件人数")), moment("created_at", _("创建时间")), moment("start_at", _("何时开始")),
+        moment("finished_at", _("结束时间")), NUMBER,
     )  # fmt: skip
 
 
@@ -166,6 +181,6 @@ class Audit(ReadList):
 
 
 LISTS: tuple[type[ReadList], ...] = (
-    TemplateQueue, CertificationQueue, ExceptionQueue, Accounts, ContactRequests, Processes, Recharges, Payments,
-    RefusedNotices, Prices, Audit,
+    TemplateQueue, CertificationQueue, ExceptionQueue, Accounts, Campaigns, ContactRequests, Processes, Recharges,
+    Payments, RefusedNotices, Prices, Audit,
 )  # fmt: skip

@@ -25,6 +25,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         _("客户服务"),
         (
             Item("/console/accounts/list", _("客户账户"), "building", Duty.ACCOUNTS),
+            Item("/console/campaigns/list", _("群发任务"), "bullhorn", Duty.ACCOUNTS),
             Item("/console/contact-requests/list", _("客户来信"), "envelope", Duty.ACCOUNTS),
             Item("/console/processes/list", _("需要处理的流程"), "triangle-exclamation", Duty.ACCOUNTS),
         ),
