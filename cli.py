@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import uvloop
 from rich.markup import escape
 
 from commands import bench as bench_command
@@ -221,7 +222,7 @@ def worker() -> None:
     asyncio.run(check_listening(settings.temporal_address))
     from worker import run
 
-    asyncio.run(run(settings))
+    uvloop.run(run(settings))
 
 
 @app.command()

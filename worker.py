@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+import uvloop
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import GrpcCompression
@@ -297,7 +298,7 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
 
 
 def main() -> None:
-    asyncio.run(run(Settings()))
+    uvloop.run(run(Settings()))
 
 
 if __name__ == "__main__":

@@ -133,4 +133,4 @@ def _result(tried: _Tried, ahead: Ahead) -> RunnerResult:
     waits = tried.waits
     if waits is None and not ahead.ready and not ahead.at_work:
         waits = ahead.waits
-    return RunnerResult(tried.messages, tried.delivered, waits, ahead.ready, over, tried.stopped)
+    return RunnerResult(tried.messages, tried.delivered, waits, ahead.ready, ahead.at_work, over, tried.stopped)

@@ -1,5 +1,6 @@
 """What a campaign's process does besides sending: look, freeze, hold, cancel the rest, end (design §4.3)."""
 
+import asyncio
 import datetime as dt
 from uuid import UUID
 
@@ -32,6 +33,9 @@ from store.webhooks import owner_of
 
 log = structlog.get_logger(__name__)
 
+FINISHING = (0.0, 0.3, 0.5, 0.7, 1.0, 1.0)
+"""Seconds between looks whether the last dialogue and the money are settled, within one activity."""
+
 
 class CampaignActivities:
     """Every method raises `StaleEpoch` when the database was restored after the process began."""
@@ -52,13 +56,13 @@ class CampaignActivities:
                 return CampaignLook(CampaignState.CANCELLED)
             row = await self._begun(connection, row, request.now)
             state = CampaignState(row["state"])
-            waiting = await campaigns.waiting_by_lane(connection, campaign) if state is CampaignState.SENDING else {}
+            left = await campaigns.left_by_lane(connection, campaign) if state is CampaignState.SENDING else []
             hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
             return CampaignLook(
                 state=state,
                 start_at=row["start_at"],
                 rests_until=hours.next_opening(request.now) if hours and not hours.contains(request.now) else None,
-                lanes=share_runners(waiting),
+                lanes=share_runners(left),
                 problem=row["problem"],
                 recipients=await campaigns.recipients(connection, campaign),
                 settled=await campaigns.settled(connection, campaign),
@@ -126,10 +130,16 @@ class CampaignActivities:
 
     @activity.defn(name="CampaignActivities.finish")
     async def finish(self, process: Process) -> CampaignState | None:
-        """End it if nothing is left and its money is settled."""
+        """End it if nothing is left and its money is settled, which takes a moment: it is waited for."""
         await self._require_epoch(process)
-        async with self._db.raw() as connection:
-            return await campaign_ends.finish(connection, UUID(process.subject))
+        ended = None
+        for wait in FINISHING:
+            await asyncio.sleep(wait)
+            async with self._db.raw() as connection:
+                ended = await campaign_ends.finish(connection, UUID(process.subject))
+            if ended is not None:
+                break
+        return ended
 
     @activity.defn(name="CampaignActivities.command")
     async def command(self, step: CommandStep) -> CommandResult:

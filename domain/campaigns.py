@@ -1,6 +1,7 @@
 """Campaigns: what they are, when they may send, and what can be asked of them (design §4.3, seed 2.3, 3.4)."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -128,18 +129,32 @@ def check_new(asked: NewCampaign, now: dt.datetime) -> None:
 
 @dataclass(frozen=True)
 class LaneWork:
-    """One lane of a campaign, and how many runners may work on it at once."""
+    """One lane of a campaign, and how many runners may work on it at once.
+
+    `waiting`: messages that wait there, now or for a later round. `begun`: runners whose page is open, and who must
+    go on with it.
+    """
 
     lane: str
     runners: int
     waiting: int = 0
+    begun: list[int] = field(default_factory=list)
 
 
-def share_runners(lanes: dict[str, int]) -> list[LaneWork]:
+@dataclass(frozen=True)
+class LaneLeft:
+    """What is left in a lane: messages that wait, and the runners whose page is open."""
+
+    lane: str
+    waiting: int
+    begun: list[int]
+
+
+def share_runners(lanes: Sequence[LaneLeft]) -> list[LaneWork]:
     """Runners by lane, in proportion to what waits there; at least one each."""
-    total = max(1, sum(lanes.values()))
+    total = max(1, sum(lane.waiting for lane in lanes))
     return [
-        LaneWork(lane, max(1, round(RUNNERS * waiting / total)), waiting) for lane, waiting in sorted(lanes.items())
+        LaneWork(each.lane, max(1, round(RUNNERS * each.waiting / total)), each.waiting, each.begun) for each in lanes
     ]
 
 
@@ -186,8 +201,10 @@ class RunnerResult:
     delivered: int = 0
     waits_seconds: float | None = None
     ready: int = 0
+    at_work: bool = False
+    """The runner's page holds messages that were not tried yet."""
     over: bool = False
-    """Nothing is left in the lane, now or later."""
+    """Nothing is left in the lane for this runner, now or later."""
     stopped: bool = False
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel, Uuid
 
-from domain.campaigns import CampaignNames, CampaignState, Command, NewCampaign, require_allowed
+from domain.campaigns import CampaignNames, CampaignState, Command, LaneLeft, NewCampaign, require_allowed
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from store import audit_log, clockwork
@@ -232,24 +232,20 @@ async def revise(connection: Connection, row: Row, version: int | None, by: str)
 
 
 _LEFT = """
-SELECT lane, sum(waiting)::int AS waiting FROM (
-    SELECT lane, (end_ordinal - next_ordinal)::bigint AS waiting FROM campaign_lane
+SELECT lane, sum(waiting)::int AS waiting,
+       coalesce(array_agg(runner ORDER BY runner) FILTER (WHERE runner IS NOT NULL), '{}') AS begun
+FROM (
+    SELECT lane, (end_ordinal - next_ordinal)::bigint AS waiting, NULL::int AS runner FROM campaign_lane
     WHERE campaign_id = $1 AND next_ordinal < end_ordinal
-    UNION ALL SELECT lane, count(*) FROM due WHERE campaign_id = $1 GROUP BY lane
-    UNION ALL SELECT lane, 1 FROM page WHERE campaign_id = $1 AND closed_at IS NULL
-) AS left_over GROUP BY lane
+    UNION ALL SELECT lane, count(*), NULL FROM due WHERE campaign_id = $1 GROUP BY lane
+    UNION ALL SELECT lane, 1, runner FROM page WHERE campaign_id = $1 AND closed_at IS NULL
+) AS left_over GROUP BY lane ORDER BY lane
 """
-_LINGERS = "SELECT EXISTS (SELECT FROM slot s JOIN message m ON m.id = s.message_id WHERE m.submission_id = $1)"
 
 
-async def waiting_by_lane(connection: Connection, campaign: UUID) -> dict[str, int]:
-    """Messages that wait, now or for a later round; absent: nothing in that lane."""
-    return {row["lane"]: row["waiting"] for row in await connection.fetch(_LEFT, campaign)}
-
-
-async def is_spoken_of(connection: Connection, campaign: UUID) -> bool:
-    """Whether a connection may be speaking of one of its messages just now."""
-    return bool(await connection.fetchval(_LINGERS, campaign))
+async def left_by_lane(connection: Connection, campaign: UUID) -> list[LaneLeft]:
+    """The lanes in which something is left to send, now or in a later round."""
+    return [LaneLeft(**row) for row in await connection.fetch(_LEFT, campaign)]
 
 
 async def settled(connection: Connection, campaign: UUID) -> int:

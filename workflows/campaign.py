@@ -1,7 +1,7 @@
 """One campaign: freeze its lists, hold money and quota, send page after page, settle, report (design §4.3)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -52,6 +52,7 @@ class CampaignWorkflow:
         self._nudges = 0
         self._seen = CampaignLook(CampaignState.SCHEDULED)
         self._runners = 0
+        self._in_vain = 0
 
     @workflow.signal(description="Look at the rows again")
     def nudge(self) -> None:
@@ -128,6 +129,7 @@ class CampaignWorkflow:
         if seen.rests_until is not None:
             await self._until(seen.rests_until)
         elif seen.lanes:
+            self._in_vain = 0
             await asyncio.gather(*(self._lane(process, work) for work in seen.lanes))
         else:
             await self._finish(process)
@@ -136,22 +138,22 @@ class CampaignWorkflow:
         """The first runner stays until the lane is empty; others are with it while much can be sent at once."""
         others: dict[int, asyncio.Task[None]] = {}
 
-        def recruit(ready: int) -> None:
-            for number in range(1, min(work.runners, 1 + ready // WORTH_A_RUNNER)):
+        def recruit(ready: int, begun: Iterable[int] = ()) -> None:
+            for number in sorted({*range(1, min(work.runners, 1 + ready // WORTH_A_RUNNER)), *begun} - {0}):
                 if number not in others or others[number].done():
                     others[number] = asyncio.create_task(self._run(RunnerShare(process, work.lane, number)))
 
-        recruit(work.waiting)
+        recruit(work.waiting, work.begun)
         await self._run(RunnerShare(process, work.lane, 0), recruit)
         if others:
-            await asyncio.wait(others.values())
+            await workflow.wait(others.values())
 
     async def _run(self, share: RunnerShare, recruit: Callable[[int], None] = lambda ready: None) -> None:
         """Stretch after stretch, until nothing is left, the campaign stops, or another run is to go on."""
         quiet = 0
         while not self._is_long():
             result = await self._stretch(share)
-            if result.over or result.stopped or (share.runner and not result.ready):
+            if result.over or result.stopped or (share.runner and not result.ready and not result.at_work):
                 return
             recruit(result.ready)
             quiet = 0 if result.tried else quiet + 1
@@ -187,8 +189,9 @@ class CampaignWorkflow:
             retry_policy=OUTAGES,
             summary="end it, if nothing is left",
         )
+        self._in_vain = self._in_vain + 1 if ended is None else 0
         if ended is None:
-            await self._wait(SOON)
+            await self._wait(SOON * min(10, self._in_vain))
 
     async def _end(self, process: Process, seen: CampaignLook) -> None:
         for method, summary in (
