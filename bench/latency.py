@@ -25,6 +25,8 @@ from supervision.errors import CannotStart
 PAUSE = 0.12
 """Seconds between requests, on average."""
 PATIENCE = 120.0
+RAMP = 3.0
+"""Seconds until a campaign that has begun runs at its rate."""
 _TRIED = """
 SELECT coalesce(sum(delivered + bounced + dropped + uncertain), 0)::int AS tried,
        (SELECT finished_at IS NOT NULL FROM campaign WHERE id = $1) AS over
@@ -86,6 +88,7 @@ async def loaded(
     campaign = await create(place, other, audience)
     screen.step("Waiting for the load to flow")
     await _flowing(place, campaign)
+    await asyncio.sleep(RAMP)
     began, before = time.monotonic(), (await _tried(place, campaign))[0]
     waits = await singles(place, customer, "load", options.requests, chance, screen)
     seconds = time.monotonic() - began
