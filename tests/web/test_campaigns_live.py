@@ -41,6 +41,7 @@ async def test_from_the_form_to_its_outcomes(
         await page.check("#t-1")
         if width > 500:
             await page.click("details summary")
+            await expect(page.frame_locator("iframe").locator("body")).to_contain_text("Hello")
         await shoot(page, f"campaign-content-{width}")
         await page.press("#f-name", "Enter")
         await page.fill("#f-from", f"news@{portal.customer.domain_name}")

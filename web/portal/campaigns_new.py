@@ -243,7 +243,7 @@ def warnings(asked: NewCampaign, estimate: Estimate) -> list[tuple[str, dict[str
         found.append((_("所选的地址列表还没有成员，任务会立即结束。"), {}))
     if estimate.members > estimate.quota_left:
         text = _("当日额度还剩 {left} 封，少于 {members} 个成员。额度不足时任务不会开始。")
-        found.append((text, {"left": estimate.quota_left, "members": estimate.members}))
+        found.append((text, {"left": f"{estimate.quota_left:,}", "members": f"{estimate.members:,}"}))
     if estimate.available is not None and estimate.cost > estimate.available:
         found.append((_("可用余额不足以支付预计费用。余额不足时任务不会开始，请先充值。"), {}))
     if asked.start_at is not None and asked.start_at <= now():
