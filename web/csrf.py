@@ -15,7 +15,7 @@ from domain.errors import Refusal
 from domain.secrets import new_token
 from web import cookies
 from web.console.sessions import operator_token
-from web.sessions import served, session_token
+from web.sessions import served, session_token, signed_in
 
 FIELD = "csrf_token"
 HEADER = "x-csrf-token"
@@ -46,9 +46,17 @@ async def csrf_checked(request: Request) -> None:
         return
     if not _same_origin(request):
         raise Refusal("foreign_form")
+    if _is_upload(request):
+        await signed_in(request)
     given = request.headers.get(HEADER) or _field(await request.form())
     if not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
         raise Refusal("stale_form")
+
+
+def _is_upload(request: Request) -> bool:
+    """A file for the portal, which may be large: who has not signed in gets none of it read, not even for the token."""
+    kind = request.headers.get("content-type", "")
+    return kind.startswith("multipart/") and request.url.path.startswith("/portal/")
 
 
 def _field(form: FormData) -> str:

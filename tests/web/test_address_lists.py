@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from domain.accounts import Caller
 from domain.ids import new_id
@@ -166,8 +166,10 @@ async def test_an_import_follows_itself(pages: Pages, chrome: Chrome, width: int
     token = pages.portal.http.cookies["songda_session"]
     async with opened(pages.portal.app, token, chrome, width) as (page, base, complaints):
         await page.goto(f"{base}{place}/import?lang={language}")
-        file = {"name": "members.csv", "mimeType": "text/csv", "buffer": csv_of(["a@x.cn", "nobody", "b@x.cn"])}
-        await page.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
+        data = csv_of(["a@x.cn", "nobody", "b@x.cn"])
+        await page.locator("input[type=file]").set_input_files(
+            FilePayload(name="members.csv", mimeType="text/csv", buffer=data)
+        )
         await page.locator("form[enctype] button[type=submit]").click()
         await expect(page.locator("[data-live]")).to_have_attribute("data-ended", "false")
         await pages.reads(page.url.removeprefix(base))
@@ -176,3 +178,17 @@ async def test_an_import_follows_itself(pages: Pages, chrome: Chrome, width: int
         await expect(page.get_by_text("nobody")).to_be_visible()
         await shoot(page, f"audience-import-{width}")
         assert complaints == []
+
+
+async def test_nothing_of_a_strangers_file_is_read(pages: Pages) -> None:
+    """It may be large, and would wait on the disk for a refusal."""
+    place, asked = await pages.made(), []
+
+    async def body() -> AsyncIterator[bytes]:
+        asked.append(1)
+        yield b""
+
+    pages.portal.http.cookies.clear()
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = await pages.portal.http.post(f"{place}/import", content=body(), headers=headers)
+    assert (answer.status_code, answer.headers["location"].partition("?")[0], asked) == (303, "/login", [])
