@@ -140,10 +140,9 @@ class Client:
             connection.start()
         waiting = asyncio.gather(*(connection.ended for connection in connections))
         await asyncio.wait_for(waiting, self._order.warm_seconds + self._order.seconds + ANSWER_WITHIN)
-        shares = [1000 * percentile(self._waits, share) if self._waits else -1.0 for share in (0.5, 0.99)]
-        return Load(
-            len(self._waits), self._all, self._bad, self._order.seconds, *shares, self._sample.decode(errors="replace")
-        )
+        p50, p99 = (1000 * percentile(self._waits, share) if self._waits else -1.0 for share in (0.5, 0.99))
+        said = self._sample.decode(errors="replace")
+        return Load(len(self._waits), self._all, self._bad, self._order.seconds, p50, p99, said)
 
 
 async def work() -> None:
