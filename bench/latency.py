@@ -127,7 +127,7 @@ async def singles(
             await asyncio.sleep(chance.uniform(0.5, 1.5) * PAUSE)  # not in step with anything that polls
         answers = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
     sent = {recipient: submission for recipient, submission in answers.items() if submission is not None}
-    arrivals = await _arrivals(place, set(sent))
+    arrivals = await _arrivals(place, tag, set(sent))
     accepted = await _accepted(place, list(sent.values()))
     waits = [
         1000 * (arrivals[recipient] - accepted[submission])
@@ -144,12 +144,12 @@ async def _send(http: httpx2.AsyncClient, customer: Customer, recipient: str) ->
     return UUID(answer.json()["id"]) if answer.status_code < 300 else None
 
 
-async def _arrivals(place: Ground, wanted: set[str]) -> dict[str, float]:
+async def _arrivals(place: Ground, tag: str, wanted: set[str]) -> dict[str, float]:
     """Recipient to the moment of its MAIL command; waits for stragglers."""
     end = time.monotonic() + PATIENCE
     while True:
         found: dict[str, float] = {}
-        for arrival, recipient, _ in await asyncio.to_thread(place.sink.records):
+        for arrival, recipient, _ in await asyncio.to_thread(place.sink.records, f"{tag}-"):
             if recipient in wanted:
                 found.setdefault(recipient, arrival)
         if len(found) == len(wanted) or time.monotonic() > end:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -43,14 +44,14 @@ class Sink:
     def most_connections(self) -> int:
         return 0 if self.counters is None else self.counters.read()[2]
 
-    def records(self) -> list[tuple[float, str, str]]:
-        """(arrival, recipient, Message-ID) of every mail, in the order they were taken."""
+    def records(self, prefix: str = "") -> list[tuple[float, str, str]]:
+        """(arrival, recipient, Message-ID) of every mail whose recipient begins so, in the order they were taken."""
         if self.record is None or not self.record.exists():
             return []
-        lines = self.record.read_text(errors="replace").splitlines()
-        return [
-            (float(arrival), recipient, name) for arrival, recipient, name in (line.split(" ", 2) for line in lines)
-        ]
+        # By one pattern over the bytes: among a million lines it finds a few hundred at once.
+        pattern = rb"(?m)^(\S+) (%s\S*) (.*)$" % re.escape(prefix.encode())
+        found = re.findall(pattern, self.record.read_bytes())
+        return [(float(arrival), recipient.decode(), name.decode()) for arrival, recipient, name in found]
 
 
 def find(program: str) -> str | None:

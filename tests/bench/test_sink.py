@@ -41,6 +41,7 @@ async def test_every_mail_is_written_down_with_its_message_id_before_the_answer(
         assert outcome.kind is OutcomeKind.DELIVERED
         assert [line[1:] for line in sink.records()][-1] == (f"r{number}@x.example", f"{number}@x.example")
     assert sink.mails() == 3
+    assert [line[1] for line in sink.records("r1")] == ["r1@x.example"]
     await connection.close()
 
 
