@@ -67,6 +67,14 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
+async def _as_it_is(connection: asyncpg.Connection) -> None:
+    """What happens when a connection goes back, after a roll-back of what was open: nothing.
+
+    asyncpg would ask for a reset of the whole session each time, one round trip more for every transaction. Nobody here
+    sets anything for longer than a transaction (`SET LOCAL`, `pg_advisory_xact_lock`), and who listens stops by itself.
+    """
+
+
 def _limits(idle: str, longest: str) -> dict[str, str]:
     """After which PostgreSQL ends a session that holds a transaction, and its locks with it."""
     return {"idle_in_transaction_session_timeout": idle, "transaction_timeout": longest}
@@ -91,6 +99,7 @@ class Database:
             min_size=1,
             max_size=connections,
             init=_prepare,
+            reset=_as_it_is,
             server_settings=_limits(IDLE_ON_SENDING_PATH, longest),
         )
         engine = create_async_engine(
