@@ -24,6 +24,7 @@ from domain.lanes import (
     NEWS_AFTER,
     OTHER,
     RESERVE,
+    USUAL_PER_CONNECTION,
     slower,
     too_fast,
 )
@@ -116,6 +117,8 @@ class Lanes:
         self._learned = Learned()
         self._wake = asyncio.Event()
         self._informed = False
+        self._usual_per_connection: int | None = USUAL_PER_CONNECTION
+        """In a lane that is not known, or not yet."""
         self._looked_at = -math.inf
         self._sender = holder.id
         """Under whose lease the shares are held."""
@@ -125,6 +128,7 @@ class Lanes:
         """For tests of other things: every lane is open, nothing is asked of the store. Do not `run` it."""
         free = cls(db, holder)
         free._informed = True
+        free._usual_per_connection = None
         return free
 
     # What every conversation asks.
@@ -159,6 +163,11 @@ class Lanes:
             line.count -= 1
             return 0.0
         return self._wait_for_tokens(line)
+
+    def messages_per_connection(self, lane: str) -> int | None:
+        """After how many messages a connection is closed and another opened; None: never for that."""
+        view = self._views.get(lane)
+        return self._usual_per_connection if view is None else view.now.per_connection
 
     def heard(self, lane: str, outcome: Outcome, *, destination: str = "") -> None:
         """What a server answered, or that it took no connection: too many refusals for the rate slow the lane."""

@@ -8,18 +8,21 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from domain.errors import Refusal
 from domain.sending import Outcome, OutcomeKind, Reason
 
 OTHER = "other"
+USUAL_PER_CONNECTION = 20
+"""Messages on one connection to a provider that nothing is known of (reference §1.6)."""
 RESERVE = 0.2
 """The part of a lane's tokens that campaigns leave for single mails (design §4.7)."""
 KEPT_FOR_EXPRESS = 1
 """Connections of a lane, and of a site of the long tail, that campaigns leave for single mails."""
 FEWEST_CONNECTIONS = KEPT_FOR_EXPRESS + 1
+"""With fewer there would be none for campaigns."""
 SLOWEST = 1 / 64
 """The least pace: what is left of a lane's rate after six halvings."""
 BACK_OFF = dt.timedelta(seconds=7.5)
@@ -48,19 +51,20 @@ class Limits:
     """What a lane may do, all workers together. None: no limit.
 
     `rate_per_s` messages a second with bursts of `burst`; `connections` of the lane; `per_site` to one group of
-    servers, for the lane of the long tail.
+    servers, for the lane of the long tail; `per_connection` messages, then a connection is closed.
     """
 
     rate_per_s: float | None = None
     burst: int = 20
     connections: int | None = None
     per_site: int | None = None
+    per_connection: int | None = None
 
     def scaled(self, scale: float) -> "Limits":
         """For a sandbox whose clocks run `scale` times as fast."""
         if self.rate_per_s is None or scale == 1:
             return self
-        return Limits(self.rate_per_s * scale, math.ceil(self.burst * scale), self.connections, self.per_site)
+        return replace(self, rate_per_s=self.rate_per_s * scale, burst=math.ceil(self.burst * scale))
 
 
 MOST_PER_MINUTE = 600_000
@@ -68,24 +72,25 @@ MOST_BURST = 100_000
 FEWEST_BURST = 2
 """Less would leave campaigns nothing beside the reserve."""
 MOST_CONNECTIONS = 1_000
+MOST_PER_CONNECTION = 10_000
 
 
-def read_limits(rate: str, burst: str, connections: str, per_site: str) -> Limits:
+def read_limits(rate: str, burst: str, connections: str, per_site: str, per_connection: str) -> Limits:
     """Limits as an operator types them: the rate in mails a minute; blank is no limit (the burst cannot be).
 
-    Raises the refusal `lane_limit_malformed` on field `rate`, `burst`, `connections` or `per_site`.
+    Raises the refusal `lane_limit_malformed` on the field of that name.
     """
     return Limits(
         _number("rate", rate, 0.01, MOST_PER_MINUTE, 60),
         int(_number("burst", burst, FEWEST_BURST, MOST_BURST) or 0),
-        _count("connections", connections),
-        _count("per_site", per_site),
+        _count("connections", connections, FEWEST_CONNECTIONS, MOST_CONNECTIONS),
+        _count("per_site", per_site, FEWEST_CONNECTIONS, MOST_CONNECTIONS),
+        _count("per_connection", per_connection, 1, MOST_PER_CONNECTION),
     )
 
 
-def _count(field: str, text: str) -> int | None:
-    """Of connections: with fewer than two there would be none for campaigns."""
-    found = _number(field, text, FEWEST_CONNECTIONS, MOST_CONNECTIONS)
+def _count(field: str, text: str, least: int, most: int) -> int | None:
+    found = _number(field, text, least, most)
     return None if found is None else int(found)
 
 
@@ -110,12 +115,14 @@ class Provider:
     limits: Limits
 
 
-def _per_minute(rate: int, connections: int, burst: int) -> Limits:
-    return Limits(rate / 60, burst, connections)
+def _per_minute(rate: int, connections: int, burst: int, per_connection: int | None = None) -> Limits:
+    """Messages per connection: as many as in a burst, unless said otherwise."""
+    return Limits(rate / 60, burst, connections, per_connection=per_connection or burst)
 
 
 # Where a lane starts; operators change it. Figures: reference §1.6 (connections per address of ours, messages a
-# minute, messages per connection as the burst). Providers it does not name start like those most like them.
+# minute, messages per connection: the middle of a range; the burst is the most of it). Providers it does not name start
+# like those most like them.
 PROVIDERS: tuple[Provider, ...] = (
     Provider("qq", "QQ 邮箱、腾讯企业邮", "QQ Mail, Tencent Exmail", ("qq.com",), _per_minute(60, 5, 20)),
     Provider(
@@ -123,7 +130,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "网易 163、126、yeah、企业邮",
         "NetEase 163, 126, yeah",
         ("netease.com", "163.com", "126.com", "yeah.net"),
-        _per_minute(60, 3, 20),
+        _per_minute(60, 3, 20, per_connection=15),
     ),
     Provider(
         "sina", "新浪邮箱", "Sina Mail", ("sina.com", "sina.com.cn", "sina.cn", "sina.net"), _per_minute(30, 2, 10)
@@ -134,7 +141,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "阿里邮箱、阿里企业邮",
         "Alibaba Mail",
         ("aliyun.com", "mxhichina.com", "hichina.com", "alibaba-inc.com"),
-        _per_minute(60, 3, 20),
+        _per_minute(60, 3, 20, per_connection=15),
     ),
     Provider("cmcc", "中国移动 139 邮箱", "China Mobile 139 Mail", ("139.com",), _per_minute(30, 2, 10)),
     Provider(
@@ -150,7 +157,7 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     Provider("yahoo", "雅虎、AOL", "Yahoo, AOL", ("yahoodns.net", "yahoo.com"), _per_minute(300, 5, 50)),
     Provider("icloud", "苹果 iCloud", "Apple iCloud", ("icloud.com", "apple.com"), _per_minute(300, 5, 50)),
-    Provider(OTHER, "其他域名", "All other domains", (), Limits(per_site=2)),
+    Provider(OTHER, "其他域名", "All other domains", (), Limits(per_site=2, per_connection=USUAL_PER_CONNECTION)),
 )
 """No rate for the long tail: its sites know nothing of each other, so each has its cap instead."""
 _BY_SUFFIX = {suffix: provider.lane for provider in PROVIDERS for suffix in provider.suffixes}

@@ -125,9 +125,10 @@ class LaneDesk:
         async with self._change(name) as (session, lane):
             if lane.row_version - 1 != row_version:
                 raise Refusal("lane_changed_meanwhile")
-            before = asdict(Limits(lane.rate_per_s, lane.burst, lane.connections, lane.per_site))
+            before = asdict(_limits(lane))
             lane.rate_per_s, lane.burst = limits.rate_per_s, limits.burst
             lane.connections, lane.per_site = limits.connections, limits.per_site
+            lane.per_connection = limits.per_connection
             lane.tokens = min(lane.tokens, float(limits.burst))
             await note(session, operator.actor, "lane.limits_set", f"lane/{name}", before=before, after=asdict(limits))
 
@@ -203,6 +204,10 @@ def _gather(waiting: Iterable[tuple[str, WaitingRow]]) -> dict[tuple[str, str], 
 def _state(lane: Lane) -> LaneState:
     backed_off = lane.backoff_until is not None and lane.backoff_until > now()
     return state_of(paused=lane.paused_at is not None, backed_off=backed_off, pace=lane.pace)
+
+
+def _limits(lane: Lane) -> Limits:
+    return Limits(lane.rate_per_s, lane.burst, lane.connections, lane.per_site, lane.per_connection)
 
 
 def _news(lane: Lane) -> LaneNews:

@@ -51,6 +51,7 @@ class Lane(SQLModel, table=True):
     burst: int
     connections: int | None = None
     per_site: int | None = None
+    per_connection: int | None = None
     tokens: float
     """In the bucket at `tokens_at`; what processes hold is out of it already."""
     tokens_at: dt.datetime = moment(default_factory=now)
@@ -96,6 +97,7 @@ class LaneNow:
     burst: int
     connections: int | None
     per_site: int | None
+    per_connection: int | None
     pace: float
     paused: bool
     bulk_closed: float
@@ -147,10 +149,10 @@ async def ensure_lanes(connection: Connection, scale: float) -> None:
     """Rows of the providers that have none yet, with the rates they start at times `scale`."""
     limits = [(provider.lane, provider.limits.scaled(scale)) for provider in PROVIDERS]
     await connection.executemany(
-        "INSERT INTO lane (name, rate_per_s, burst, connections, per_site, tokens, tokens_at, pace, paused_by,"
-        " pause_reason, row_version) VALUES ($1, $2, $3::int, $4, $5, $3::int, now(), 1, '', '', 0)"
+        "INSERT INTO lane (name, rate_per_s, burst, connections, per_site, per_connection, tokens, tokens_at, pace,"
+        " paused_by, pause_reason, row_version) VALUES ($1, $2, $3::int, $4, $5, $6, $3::int, now(), 1, '', '', 0)"
         " ON CONFLICT DO NOTHING",
-        [(lane, x.rate_per_s, x.burst, x.connections, x.per_site) for lane, x in limits],
+        [(lane, x.rate_per_s, x.burst, x.connections, x.per_site, x.per_connection) for lane, x in limits],
     )
 
 
@@ -158,7 +160,8 @@ async def lift_limits(connection: Connection, scale: float) -> None:
     """No lane limits anything: for measurements of the engine on one machine."""
     await ensure_lanes(connection, scale)
     await connection.execute(
-        "UPDATE lane SET rate_per_s = NULL, connections = NULL, per_site = NULL, row_version = row_version + 1"
+        "UPDATE lane SET rate_per_s = NULL, connections = NULL, per_site = NULL, per_connection = NULL,"
+        " row_version = row_version + 1"
     )
 
 
@@ -166,7 +169,7 @@ async def read_lanes(connection: Connection) -> list[LaneNow]:
     """Every lane as it is now."""
     rows = await connection.fetch(
         """
-        SELECT name, rate_per_s * pace AS rate_per_s, burst, connections, per_site, pace,
+        SELECT name, rate_per_s * pace AS rate_per_s, burst, connections, per_site, per_connection, pace,
                paused_at IS NOT NULL AS paused,
                coalesce(extract(epoch FROM backoff_until - clock_timestamp()), 0)::float8 AS bulk_closed,
                coalesce(extract(epoch FROM express_until - clock_timestamp()), 0)::float8 AS express_closed

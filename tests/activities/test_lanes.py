@@ -147,6 +147,29 @@ async def test_a_single_mail_waits_for_no_round(db: Database) -> None:
         assert worker.lanes.take("gmail", express=True) == 0.0
 
 
+async def test_how_many_messages_a_connection_takes_follows_the_operator(db: Database) -> None:
+    """Before the first look, and in a lane that nobody knows: the usual number, never without end."""
+    lanes = Lanes(db, Holder(db))
+    assert (lanes.messages_per_connection("gmail"), lanes.messages_per_connection("nowhere")) == (20, 20)
+    assert Lanes.without_limits(db, Holder(db)).messages_per_connection("gmail") is None
+    async with processes(db) as [worker]:
+        asked = worker.lanes.messages_per_connection
+        assert (asked("gmail"), asked("netease"), asked("nowhere")) == (100, 15, 20)
+        await limit(db, "gmail", per_connection=7)
+
+        async def followed() -> bool:
+            return asked("gmail") == 7
+
+        await until(followed, 3.0)
+        async with db.raw() as connection:
+            await store.lift_limits(connection, 1.0)
+
+        async def lifted() -> bool:
+            return asked("gmail") is None and asked("other") is None
+
+        await until(lifted, 3.0)
+
+
 async def test_lanes_without_limits_ask_the_database_for_nothing(db: Database) -> None:
     """Nor do they stop when it is gone."""
     async with processes(db) as [worker]:

@@ -58,6 +58,17 @@ def test_every_lane_has_a_name_in_both_languages() -> None:
     assert PROVIDERS[-1].lane == OTHER
 
 
+@pytest.mark.parametrize(
+    ("lane", "messages"),
+    [
+        ("qq", 20), ("netease", 15), ("aliyun", 15), ("sina", 10), ("sohu", 10), ("cmcc", 10), ("telecom", 10),
+        ("microsoft", 50), ("yahoo", 50), ("icloud", 50), ("gmail", 100), (OTHER, 20),
+    ],
+)  # fmt: skip
+def test_how_many_messages_a_connection_starts_with(lane: str, messages: int) -> None:
+    assert {provider.lane: provider.limits.per_connection for provider in PROVIDERS}[lane] == messages
+
+
 def test_no_lane_starts_with_a_cap_that_leaves_campaigns_nothing() -> None:
     caps = [cap for p in PROVIDERS for cap in (p.limits.connections, p.limits.per_site) if cap is not None]
     assert min(caps) >= 2
@@ -79,7 +90,7 @@ def test_what_slows_a_lane(host: str, code: int, text: str, slows: bool) -> None
 
 
 def test_a_sandbox_has_the_rates_of_its_clocks() -> None:
-    assert Limits(1.0, 20, 5).scaled(60) == Limits(60.0, 1200, 5)
+    assert Limits(1.0, 20, 5, 2, 15).scaled(60) == Limits(60.0, 1200, 5, 2, 15), "connections have no clock"
     assert Limits(None, 20, 5).scaled(60) == Limits(None, 20, 5)
 
 

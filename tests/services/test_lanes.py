@@ -66,11 +66,14 @@ async def test_a_pause_has_a_reason(db: Database, desk: LaneDesk, reason: str) -
 
 
 async def test_limits_are_changed_once_by_whoever_saw_them(db: Database, desk: LaneDesk) -> None:
-    await desk.set_limits(ROOT, "qq", Limits(2.5, 10, 4, None), 0)
+    await desk.set_limits(ROOT, "qq", Limits(2.5, 10, 4, None, 7), 0)
     assert await refusal_of(desk.set_limits(ROOT, "qq", Limits(), 0)) == "lane_changed_meanwhile"
-    row = await db.pool.fetchrow("SELECT rate_per_s, burst, connections, per_site, tokens FROM lane WHERE name = 'qq'")
-    assert tuple(row) == (2.5, 10, 4, None, 10.0), "and no more tokens than the new burst"
-    assert await db.pool.fetchval("SELECT count(*) FROM audit_entry WHERE action = 'lane.limits_set'") == 1
+    row = await db.pool.fetchrow(
+        "SELECT rate_per_s, burst, connections, per_site, per_connection, tokens FROM lane WHERE name = 'qq'"
+    )
+    assert tuple(row) == (2.5, 10, 4, None, 7, 10.0), "and no more tokens than the new burst"
+    [said] = await db.pool.fetch("SELECT detail FROM audit_entry WHERE action = 'lane.limits_set'")
+    assert [said["detail"][when]["per_connection"] for when in ("before", "after")] == [20, 7]
 
 
 async def test_full_speed_forgets_the_back_off(db: Database, desk: LaneDesk) -> None:
@@ -97,19 +100,22 @@ async def test_only_the_duty_may_see_and_change(db: Database, desk: LaneDesk, ro
 @pytest.mark.parametrize(
     ("typed", "field"),
     [
-        (("x", "20", "", ""), "rate"),
-        (("0", "20", "", ""), "rate"),
-        (("-1", "20", "", ""), "rate"),
-        (("1e3", "20", "", ""), "rate"),
-        (("٣", "20", "", ""), "rate"),
-        (("", "", "", ""), "burst"),
-        (("", "1", "", ""), "burst"),
-        (("", "2.5", "", ""), "burst"),
-        (("", "20", "1", ""), "connections"),
-        (("", "20", "", "1001"), "per_site"),
+        (("x", "20", "", "", ""), "rate"),
+        (("0", "20", "", "", ""), "rate"),
+        (("-1", "20", "", "", ""), "rate"),
+        (("1e3", "20", "", "", ""), "rate"),
+        (("٣", "20", "", "", ""), "rate"),
+        (("", "", "", "", ""), "burst"),
+        (("", "1", "", "", ""), "burst"),
+        (("", "2.5", "", "", ""), "burst"),
+        (("", "20", "1", "", ""), "connections"),
+        (("", "20", "", "1001", ""), "per_site"),
+        (("", "20", "", "", "0"), "per_connection"),
+        (("", "20", "", "", "10001"), "per_connection"),
+        (("", "20", "", "", "2.5"), "per_connection"),
     ],
 )
-def test_what_is_no_limit_is_said_at_its_field(typed: tuple[str, str, str, str], field: str) -> None:
+def test_what_is_no_limit_is_said_at_its_field(typed: tuple[str, str, str, str, str], field: str) -> None:
     with pytest.raises(Refusal, match="lane_limit_malformed") as caught:
         read_limits(*typed)
     assert caught.value.field == field
@@ -117,8 +123,8 @@ def test_what_is_no_limit_is_said_at_its_field(typed: tuple[str, str, str, str],
 
 
 def test_blank_is_no_limit() -> None:
-    assert read_limits("", "20", " ", "") == Limits(None, 20, None, None)
-    assert read_limits("1,200", "30", "5", "2") == Limits(20.0, 30, 5, 2)
+    assert read_limits("", "20", " ", "", " ") == Limits(None, 20, None, None, None)
+    assert read_limits("1,200", "30", "5", "2", "1") == Limits(20.0, 30, 5, 2, 1)
 
 
 async def test_operators_see_connections_of_the_living_and_all_that_waits(db: Database, desk: LaneDesk) -> None:

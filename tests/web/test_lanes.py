@@ -102,15 +102,25 @@ async def test_a_lane_is_paused_and_resumed(admin: httpx2.AsyncClient) -> None:
 
 
 async def test_limits_are_saved_for_all_workers(admin: httpx2.AsyncClient, db: Database) -> None:
-    assert 'name="rate" type="text" value="60"' in await shown(admin, "qq")
-    form = {"rate": "90", "burst": "30", "connections": "", "per_site": "", "row_version": "0"}
+    said = await shown(admin, "qq")
+    assert 'name="rate" type="text" value="60"' in said and 'name="per_connection" type="text" value="20"' in said
+    assert "15 mails on one connection" in said, "NetEase's, in the list"
+    form = {"rate": "90", "burst": "30", "connections": "", "per_site": "", "per_connection": "8", "row_version": "0"}
     assert (await admin.post("/console/lanes/qq/limits", data=form)).status_code == 303
-    row = await db.pool.fetchrow("SELECT rate_per_s, burst, connections, row_version FROM lane WHERE name = 'qq'")
-    assert tuple(row) == (1.5, 30, None, 1)
+    row = await db.pool.fetchrow(
+        "SELECT rate_per_s, burst, connections, per_connection, row_version FROM lane WHERE name = 'qq'"
+    )
+    assert tuple(row) == (1.5, 30, None, 8, 1)
     assert (await admin.post("/console/lanes/qq/limits", data=form)).status_code == 409
     wrong = await admin.post("/console/lanes/qq/limits", data=form | {"rate": "fast", "row_version": "1"})
     assert wrong.status_code == 422
     assert 'id="e-rate"' in wrong.text and 'value="fast"' in wrong.text
+    wrong = await admin.post("/console/lanes/qq/limits", data=form | {"per_connection": "0", "row_version": "1"})
+    assert wrong.status_code == 422
+    assert 'id="e-per_connection"' in wrong.text and "from 1 to 10000" in wrong.text
+    form |= {"per_connection": "", "row_version": "1"}
+    assert (await admin.post("/console/lanes/qq/limits", data=form)).status_code == 303
+    assert await db.pool.fetchval("SELECT per_connection FROM lane WHERE name = 'qq'") is None
 
 
 async def test_a_lane_is_put_back_at_full_speed(admin: httpx2.AsyncClient, db: Database) -> None:

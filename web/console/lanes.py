@@ -60,14 +60,18 @@ async def full_speed(request: Request, operator: SignedOperator, lane: str) -> R
 @router.post("/{lane}/limits")
 async def set_limits(
     request: Request, operator: SignedOperator, lane: str, rate: Text = "", burst: Text = "",
-    connections: Text = "", per_site: Text = "", row_version: Annotated[int, Form()] = -1,
+    connections: Text = "", per_site: Text = "", per_connection: Text = "",
+    row_version: Annotated[int, Form()] = -1,
 ) -> Response:  # fmt: skip
     """For all workers together."""
+    typed = {
+        "rate": rate, "burst": burst, "connections": connections, "per_site": per_site,
+        "per_connection": per_connection,
+    }  # fmt: skip
     try:
-        limits = read_limits(rate, burst, connections, per_site)
+        limits = read_limits(**typed)
         await served(request).lane_desk.set_limits(operator, lane, limits, row_version)
     except Refusal as refusal:
-        typed = {"rate": rate, "burst": burst, "connections": connections, "per_site": per_site}
         return await _again(request, operator, lane, refusal, typed)
     return see(PLACE, request, translator(request)("限制已保存，约一秒内生效。"))
 
@@ -106,7 +110,10 @@ def _values(view: LaneView | None) -> dict[str, Any]:
     if view is None:
         return {}
     lane = view.lane
-    blank = {"rate": per_minute(lane.rate_per_s), "connections": lane.connections, "per_site": lane.per_site}
+    blank = {
+        "rate": per_minute(lane.rate_per_s), "connections": lane.connections, "per_site": lane.per_site,
+        "per_connection": lane.per_connection,
+    }  # fmt: skip
     return {"burst": lane.burst} | {name: "" if value is None else value for name, value in blank.items()}
 
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("burst", sa.Integer(), nullable=False),
         sa.Column("connections", sa.Integer(), nullable=True),
         sa.Column("per_site", sa.Integer(), nullable=True),
+        sa.Column("per_connection", sa.Integer(), nullable=True),
         sa.Column("tokens", sa.Float(), nullable=False),
         sa.Column("tokens_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("pace", sa.Float(), nullable=False),
