@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 PAGE_SECONDS = 15.0
 GIVE_BACK_AFTER = dt.timedelta(seconds=5)
-MESSAGES_PER_CONNECTION = 100
+MESSAGES_PER_CONNECTION = 1_000
+"""Where a lane sets no limit."""
 MESSAGES_FOR_A_CONNECTION = 20
 """Of a page to one destination, before another connection is opened beside the first."""
 EXPRESS_PATIENCE = 1.0
@@ -164,6 +165,7 @@ class PageWork:
         routes = await self._routes(list(by_domain))
         queues: dict[str, tuple[MailRoute, deque[PageMessage]]] = {}
         for route in routes:
+            self._wire.lanes.learn(route)
             queues.setdefault(route.destination, (route, deque()))[1].extend(by_domain[route.domain])
         return list(queues.values())
 
@@ -224,6 +226,11 @@ class PageWork:
         await asyncio.sleep(wait.seconds)
         return not self._stopping
 
+    def messages_per_connection(self, lane: str) -> int:
+        """After which a connection is closed, and another opened."""
+        limit = self._wire.lanes.messages_per_connection(lane)
+        return MESSAGES_PER_CONNECTION if limit is None else limit
+
     def heard(self, lane: str, route: MailRoute, outcome: Outcome) -> None:
         """Tell the lane what its servers answered."""
         self._wire.lanes.heard(lane, outcome, destination=route.destination)
@@ -282,6 +289,7 @@ class _Conversation:
         self._slot = slot
         self._connection: Connection | None = None
         self._served = 0
+        self._share = work.messages_per_connection(self._lane)
         self._ended: Ended | None = None
 
     async def run(self) -> None:
@@ -335,7 +343,7 @@ class _Conversation:
     async def _usable(self) -> Connection | Outcome:
         """The open connection, or a new one when it closed or has served its share."""
         connection = self._connection
-        if connection is not None and connection.alive and self._served < MESSAGES_PER_CONNECTION:
+        if connection is not None and connection.alive and self._served < self._share:
             return connection
         await self._flush()
         if connection is not None:
