@@ -2,26 +2,38 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.delivery import DeliveryActivities, Wire
+from activities.lanes import Lanes
+from activities.rendering import Renderer
+from activities.sender_process import SenderProcess
+from domain.accounts import SYSTEM_ACCOUNT
+from domain.errors import LeaseLost
+from domain.ids import Kind, Process
 from services.audit import audit
-from store.db import Database
+from store import pages
+from store.db import DATABASE_TROUBLE, Database
 from supervision import postgres
 from supervision.children import leashed
 from tests.conftest import build_schema, free_port
 from tests.patience import until
-from tests.sending_world import FakeServers
+from tests.sending_world import VAULT, FakeServers, make_customer, submit
 from tests.sends_doors import Door, deliver_once, door
+from worker import background
 
 SMALL = {"shared_buffers": "16MB", "max_wal_size": "32MB", "min_wal_size": "32MB", "wal_recycle": "on"}
 ROOM = 160 * 2**20
@@ -65,6 +77,12 @@ class Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+
+    def crash(self) -> None:
+        """SIGQUIT: no checkpoint, no farewell to clients."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
             self.process.wait(30)
 
     async def stand_up(self) -> None:
@@ -150,6 +168,50 @@ async def _accepted(api: Door) -> str | None:
 async def _deliver_all(rows: Database) -> None:
     while await rows.pool.fetchval("SELECT EXISTS (SELECT FROM due)"):
         await deliver_once(rows, FakeServers())
+
+
+SLOTS, MAILS = 8, 150
+
+
+async def test_a_restart_of_the_database_while_sending_loses_nothing(server: Server, rows: Database) -> None:
+    """Killed as a crash does in the midst of a page: whoever is sent a mail twice was in an open connection, and is
+    named."""
+    await submit(rows, await make_customer(rows), [f"p{n}@d{n % 4}.restart.test" for n in range(MAILS)])
+    servers, sender = FakeServers(delay=0.02), SenderProcess(rows, SLOTS)
+    wire = Wire(servers, servers, Lanes.without_limits(rows, sender), per_destination=2, time_scale=60_000)
+    work = DeliveryActivities(rows, sender, Renderer(rows, VAULT, "b.test"), wire)
+    async with background(sender.run()):
+        page = asyncio.create_task(_passes(rows, work))
+        await until(lambda: _seen(servers, MAILS // 4))
+        await asyncio.to_thread(server.crash)
+        await server.stand_up()
+        await page
+    twice = {address for address, count in Counter(servers.seen).items() if count > 1}
+    named = {row["address"] for row in await rows.pool.fetch("SELECT address FROM message WHERE possible_duplicate")}
+    assert set(servers.seen) == {f"p{n}@d{n % 4}.restart.test" for n in range(MAILS)}
+    assert twice <= named and len(named) <= SLOTS, (twice, named)
+    report = await audit(rows, dt.timedelta(0))
+    assert report.clean and report.totals["queued"] == 0, report.findings
+
+
+async def _seen(servers: FakeServers, count: int) -> bool:
+    return len(servers.seen) >= count
+
+
+async def _passes(rows: Database, work: DeliveryActivities) -> None:
+    """Claims and attempts, as the relay and Temporal repeat them until everything is settled."""
+    while True:
+        with contextlib.suppress(*DATABASE_TROUBLE, LeaseLost):
+            await rows.pool.execute("UPDATE due SET due_at = now()")
+            async with rows.raw() as connection:
+                await pages.claim_batch(connection)
+            opened = await rows.pool.fetch("SELECT id FROM page WHERE closed_at IS NULL")
+            for row in opened:
+                process = Process(Kind.DELIVERY, str(row["id"]), str(SYSTEM_ACCOUNT), 1)
+                await ActivityEnvironment().run(work.deliver_page, process)
+            if not await rows.pool.fetchval("SELECT EXISTS (SELECT FROM message WHERE state = 'queued')"):
+                return
+        await asyncio.sleep(0.1)
 
 
 async def test_requests_are_refused_while_the_database_is_away_and_taken_when_it_is_back(
