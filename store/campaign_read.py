@@ -21,6 +21,7 @@ class ListHead:
     id: UUID
     alias: str
     name: str
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ SELECT c.id, c.name, c.state, c.problem, c.problem_params, u.name AS api_user, t
     coalesce(rv.number, v.number) AS template_version, c.revision, c.sender, c.sender_name, c.reply_to, c.label,
     c.start_at, c.hours_from, c.hours_to, c.lives_hours, c.listed, c.duplicates, c.suppressed, c.incomplete,
     coalesce(s.recipients, 0) AS recipients, c.created_at, c.held_at, s.expires_at, c.finished_at,
-    (SELECT jsonb_agg(jsonb_build_object('id', l.id, 'alias', l.alias, 'name', l.name) ORDER BY asked.place)
+    (SELECT jsonb_agg(jsonb_build_object('id', l.id, 'alias', l.alias, 'name', l.name,
+                                         'deleted', l.deleted_at IS NOT NULL) ORDER BY asked.place)
      FROM unnest(c.lists) WITH ORDINALITY AS asked (id, place) JOIN address_list l ON l.id = asked.id) AS heads
 FROM campaign c
 JOIN api_user u ON u.id = c.api_user_id
@@ -102,7 +104,7 @@ async def _fetch(session: Session, query: str, parameters: Mapping[str, Any]) ->
 def _row(found: RowMapping) -> CampaignRow:
     values = dict(found)
     heads = values.pop("heads") or []
-    return CampaignRow(**values, lists=tuple(ListHead(UUID(head["id"]), head["alias"], head["name"]) for head in heads))
+    return CampaignRow(**values, lists=tuple(ListHead(**head | {"id": UUID(head["id"])}) for head in heads))
 
 
 async def find(session: Session, account: UUID, campaign: UUID) -> CampaignRow | None:

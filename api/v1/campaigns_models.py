@@ -101,6 +101,7 @@ class ListOut(BaseModel):
     id: UUID = Field(examples=[_LIST_ID])
     alias: str = Field(examples=["vip@lists.songda.example"])
     name: str = Field(examples=["Regular customers"])
+    deleted: bool = Field(description="Since the campaign was made.")
 
 
 class HoursOut(BaseModel):

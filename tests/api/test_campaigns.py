@@ -67,6 +67,8 @@ async def test_lists_are_named_by_id_or_alias(api: Door, db: Database) -> None:
     alias = await db.pool.fetchval("SELECT alias FROM address_list WHERE id = $1", two)
     shown = await api.view(await api.create(one, alias.upper(), one, **LATER))
     assert [each["id"] for each in shown["lists"]] == [str(one), str(two)]
+    await db.pool.execute("UPDATE address_list SET deleted_at = now() WHERE id = $1", two)
+    assert [each["deleted"] for each in (await api.view(shown["id"]))["lists"]] == [False, True]
 
 
 @pytest.mark.parametrize(
