@@ -31,7 +31,7 @@ from api.v1 import (
 )
 from domain.secrets import Vault, derive
 from gateways.alipay import AlipayDesk
-from services import discreet_logs
+from services import calm_collector, discreet_logs
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
@@ -56,6 +56,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     papers = PaperStore.open(settings.documents_url, vault)
     base = Foundation(db, Clockwork(db, client), vault, settings.policy(), pay_desk, papers)
     app.state.services = build_services(base)
+    calm_collector.calm()
     yield
     await db.close()
 
