@@ -202,7 +202,8 @@ class Sending:
         page = attempt.page
 
         def learn(_: object) -> None:
-            if attempt in process.attempts:
+            """An attempt that has messages left may not know yet that it is over: what it begins must be refused."""
+            if attempt in process.attempts and not attempt.queue:
                 process.attempts.remove(attempt)
 
         if page.campaign_id is not None:

@@ -398,7 +398,7 @@ class SendingMachine(RuleBasedStateMachine):
             slots = await connection.fetchval("SELECT count(*) FROM slot WHERE message_id IS NOT NULL")
         assert (left, slots) == (0, 0)
         wrong = [finding for finding in findings if finding.count]
-        assert not wrong or self.cancelled, wrong
+        assert not wrong, wrong
 
 
 def truly(row: dict[str, object], received: int) -> bool:
@@ -418,7 +418,7 @@ def test_any_interleaving_keeps_every_message_in_one_place(house: House) -> None
     run_state_machine_as_test(
         SendingMachine,
         settings=settings(
-            max_examples=int(os.environ.get("SONGDA_EXAMPLES", "50")),
+            max_examples=int(os.environ.get("SONGDA_EXAMPLES", "40")),
             stateful_step_count=30,
             deadline=None,
             derandomize=bool(os.environ.get("CI")),
