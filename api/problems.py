@@ -1,5 +1,6 @@
 """Refusals and faults as RFC 9457 problem documents (`application/problem+json`)."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,7 +12,6 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.body_limit import MAX_BODY
 from api.wrong_values import chinese
 from domain.errors import Refusal
 from domain.refusals import explain
@@ -104,17 +104,21 @@ def _path(location: tuple[int | str, ...]) -> str:
 _HTTP_CHINESE = {
     404: "没有这个地址。",
     405: "这个地址不支持这种方法。",
-    413: f"请求超过 {MAX_BODY // 2**20} MB，请分批发送。",
+    413: "请求超过 {limit}，请分批发送。",
     415: "不支持这种内容类型。",
 }
 """By status; in English the exception says it."""
+_LIMIT = re.compile(r"\d+ MB")
+"""What it says of a body that is too large, which depends on the route."""
 
 
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     refused = cast(HTTPException, error)
     detail, step = str(refused.detail), "See /openapi.json for the routes and their methods."
     if language_of(request) == "zh":
-        detail = _HTTP_CHINESE.get(refused.status_code, f"请求无法处理（HTTP {refused.status_code}）。")
+        limit = next(iter(_LIMIT.findall(detail)), "")
+        known = _HTTP_CHINESE.get(refused.status_code, f"请求无法处理（HTTP {refused.status_code}）。")
+        detail = known.replace("{limit}", limit)
         step = "接口及其方法见 /openapi.json。"
     return problem("http_error", refused.status_code, detail, step)
 

@@ -1,4 +1,4 @@
-"""Chapter 4: the company is certified: handed in, one part rejected in the console, that part corrected, approved."""
+"""Chapter 5: the company is certified: handed in, one part rejected in the console, that part corrected, approved."""
 
 from typing import Any
 

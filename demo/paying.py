@@ -1,4 +1,4 @@
-"""Chapter 5: a recharge, and a send that is larger than the free quota: who pays what, to the fen."""
+"""Chapter 6: a recharge, and a send that is larger than the free quota: who pays what, to the fen."""
 
 from typing import Any
 from uuid import UUID

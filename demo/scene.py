@@ -54,6 +54,8 @@ class Customer:
     webhook_secret: str = ""
     mails_before: int = 0
     """The newest mail's number when the first send was made: what is older is not ours."""
+    list_id: str = ""
+    """The address list that holds the same people as the file."""
     variables: list[str] = field(default_factory=list)
     """Of the approved template."""
     send: dict[str, Any] = field(default_factory=dict)

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from demo.browser import Reviewer
 from demo.certifying import Certifying
 from demo.joining import Joining
+from demo.listing import Listing
 from demo.parties import Http, Internet, Operator, PayDesk, Places
 from demo.paying import Paying
 from demo.scene import Customer, Material, Scene, Step, Watch
 from demo.sending import Sending
 from demo.writing import Writing
 
-Chapter = type[Joining] | type[Writing] | type[Sending] | type[Certifying] | type[Paying]
-CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Certifying, Paying)
+Chapter = type[Joining] | type[Writing] | type[Sending] | type[Listing] | type[Certifying] | type[Paying]
+CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying)
 TO_THE_FIRST_SEND: tuple[Chapter, ...] = CHAPTERS[:3]
 
 

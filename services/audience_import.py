@@ -133,6 +133,8 @@ class ListImports:
     async def get(self, caller: Caller, list_id: UUID, import_id: UUID) -> ListImport:
         """One import of a list of the account."""
         async with self._base.db.read() as session:
+            if await audience.find(session, caller.account_id, list_id) is None:
+                raise Refusal("list_not_found")
             row = await rows.find(session, caller.account_id, import_id)
         if row is None or row.list_id != list_id:
             raise Refusal("import_not_found")
@@ -149,10 +151,13 @@ class ListImports:
         return await self.get(caller, list_id, import_id)
 
     async def follow(self, caller: Caller, list_id: UUID, import_id: UUID, seconds: float) -> AsyncIterator[ListImport]:
-        """The import now and whenever it gets on, until it has ended, or for so many seconds."""
+        """The import now and whenever it gets on, until it has ended or is gone, or for so many seconds."""
         end, shown = asyncio.get_running_loop().time() + seconds, None
         while asyncio.get_running_loop().time() < end:
-            row = await self.get(caller, list_id, import_id)
+            try:
+                row = await self.get(caller, list_id, import_id)
+            except Refusal:  # deleted meanwhile, with its list
+                return
             if row.progress != shown:
                 shown = row.progress
                 yield row

@@ -308,3 +308,21 @@ async def test_an_account_has_few_imports_at_a_time_and_can_stop_them(v1: Door) 
     stopped = await v1.http.post(f"{path}/imports/{told[0]['id']}/cancel")
     assert (stopped.json()["state"], stopped.json()["finished_at"] is not None) == ("cancelled", True)
     assert (await v1.uploaded(path, b"email\na@x.cn\n")).status_code == 202
+
+
+async def test_a_deleted_list_leaves_nothing_of_anybody(v1: Door) -> None:
+    one, kept = await v1.made(), await v1.made()
+    path = f"/v1/address-lists/{one['id']}"
+    told = (await v1.uploaded(path, b"email\na@x.cn\nnobody\n")).json()
+    await v1.mine.reads(await row_of(v1, told))
+    await v1.http.post(f"/v1/address-lists/{kept['id']}/members", json={"members": [{"address": "a@x.cn"}]})
+    assert (await v1.http.delete(path)).status_code == 204
+    left = await v1.mine.db.pool.fetch("SELECT list_id::text FROM list_member")
+    assert [row["list_id"] for row in left] == [kept["id"]]
+    assert await v1.mine.db.pool.fetchval("SELECT count(*) FROM list_import_refused") == 0
+    for answer in (
+        await v1.http.get(f"{path}/imports/{told['id']}"),
+        await v1.http.get(f"{path}/members"),
+        await v1.uploaded(path, b"email\na@x.cn\n"),
+    ):
+        assert problem(answer)[:2] == (404, "list_not_found")
