@@ -170,8 +170,8 @@ async def counts(session: Session, campaign: UUID) -> CampaignCounts:
 
 
 def _lane_count(lane: RowMapping, counted: RowMapping | None) -> LaneCount:
-    outcomes = [counted[name] if counted else 0 for name in ("delivered", "bounced", "dropped")]
-    return LaneCount(lane["lane"], lane["recipients"], *outcomes, lane["deferred"])
+    delivered, bounced, dropped = (counted[name] if counted else 0 for name in ("delivered", "bounced", "dropped"))
+    return LaneCount(lane["lane"], lane["recipients"], delivered, bounced, dropped, lane["deferred"])
 
 
 def _with_rate(total: CampaignCounts, by_lane: Mapping[str, RowMapping], now: dt.datetime) -> CampaignCounts:
