@@ -53,8 +53,8 @@ class CampaignPages:
             await clockwork.require_epoch(session, share.process)
         tried = await self._stretch(share)
         async with self._db.raw() as connection:
-            ahead = await pages.ahead(connection, UUID(share.process.subject), (share.lane, share.runner))
-        return _result(tried, ahead)
+            ahead = await pages.ahead(connection, UUID(share.process.subject), share.lane)
+        return _result(tried, ahead, share.runner)
 
     async def _stretch(self, share: RunnerShare) -> _Tried:
         tried = _Tried()
@@ -128,9 +128,9 @@ async def _may_send(connection: Connection, campaign: UUID, revision: int | None
     return revision is None or row["revision"] == revision
 
 
-def _result(tried: _Tried, ahead: Ahead) -> RunnerResult:
-    over = not ahead.ready and ahead.waits is None and not ahead.at_work
+def _result(tried: _Tried, ahead: Ahead, runner: int) -> RunnerResult:
+    over = not ahead.ready and ahead.waits is None and not ahead.begun
     waits = tried.waits
-    if waits is None and not ahead.ready and not ahead.at_work:
-        waits = ahead.waits
-    return RunnerResult(tried.messages, tried.delivered, waits, ahead.ready, ahead.at_work, over, tried.stopped)
+    if waits is None and not ahead.ready and runner not in ahead.begun:
+        waits = NOTHING_CAME if ahead.begun else ahead.waits  # others' pages may still give something back
+    return RunnerResult(tried.messages, tried.delivered, waits, ahead.ready, ahead.begun, over, tried.stopped)

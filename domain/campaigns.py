@@ -193,18 +193,18 @@ class RunnerShare:
 class RunnerResult:
     """What became of one stretch of sending.
 
-    `waits_seconds`: nothing can be sent before that; None: go on at once. `ready`: messages beyond this stretch that
-    could be sent now. `stopped`: the campaign is no longer sending (paused, cancelled, outside its hours).
+    `waits_seconds`: nothing can be sent before that; None: go on at once. `ready`: messages of the lane that are not
+    in a page and could be sent now. `begun`: the lane's runners whose page is open. `stopped`: the campaign is no
+    longer sending (paused, cancelled, outside its hours).
     """
 
     tried: int = 0
     delivered: int = 0
     waits_seconds: float | None = None
     ready: int = 0
-    at_work: bool = False
-    """The runner's page holds messages that were not tried yet."""
+    begun: list[int] = field(default_factory=list)
     over: bool = False
-    """Nothing is left in the lane for this runner, now or later."""
+    """Nothing is left in the lane, now or later."""
     stopped: bool = False
 
 

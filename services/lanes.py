@@ -15,6 +15,7 @@ from domain.operators import Duty, Operator, reason_of
 from services.foundation import Foundation
 from store import lanes_read as rows
 from store.audit_log import note
+from store.campaigns import wake_lane
 from store.columns import now
 from store.db import Session
 from store.lanes import Lane
@@ -117,6 +118,7 @@ class LaneDesk:
             if lane.paused_at is None:
                 raise Refusal("lane_not_paused")
             lane.paused_at, lane.paused_by, lane.pause_reason = None, "", ""
+            await wake_lane(session, name)
             await note(session, operator.actor, "lane.resumed", f"lane/{name}")
 
     async def set_limits(self, operator: Operator, name: str, limits: Limits, row_version: int) -> None:
@@ -130,6 +132,7 @@ class LaneDesk:
             lane.connections, lane.per_site = limits.connections, limits.per_site
             lane.per_connection = limits.per_connection
             lane.tokens = min(lane.tokens, float(limits.burst))
+            await wake_lane(session, name)
             await note(session, operator.actor, "lane.limits_set", f"lane/{name}", before=before, after=asdict(limits))
 
     async def full_speed(self, operator: Operator, name: str) -> None:
@@ -138,6 +141,7 @@ class LaneDesk:
         async with self._change(name) as (session, lane):
             lane.pace, lane.slow_since = 1.0, None
             lane.backoff_until = lane.express_until = lane.recovered_at = None
+            await wake_lane(session, name)
             await note(session, operator.actor, "lane.full_speed", f"lane/{name}")
 
     @asynccontextmanager

@@ -14,7 +14,7 @@ from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from store import audit_log, clockwork
 from store.columns import json_object, moment, now
-from store.db import Connection
+from store.db import Connection, Session
 
 Row: TypeAlias = Any
 """A row of `campaign` as asyncpg gives it."""
@@ -284,3 +284,15 @@ async def note(connection: Connection, row: Row, asked: Command, by: str) -> Non
     """Write it into the audit log, and wake the process."""
     await audit_log.note_on(connection, f"campaign.{asked.value}", f"campaign/{row['id']}", row["account_id"], by)
     await clockwork.want_nudge_on(connection, workflow_id(Kind.CAMPAIGN, row["id"]))
+
+
+_WAKE_LANE = """
+UPDATE clockwork SET nudge_wanted = true WHERE workflow_id IN (
+    SELECT :kind || '/' || c.id FROM campaign c JOIN campaign_lane l ON l.campaign_id = c.id
+    WHERE l.lane = :lane AND c.state = 'sending')
+"""
+
+
+async def wake_lane(session: Session, lane: str) -> None:
+    """Have the campaigns that send through a lane look again: they sleep long while it takes nothing."""
+    await (await session.connection()).execute(text(_WAKE_LANE), {"kind": Kind.CAMPAIGN.value, "lane": lane})

@@ -14,9 +14,11 @@ from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
 from domain.errors import LeaseLost
+from domain.ids import Kind, workflow_id
 from domain.outcomes import bounded
 from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.webhooks import Event
+from store.clockwork import want_nudge_on
 from store.db import Connection
 from store.holding import tally
 from store.onboarding import nudge_first_senders
@@ -358,6 +360,8 @@ async def settle_dead_sender(connection: Connection, wait: dt.timedelta = RESEND
     lost = await connection.fetch(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
     await tally(connection, lost)
     await owe_events(connection, [event for row in lost if (event := _event(row))])
+    for campaign in {row["campaign"] for row in lost if row["campaign"] is not None}:
+        await want_nudge_on(connection, workflow_id(Kind.CAMPAIGN, campaign))  # it may sleep until a later round
     await connection.execute("DELETE FROM slot WHERE sender_id = $1", dead)
     await connection.execute("DELETE FROM sender WHERE id = $1", dead)
     return len(lost)

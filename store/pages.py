@@ -118,7 +118,8 @@ _AHEAD = """
 SELECT coalesce((SELECT end_ordinal - next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND lane = $2), 0)::int
            + (SELECT count(*) FROM due WHERE campaign_id = $1 AND lane = $2 AND due_at <= now())::int AS ready,
        (SELECT extract(epoch FROM min(due_at) - now())::float FROM due WHERE campaign_id = $1 AND lane = $2) AS waits,
-       EXISTS (SELECT FROM page WHERE campaign_id = $1 AND lane = $2 AND runner = $3 AND closed_at IS NULL) AS at_work
+       ARRAY(SELECT runner FROM page WHERE campaign_id = $1 AND lane = $2 AND closed_at IS NULL ORDER BY runner)::int[]
+           AS begun
 """
 _CLOSE_RANGE = """
 UPDATE page p SET closed_at = now() WHERE id = $1 AND epoch = $2 AND closed_at IS NULL AND NOT EXISTS (
@@ -159,14 +160,14 @@ class TakenPage:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What a runner's lane holds beyond the page in hand."""
+    """What a campaign's lane holds."""
 
     ready: int
-    """Messages that could be sent now."""
+    """Messages in no page that could be sent now."""
     waits: float | None
     """Seconds until the next message of a later round is due; None: there is none."""
-    at_work: bool
-    """The runner's own page is still open."""
+    begun: list[int]
+    """Runners whose page is open."""
 
 
 async def claim_batch(
@@ -249,7 +250,7 @@ async def close_campaign_page(connection: Connection, page: TakenPage, wait: dt.
     return await connection.fetchval(_CLOSE_RANGE, page.id, page.epoch) is not None
 
 
-async def ahead(connection: Connection, campaign: UUID, runner: tuple[str, int]) -> Ahead:
-    """What the runner's lane holds beyond its page."""
-    row = await connection.fetchrow(_AHEAD, campaign, *runner)
-    return Ahead(row["ready"], None if row["waits"] is None else max(0.0, row["waits"]), row["at_work"])
+async def ahead(connection: Connection, campaign: UUID, lane: str) -> Ahead:
+    """What is left in the lane."""
+    row = await connection.fetchrow(_AHEAD, campaign, lane)
+    return Ahead(row["ready"], None if row["waits"] is None else max(0.0, row["waits"]), row["begun"])

@@ -35,8 +35,8 @@ LONG = timedelta(hours=6)
 STRETCH = timedelta(seconds=60)
 BEAT = timedelta(seconds=15)
 SOON = timedelta(seconds=1)
-LONGEST_PAUSE = 60.0
-"""Seconds that a runner sleeps at most before it looks at its lane again."""
+LONGEST_REST = 3_600.0
+"""Seconds that a runner sleeps at most before it looks at its lane again; what changes meanwhile nudges."""
 PRIORITY = 3
 WORTH_A_RUNNER = 500
 """Messages that can be sent at once, for each runner beside a lane's first."""
@@ -53,6 +53,7 @@ class CampaignWorkflow:
         self._seen = CampaignLook(CampaignState.SCHEDULED)
         self._runners = 0
         self._in_vain = 0
+        self._crews: dict[str, asyncio.Task[None]] = {}
 
     @workflow.signal(description="Look at the rows again")
     def nudge(self) -> None:
@@ -94,10 +95,11 @@ class CampaignWorkflow:
     @workflow.run
     async def run(self, process: Process) -> CampaignState:
         while (seen := await self._look(process)).state not in OVER:
-            self._go_on_as_new(process)
+            if self._is_long():
+                await self._go_on_as_new(process)
             await self._step(process, seen)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._end(process, seen)
+        await self._end(process)
         return seen.state
 
     async def _step(self, process: Process, seen: CampaignLook) -> None:
@@ -126,44 +128,70 @@ class CampaignWorkflow:
         )
 
     async def _send(self, process: Process, seen: CampaignLook) -> None:
+        """A crew for every lane that has something left, until a crew is done or the row has changed."""
         if seen.rests_until is not None:
             await self._until(seen.rests_until)
-        elif seen.lanes:
-            self._in_vain = 0
-            await asyncio.gather(*(self._lane(process, work) for work in seen.lanes))
-        else:
+            return
+        for work in seen.lanes:
+            if work.lane not in self._crews:
+                self._crews[work.lane] = asyncio.create_task(self._crew(process, work))
+        if not self._crews:
             await self._finish(process)
+            return
+        self._in_vain = 0
+        before = self._nudges
+        await workflow.wait_condition(lambda: self._nudges != before or self._dismiss() or self._is_long())
 
-    async def _lane(self, process: Process, work: LaneWork) -> None:
+    def _dismiss(self) -> bool:
+        """Forget the crews that are done; whether there was one. Raises what ended one otherwise."""
+        done = [lane for lane, crew in self._crews.items() if crew.done()]
+        for lane in done:
+            self._crews.pop(lane).result()
+        return bool(done)
+
+    async def _crew(self, process: Process, work: LaneWork) -> None:
         """The first runner stays until the lane is empty; others are with it while much can be sent at once."""
         others: dict[int, asyncio.Task[None]] = {}
 
-        def recruit(ready: int, begun: Iterable[int] = ()) -> None:
+        def recruit(ready: int, begun: Iterable[int]) -> None:
             for number in sorted({*range(1, min(work.runners, 1 + ready // WORTH_A_RUNNER)), *begun} - {0}):
                 if number not in others or others[number].done():
-                    others[number] = asyncio.create_task(self._run(RunnerShare(process, work.lane, number)))
+                    others[number] = asyncio.create_task(self._help(RunnerShare(process, work.lane, number)))
 
         recruit(work.waiting, work.begun)
-        await self._run(RunnerShare(process, work.lane, 0), recruit)
-        if others:
-            await workflow.wait(others.values())
+        await self._lead(RunnerShare(process, work.lane, 0), recruit, others)
+        for other in list(others.values()):
+            await other
 
-    async def _run(self, share: RunnerShare, recruit: Callable[[int], None] = lambda ready: None) -> None:
-        """Stretch after stretch, until nothing is left, the campaign stops, or another run is to go on."""
+    async def _lead(
+        self, share: RunnerShare, recruit: Callable[[int, Iterable[int]], None], others: dict[int, asyncio.Task[None]]
+    ) -> None:
+        """Stretch after stretch, until the lane is empty, the campaign stops, or another run is to go on."""
         quiet = 0
         while not self._is_long():
             result = await self._stretch(share)
-            if result.over or result.stopped or (share.runner and not result.ready and not result.at_work):
+            if result.over or result.stopped:
                 return
-            recruit(result.ready)
             quiet = 0 if result.tried else quiet + 1
-            if result.waits_seconds is not None:
-                await self._rest(result.waits_seconds, quiet)
+            if result.tried or not result.ready:  # else the lane takes nothing now, and one asking is enough
+                recruit(result.ready, result.begun)
+            busy = [other for other in others.values() if not other.done()]
+            if result.waits_seconds is not None and not result.ready and busy:
+                await workflow.wait(busy, return_when=asyncio.FIRST_COMPLETED)
+            elif result.waits_seconds is not None:
+                await self._rest(result.waits_seconds * 2 ** min(quiet, 6) if result.ready else result.waits_seconds)
+
+    async def _help(self, share: RunnerShare) -> None:
+        """Stretch after stretch while there is something to send at once."""
+        while not self._is_long():
+            result = await self._stretch(share)
+            if result.stopped or not result.tried or not (result.ready or share.runner in result.begun):
+                return
 
     async def _stretch(self, share: RunnerShare) -> RunnerResult:
         self._runners += 1
         try:
-            return await workflow.execute_activity_method(
+            result = await workflow.execute_activity_method(
                 CampaignPages.send,
                 share,
                 task_queue=BULK,
@@ -175,10 +203,13 @@ class CampaignWorkflow:
             )
         finally:
             self._runners -= 1
+        if result.stopped:
+            self._nudges += 1  # who sleeps must know, too
+        return result
 
-    async def _rest(self, seconds: float, quiet: int) -> None:
-        """Until the lane may take more, longer after each try in vain; a nudge ends it."""
-        await self._wait(timedelta(seconds=min(LONGEST_PAUSE, max(seconds, 0.05) * 2 ** min(quiet, 6))))
+    async def _rest(self, seconds: float) -> None:
+        """Until the lane may take more, or the next round is due; a nudge ends it."""
+        await self._wait(timedelta(seconds=min(LONGEST_REST, max(seconds, 0.05))))
 
     async def _finish(self, process: Process) -> None:
         """Try to end it; messages in a dialogue and money that is being settled take a moment."""
@@ -193,7 +224,7 @@ class CampaignWorkflow:
         if ended is None:
             await self._wait(SOON * min(10, self._in_vain))
 
-    async def _end(self, process: Process, seen: CampaignLook) -> None:
+    async def _end(self, process: Process) -> None:
         for method, summary in (
             (CampaignActivities.announce, "mail the report"),
             (CampaignActivities.close, "note the end"),
@@ -241,17 +272,19 @@ class CampaignWorkflow:
     async def _wait(self, time: timedelta | None) -> None:
         before = self._nudges
         try:
-            await workflow.wait_condition(lambda: self._nudges != before, timeout=time)
+            await workflow.wait_condition(lambda: self._nudges != before or self._is_long(), timeout=time)
         except TimeoutError:
             return
 
     def _is_long(self) -> bool:
         return workflow.info().is_continue_as_new_suggested() or workflow.info().get_current_history_length() > 4_000
 
-    def _go_on_as_new(self, process: Process) -> None:
-        """Runners have ended here, so nothing is under way; rows hold where it stands."""
-        if self._is_long():
-            workflow.continue_as_new(process)
+    async def _go_on_as_new(self, process: Process) -> None:
+        """Once every runner has ended; rows hold where the campaign stands."""
+        for crew in list(self._crews.values()):
+            await crew
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(process)
 
     def _show(self) -> None:
         seen = self._seen
