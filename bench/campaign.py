@@ -17,8 +17,10 @@ from bench.material import Material, of_submission
 from bench.report import Report, machine, ratio
 from bench.screen import Screen
 from bench.sinks import Sink
+from domain.ids import Kind, workflow_id
 from supervision.errors import CannotStart
 
+CLOSED_WITHIN = 60.0
 LONGEST = 3600.0
 """Seconds after which a campaign is given up."""
 BASELINE_MESSAGES = 20_000
@@ -150,13 +152,26 @@ async def times(place: Ground, campaign: UUID) -> Ran:
 
 
 async def temporal_events(place: Ground, campaign: UUID) -> int:
-    """History events of all runs that the campaign took, deliveries of its deferred messages included."""
+    """History events of all runs of the campaign's workflow, which ends a moment after its row says so.
+
+    Raises `CannotStart` when it does not end.
+    """
     client = await Client.connect(place.stack.addresses.temporal_address)
-    total = 0
-    async for run in client.list_workflows():
-        if str(campaign) in run.id or run.id.startswith("delivery/"):
-            total += run.history_length
-    return total
+    name = workflow_id(Kind.CAMPAIGN, campaign)
+    end = time.monotonic() + CLOSED_WITHIN
+    while not (runs := await _closed_runs(client, name)):
+        if time.monotonic() > end:
+            raise CannotStart(f"The workflow {name} did not end.")
+        await asyncio.sleep(0.2)
+    described = [await client.get_workflow_handle(name, run_id=run).describe() for run in runs]
+    return sum(each.history_length for each in described)
+
+
+async def _closed_runs(client: Client, name: str) -> list[str]:
+    """Ids of all its runs, once the last one is closed and the server lists it (which it does with a delay)."""
+    last = await client.get_workflow_handle(name).describe()
+    listed = {run.run_id: run.close_time async for run in client.list_workflows(f"WorkflowId = '{name}'")}
+    return list(listed) if last.close_time is not None and listed.get(last.run_id) is not None else []
 
 
 async def _bare_loop(place: Ground, material: Material, processes: int, screen: Screen) -> float:

