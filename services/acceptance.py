@@ -16,7 +16,7 @@ from services.gathering import Gathering
 from store import accepting_groups as groups
 from store.accepting import Asked, accept, ping_relay
 from store.columns import now
-from store.db import Connection, Database
+from store.db import DATABASE_TROUBLE, Connection, Database
 from store.left_out import note_left_out
 
 log = structlog.get_logger(__name__)
@@ -130,5 +130,5 @@ class Bell:
 
     async def _call(self) -> None:
         self._next = asyncio.get_running_loop().time() + PING_EVERY
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*DATABASE_TROUBLE):
             await ping_relay(self._db)

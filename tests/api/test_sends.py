@@ -297,7 +297,7 @@ async def test_a_lost_ping_does_not_unsay_what_was_accepted(
     async def broken(_: Database) -> None:
         raise ConnectionResetError
 
-    monkeypatch.setattr("services.sending.ping_relay", broken)
+    monkeypatch.setattr("services.acceptance.ping_relay", broken)
     assert (await api.http.post("/v1/sends", json=api.body("a@b.cc"))).status_code == 202
 
 

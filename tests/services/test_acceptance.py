@@ -20,7 +20,7 @@ from services.acceptance import Acceptance
 from services.gathering import Gathering
 from store import accepting_groups, audit
 from store.columns import now
-from store.db import Database
+from store.db import DATABASE_TROUBLE, Database
 from tests.money_world import PRICE, make_paying
 from tests.patience import until
 from tests.sending_world import Customer, make_customer, request
@@ -242,7 +242,7 @@ async def test_a_connection_that_is_cut_costs_whole_groups_only(db: Database, ac
             try:
                 asked = request(customer, [f"p{number}-{n}@x.test"])
                 answered.append((await acceptance.accept(customer.caller(), asked)).submission_id)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DATABASE_TROUBLE:
                 continue
         return answered
 
