@@ -125,8 +125,8 @@ def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     lanes = RecipientLanes(tools.db, tools.resolver)
     campaigns = CampaignActivities(tools.db, lanes, tools.settings.policy())
     return [
-        *(campaigns.look, campaigns.freeze, campaigns.hold, campaigns.cancel, campaigns.finish),
-        *(campaigns.command, campaigns.announce, campaigns.close),
+        *(campaigns.look, campaigns.prepare, campaigns.cancel, campaigns.finish),
+        *(campaigns.command, campaigns.close),
     ]
 
 

@@ -26,8 +26,7 @@ from domain.ledger import Terms
 from domain.notices import Notice
 from domain.policy import Policy
 from domain.refusals import explain
-from store import campaign_ends, campaign_freeze, campaigns, clockwork
-from store.campaign_read import report
+from store import campaign_ends, campaign_freeze, campaign_read, campaigns, clockwork
 from store.db import Connection, Database
 from store.webhooks import owner_of
 
@@ -76,11 +75,18 @@ class CampaignActivities:
         await campaigns.move(connection, row, CampaignState.PREPARING)
         return await campaigns.lock(connection, row["id"])
 
-    @activity.defn(name="CampaignActivities.freeze")
-    async def freeze(self, process: Process) -> int:
-        """Copy the members of its lists, chunk by chunk; the number of messages. Goes on where a broken one stopped."""
-        await self._require_epoch(process)
-        campaign = UUID(process.subject)
+    @activity.defn(name="CampaignActivities.prepare")
+    async def prepare(self, step: CampaignStep) -> int:
+        """Copy the members of its lists, then hold money and quota for all of them; the number of messages.
+
+        Chunk by chunk: it goes on where a broken attempt stopped. What stands in the way of the hold is remembered.
+        """
+        await self._require_epoch(step.process)
+        recipients = await self._freeze(UUID(step.process.subject))
+        await self._hold(UUID(step.process.subject), step.now)
+        return recipients
+
+    async def _freeze(self, campaign: UUID) -> int:
         await self._resolve(campaign)
         copied = 0
         while True:
@@ -104,19 +110,15 @@ class CampaignActivities:
         async with self._db.raw() as connection:
             await campaign_freeze.write_lanes(connection, campaign, members, lanes)
 
-    @activity.defn(name="CampaignActivities.hold")
-    async def hold(self, step: CampaignStep) -> CampaignState | None:
-        """Take money and quota for everybody, or remember what stands in the way."""
-        await self._require_epoch(step.process)
-        campaign = UUID(step.process.subject)
+    async def _hold(self, campaign: UUID, now: dt.datetime) -> None:
         terms = Terms(self._policy.time_scale, self._policy.email_price_micro)
         try:
             async with self._db.raw() as connection:
-                return await campaign_ends.hold(connection, campaign, step.now, terms)
+                await campaign_ends.hold(connection, campaign, now, terms)
         except Refusal as refusal:
             log.info("campaign_blocked", campaign=str(campaign), code=refusal.code)
             async with self._db.raw() as connection:
-                return await campaign_ends.block(connection, campaign, refusal)
+                await campaign_ends.block(connection, campaign, refusal)
 
     @activity.defn(name="CampaignActivities.cancel")
     async def cancel(self, process: Process) -> None:
@@ -160,13 +162,20 @@ class CampaignActivities:
             await campaigns.note(connection, row, step.command, by)
         return CommandResult(state.value)
 
-    @activity.defn(name="CampaignActivities.announce")
-    async def announce(self, process: Process) -> None:
-        """Mail the report to the account's owner."""
+    @activity.defn(name="CampaignActivities.close")
+    async def close(self, process: Process) -> CampaignState:
+        """Mail the report to the account's owner, and note that the process has ended; the final state."""
+        await self._announce(process)
+        async with self._db.begin() as session:
+            await clockwork.stamp_closed(session, process.workflow_id)
+            row = await campaign_read.find(session, UUID(process.account), UUID(process.subject))
+            return CampaignState(row.state) if row else CampaignState.CANCELLED
+
+    async def _announce(self, process: Process) -> None:
         campaign = UUID(process.subject)
         async with self._db.read() as session:
             owner = await owner_of(session, UUID(process.account))
-            told = await report(session, UUID(process.account), campaign)
+            told = await campaign_read.report(session, UUID(process.account), campaign)
         if owner is None or told is None:
             return
         variables = told | {"platform": self._policy.platform_name, "link": self._link(campaign)}
@@ -175,12 +184,6 @@ class CampaignActivities:
 
     def _link(self, campaign: UUID) -> str:
         return f"{self._policy.public_url}/portal/campaigns/{campaign}"
-
-    @activity.defn(name="CampaignActivities.close")
-    async def close(self, process: Process) -> None:
-        """Note that the process has ended."""
-        async with self._db.begin() as session:
-            await clockwork.stamp_closed(session, process.workflow_id)
 
     async def _require_epoch(self, process: Process) -> None:
         async with self._db.read() as session:

@@ -250,7 +250,7 @@ class PageWork:
         may_resend = content.resend_uncertain and not message.possible_duplicate
         try:
             return self._activities.renderer.render(message, content), may_resend
-        except (ValueError, TypeError, LookupError, InvalidToken) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, InvalidToken) as error:
             return Outcome(OutcomeKind.DROPPED, Reason.RENDER_FAILED, text=type(error).__name__), may_resend
 
     def ended(

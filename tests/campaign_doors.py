@@ -95,8 +95,7 @@ async def begins(made: Engine, campaign: str, customer: Customer) -> tuple[Proce
     process = Process(Kind.CAMPAIGN, campaign, str(customer.account), 1)
     run = ActivityEnvironment().run
     await run(made.activities.look, CampaignLookRequest(process, now() + dt.timedelta(days=400)))
-    await run(made.activities.freeze, process)
-    await run(made.activities.hold, CampaignStep(process, now()))
+    await run(made.activities.prepare, CampaignStep(process, now()))
     seen = await run(made.activities.look, CampaignLookRequest(process, now()))
     return process, seen.lanes
 

@@ -109,7 +109,7 @@ async def working(client: Client, made: Engine, queue: str) -> AsyncIterator[Non
         task_queue=queue,
         workflows=[CampaignWorkflow],
         workflow_runner=sandbox_runner(),
-        activities=[a.look, a.freeze, a.hold, a.cancel, a.finish, a.command, a.announce, a.close],
+        activities=[a.look, a.prepare, a.cancel, a.finish, a.command, a.close],
         interceptors=[Discretion()],
     )
     bulk = Worker(client, task_queue="bulk", activities=[made.pages.send], interceptors=[Discretion()])

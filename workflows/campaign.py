@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -53,6 +54,8 @@ class CampaignWorkflow:
         self._seen = CampaignLook(CampaignState.SCHEDULED)
         self._runners = 0
         self._in_vain = 0
+        self._ended: CampaignState | None = None
+        self._shown: tuple[CampaignState, datetime | None] | None = None
         self._crews: dict[str, asyncio.Task[None]] = {}
 
     @workflow.signal(description="Look at the rows again")
@@ -94,13 +97,12 @@ class CampaignWorkflow:
 
     @workflow.run
     async def run(self, process: Process) -> CampaignState:
-        while (seen := await self._look(process)).state not in OVER:
+        while self._ended is None and (seen := await self._look(process)).state not in OVER:
             if self._is_long():
                 await self._go_on_as_new(process)
             await self._step(process, seen)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._end(process)
-        return seen.state
+        return await self._end(process)
 
     async def _step(self, process: Process, seen: CampaignLook) -> None:
         """One thing, as the row's state asks for it; then the row is looked at again."""
@@ -112,19 +114,19 @@ class CampaignWorkflow:
             case CampaignState.SENDING:
                 await self._send(process, seen)
             case CampaignState.CANCELLING:
-                await self._long(CampaignActivities.cancel, process, "drop what is unsent")
+                await self._cancel(process)
                 await self._finish(process)
             case _:
                 await self._until(None)
 
     async def _prepare(self, process: Process) -> None:
-        await self._long(CampaignActivities.freeze, process, "copy the lists' members")
         await workflow.execute_activity_method(
-            CampaignActivities.hold,
+            CampaignActivities.prepare,
             CampaignStep(process, workflow.now()),
-            start_to_close_timeout=timedelta(seconds=60),
+            start_to_close_timeout=LONG,
+            heartbeat_timeout=timedelta(seconds=60),
             retry_policy=OUTAGES,
-            summary="hold money and quota",
+            summary="copy the lists' members; hold money and quota",
         )
 
     async def _send(self, process: Process, seen: CampaignLook) -> None:
@@ -211,37 +213,41 @@ class CampaignWorkflow:
         """Until the lane may take more, or the next round is due; a nudge ends it."""
         await self._wait(timedelta(seconds=min(LONGEST_REST, max(seconds, 0.05))))
 
+    async def _cancel(self, process: Process) -> None:
+        await workflow.execute_activity_method(
+            CampaignActivities.cancel,
+            process,
+            start_to_close_timeout=LONG,
+            heartbeat_timeout=timedelta(seconds=60),
+            retry_policy=OUTAGES,
+            summary="drop what is unsent",
+        )
+
     async def _finish(self, process: Process) -> None:
         """Try to end it; messages in a dialogue and money that is being settled take a moment."""
-        ended = await workflow.execute_activity_method(
+        self._ended = await workflow.execute_activity_method(
             CampaignActivities.finish,
             process,
             start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
             summary="end it, if nothing is left",
         )
-        self._in_vain = self._in_vain + 1 if ended is None else 0
-        if ended is None:
+        self._in_vain = self._in_vain + 1 if self._ended is None else 0
+        if self._ended is None:
             await self._wait(SOON * min(10, self._in_vain))
 
-    async def _end(self, process: Process) -> None:
-        for method, summary in (
-            (CampaignActivities.announce, "mail the report"),
-            (CampaignActivities.close, "note the end"),
-        ):
-            await workflow.execute_activity_method(
-                method, process, start_to_close_timeout=BRIEF, retry_policy=OUTAGES, summary=summary
-            )
-
-    async def _long(self, method: object, process: Process, summary: str) -> None:
-        await workflow.execute_activity(
-            method,  # type: ignore[arg-type]
+    async def _end(self, process: Process) -> CampaignState:
+        """The report; then the row says what became of it."""
+        ended = await workflow.execute_activity_method(
+            CampaignActivities.close,
             process,
-            start_to_close_timeout=LONG,
-            heartbeat_timeout=timedelta(seconds=60),
+            start_to_close_timeout=BRIEF,
             retry_policy=OUTAGES,
-            summary=summary,
+            summary="mail the report, note the end",
         )
+        self._seen = replace(self._seen, state=ended, settled=self._seen.recipients, lanes=[])
+        self._show()
+        return ended
 
     async def _command(self, asked: Command, order: CampaignOrder) -> CommandResult:
         result = await workflow.execute_activity_method(
@@ -287,13 +293,14 @@ class CampaignWorkflow:
         workflow.continue_as_new(process)
 
     def _show(self) -> None:
+        """Search attributes only when they change: each time is an event."""
         seen = self._seen
-        visibility.show(
-            seen.state.value,
-            _details(seen),
-            needs_human=seen.state is CampaignState.BLOCKED,
-            due_at=seen.start_at if seen.state is CampaignState.SCHEDULED else seen.rests_until,
-        )
+        due_at = seen.start_at if seen.state is CampaignState.SCHEDULED else seen.rests_until
+        if (seen.state, due_at) != self._shown:
+            self._shown = (seen.state, due_at)
+            blocked = seen.state is CampaignState.BLOCKED
+            visibility.show(seen.state.value, _details(seen), needs_human=blocked, due_at=due_at)
+        workflow.set_current_details(_details(seen))
 
 
 def _details(seen: CampaignLook) -> str:
