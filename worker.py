@@ -42,7 +42,7 @@ from gateways.dns import DnsResolver
 from gateways.http import Guard, HttpPoster
 from gateways.smtp import SmtpOptions, SmtpTransport
 from gateways.spreadsheets import Spreadsheets
-from services import discreet_logs
+from services import calm_collector, discreet_logs
 from services.clockwork import Clockwork
 from services.private_process import keep_private
 from services.relay import Relay
@@ -232,6 +232,7 @@ async def run(settings: Settings) -> None:
         clockwork = Clockwork(tools.db, tools.client)
         running = (relay.run(), clockwork.run(), Settlement(tools.db).run(), tools.lanes.run())
         loops = [await stack.enter_async_context(background(loop)) for loop in running]
+        calm_collector.calm()
         log.info("worker_ready", sender=str(tools.sender.id))
         await first_of(stop, [sender, *loops])
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from demo.browser import Reviewer
+from demo.campaigning import Campaigning
 from demo.certifying import Certifying
 from demo.joining import Joining
 from demo.listing import Listing
@@ -15,8 +16,10 @@ from demo.scene import Customer, Material, Scene, Step, Watch
 from demo.sending import Sending
 from demo.writing import Writing
 
-Chapter = type[Joining] | type[Writing] | type[Sending] | type[Listing] | type[Certifying] | type[Paying]
-CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying)
+Chapter = (
+    type[Joining] | type[Writing] | type[Sending] | type[Listing] | type[Certifying] | type[Paying] | type[Campaigning]
+)
+CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying, Campaigning)
 TO_THE_FIRST_SEND: tuple[Chapter, ...] = CHAPTERS[:3]
 
 
