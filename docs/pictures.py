@@ -16,11 +16,25 @@ PATH = (
     Picture("onboarding", "/portal/onboarding?lang=en", "The path of a new customer: both tracks, live."),
     Picture("onboarding-zh", "/portal/onboarding?lang=zh", "The same in Chinese."),
 )
+UNDER_WAY = (
+    Picture("campaign", "/portal/campaigns/{campaign}?lang=en", "A campaign, live: progress, providers, reactions."),
+    Picture("queue-status", "/portal/queue-status", "Where mails wait, by API user and provider; none, green, red."),
+    Picture("campaigns", "/portal/campaigns", "Campaigns so far."),
+    Picture("campaign-contents", "/portal/campaigns/{campaign}/contents", "Who got which content; another one."),
+    Picture("campaign-new", "/portal/campaigns/new", "A new campaign, the first of five steps."),
+    Picture("address-lists", "/portal/address-lists", "Address lists, and the form that makes one."),
+    Picture("address-list", "/portal/address-lists/{list}", "A list: members, search, export, imports."),
+    Picture("import", "/portal/address-lists/{list}/imports/{import}", "An import, and the lines that were refused."),
+    Picture("suppressions", "/portal/suppressions", "Whom the account does not write to in batch."),
+)
 PUBLIC = (
     Picture("home", "/?lang=en", "The front door."),
     Picture("register", "/register", "Registration."),
     Picture("login", "/login", "Sign-in."),
     Picture("contact", "/contact", "A letter to support, open to everybody."),
+    Picture(
+        "unsubscribe", "{unsubscribe}?lang=en", "The page behind a mail's link to unsubscribe; no script, no cookie."
+    ),
     Picture("console-login", "/console/login", "The console's own door: password, then an authenticator's code."),
 )
 PORTAL = (
@@ -50,6 +64,7 @@ PORTAL = (
 )
 NARROW_ONES = (
     Picture("onboarding-narrow", "/portal/onboarding?lang=zh", "The path on a phone."),
+    Picture("campaign-narrow", "/portal/campaigns/{campaign}?lang=zh", "A campaign on a phone."),
     Picture("dashboard-narrow", "/portal/?lang=en", "The dashboard on a phone."),
 )
 CONSOLE = (
@@ -60,6 +75,8 @@ CONSOLE = (
     Picture("console-certification", "/console/cases/certification-review/{certification}", "A certification."),
     Picture("console-customer", "/console/customers/{account}", "One customer."),
     Picture("console-customers", "/console/accounts/list", "Customers."),
+    Picture("console-campaigns", "/console/campaigns/list", "Every customer's campaigns, each with its process."),
+    Picture("console-lanes", "/console/lanes", "Lanes: state, limits, what waits; pause, resume, change."),
     Picture("console-stuck", "/console/processes/list", "Processes that need somebody."),
     Picture("console-orders", "/console/recharges/list", "Recharge orders."),
     Picture("console-payments", "/console/payments/list", "What arrived, and what goes back."),
@@ -81,12 +98,15 @@ PROCESSES = (
     Picture("temporal-certification", "CertificationReview", "The review of a certification."),
     Picture("temporal-recharge", "Recharge", "A recharge."),
     Picture("temporal-webhook", "WebhookDelivery", "A webhook endpoint, drained."),
+    Picture("temporal-campaign", "Campaign", "A campaign."),
+    Picture("temporal-import", "ListImport", "A file that is read into an address list."),
     Picture("temporal-delivery", "Delivery", "One batch of mails."),
 )
 SECTIONS: tuple[tuple[str, Sequence[Picture]], ...] = (
     ("On the way", PATH),
     ("For everybody", PUBLIC),
     ("The portal", PORTAL),
+    ("Campaigns", UNDER_WAY),
     ("At 390 pixels", NARROW_ONES),
     ("The console", CONSOLE),
     ("The sandbox", SANDBOX),

@@ -24,7 +24,19 @@ from temporalio.client import Client
 from demo.material import load
 from demo.parties import Places
 from demo.story import Customer, Story
-from docs.pictures import CONSOLE, NARROW_ONES, PATH, PORTAL, PROCESSES, PUBLIC, SANDBOX, Picture, written
+from docs.newsletter import Newsletter
+from docs.pictures import (
+    CONSOLE,
+    NARROW_ONES,
+    PATH,
+    PORTAL,
+    PROCESSES,
+    PUBLIC,
+    SANDBOX,
+    UNDER_WAY,
+    Picture,
+    written,
+)
 from stack import Addresses, default_data, first_operator_file, running_stack
 
 DOCS = Path(__file__).resolve().parent
@@ -61,20 +73,20 @@ class Portal:
     """A signed-in client of the API: what the pictures are of, and a review that waits."""
 
     def __init__(self, base: str) -> None:
-        self._http = httpx2.AsyncClient(base_url=base, timeout=20, trust_env=False)
+        self.http = httpx2.AsyncClient(base_url=base, timeout=20, trust_env=False)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self.http.aclose()
 
     async def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        answer = await self._http.request(method, path, json=body)
+        answer = await self.http.request(method, path, json=body)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     async def sign_in(self, who: Customer) -> None:
         session = await self.ask("POST", "/v1/sessions", {"email": who.email, "password": who.password})
-        self._http.headers["Authorization"] = f"Bearer {session['token']}"
+        self.http.headers["Authorization"] = f"Bearer {session['token']}"
 
     async def submit(self) -> str:
         """A corrected letter, submitted; the id of its version."""
@@ -169,8 +181,14 @@ async def pictures(browser: Browser, story: Story, where: Addresses) -> None:
     await play(story, REGISTERED)
     portal = Portal(base)
     await portal.sign_in(who)
+    newsletter = Newsletter(portal.http, str(where.sandbox_url), who)
     names = await portal.names(who) | {"version": await portal.submit()}
     try:
+        await newsletter.send()
+        names |= newsletter.names
+        await page.set_viewport_size(TALL)
+        await keep_all(page, base, UNDER_WAY, names)
+        await page.set_viewport_size(WIDE)
         await keep_all(await browser.new_page(viewport=WIDE), base, PUBLIC, names)
         await keep_all(page, base, PORTAL, names)
         await narrow_pictures(page, base, names)
