@@ -2,7 +2,8 @@
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +30,7 @@ class Papers(Protocol):
 class Workbooks(Protocol):
     """Reads Excel workbooks."""
 
-    def rows(self, workbook: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    def rows(self, workbook: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The first sheet as CSV in UTF-8. Raises `Refusal`."""
 
 
@@ -135,12 +136,13 @@ async def prepare(papers: Papers, workbooks: Workbooks, upload: Parts, kind: Imp
     return Prepared(parts, form, inspector.lines)
 
 
-async def _anew(papers: Papers, upload: Parts, pieces: AsyncIterator[bytes]) -> Parts:
+async def _anew(papers: Papers, upload: Parts, pieces: AsyncGenerator[bytes]) -> Parts:
     key = text_key(upload.key)
-    return Parts(papers, key, await write_parts(papers, key, pieces))
+    async with aclosing(pieces):
+        return Parts(papers, key, await write_parts(papers, key, pieces))
 
 
-async def _rewritten(upload: Parts, rewriter: Rewriter) -> AsyncIterator[bytes]:
+async def _rewritten(upload: Parts, rewriter: Rewriter) -> AsyncGenerator[bytes]:
     async for piece in upload.whole():
         yield await asyncio.to_thread(rewriter.feed, piece)
     yield rewriter.feed(b"", final=True)

@@ -35,7 +35,7 @@ _PROGRAM = "from gateways.spreadsheets import main; main()"
 class Spreadsheets:
     """Reads workbooks (.xlsx)."""
 
-    async def rows(self, workbook: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def rows(self, workbook: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The first sheet as CSV in UTF-8, in pieces. Raises `Refusal` on field `file` when it cannot be read."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _PROGRAM, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,

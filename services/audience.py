@@ -220,8 +220,9 @@ class Audience:
             yield connection
 
     async def export(self, caller: Caller, list_id: UUID) -> AsyncIterator[bytes]:
-        """All members as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat. The file can be imported:
-        a variable `email` is left out, since the column of addresses is called so.
+        """All members as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat.
+
+        The file can be imported: a variable `email` is left out, since the column of addresses is called so.
 
         Awaiting this checks the id; raises `Refusal` then, before the first piece.
         """

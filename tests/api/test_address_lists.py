@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from api import problems
+from api.body_limit import BodyLimit
 from api.callers import any_caller
 from api.v1 import audience, audience_imports
 from domain.accounts import Role
@@ -39,6 +40,7 @@ class Door:
 
     http: httpx2.AsyncClient
     mine: Lists
+    app: FastAPI = field(repr=False)
 
     async def made(self, **body: Any) -> dict[str, Any]:
         answer = await self.http.post("/v1/address-lists", json={"name": "Customers"} | body)
@@ -57,7 +59,7 @@ async def door(db: Database, folder: Path) -> AsyncIterator[Door]:
     app.state.services = SimpleNamespace(audience=mine.audience, list_imports=mine.imports)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://songda.test") as http:
         app.dependency_overrides[any_caller] = lambda: mine.caller
-        yield Door(http, mine)
+        yield Door(http, mine, app)
 
 
 @pytest.fixture
@@ -326,3 +328,14 @@ async def test_a_deleted_list_leaves_nothing_of_anybody(v1: Door) -> None:
         await v1.uploaded(path, b"email\na@x.cn\n"),
     ):
         assert problem(answer)[:2] == (404, "list_not_found")
+
+
+async def test_a_file_may_be_larger_than_any_other_body(v1: Door) -> None:
+    v1.app.add_middleware(BodyLimit, limit=1_000, upload=0)
+    one = await v1.made()
+    path = f"/v1/address-lists/{one['id']}"
+    assert (await v1.uploaded(path, b"email\n" + b"a@x.cn\n" * 1_000)).status_code == 202
+    answer = await v1.http.post(f"{path}/members/remove", json={"addresses": ["a@x.cn"] * 1_000})
+    assert (answer.status_code, answer.json()["code"]) == (413, "http_error")
+    larger = await v1.uploaded(path, b"x" * (2**20 + 1_000))
+    assert (larger.status_code, larger.json()["code"]) == (413, "http_error")
