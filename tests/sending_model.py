@@ -105,7 +105,6 @@ class Sending:
     def __init__(self, db: Database, eye: asyncpg.Connection) -> None:
         self.db = db
         self._eye = eye
-        self.open_pages: list[UUID] = []
 
     async def alone(self, step: Step) -> Any:
         """Run the step's transaction; its result, which nobody has learned yet."""
@@ -131,10 +130,10 @@ class Sending:
         first.learn(result)
         second.learn(await late if late else await self.alone(second))
 
-    async def look(self) -> None:
-        """Which pages are open now."""
+    async def open_pages(self) -> list[UUID]:
+        """The newest last."""
         rows = await self._eye.fetch("SELECT id FROM page WHERE closed_at IS NULL ORDER BY created_at, id")
-        self.open_pages = [row["id"] for row in rows]
+        return [row["id"] for row in rows]
 
     def claim(self, per_account: int) -> Step:
         return Step(lambda connection: pages.claim_batch(connection, per_account))
@@ -273,6 +272,8 @@ SELECT m.id, m.state, m.round, m.possible_duplicate, m.attempts,
        AND (d.campaign_id IS NOT NULL) = s.is_campaign AND (d.lane IS NOT NULL) = s.is_campaign) AS due,
     (SELECT count(*) FROM due d WHERE d.message_id = m.id) AS waiting,
     (SELECT count(*) FROM slot WHERE slot.message_id = m.id) AS slots,
+    (SELECT sender_id FROM slot WHERE slot.message_id = m.id LIMIT 1) AS sender,
+    (SELECT number FROM slot WHERE slot.message_id = m.id LIMIT 1) AS slot,
     (SELECT count(*) FROM page p CROSS JOIN unnest(p.messages, p.rounds) AS e (id, round)
      WHERE p.closed_at IS NULL AND e.id = m.id AND e.round = m.round
        AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id)) AS pages,

@@ -146,11 +146,10 @@ class SendingMachine(RuleBasedStateMachine):
 
     def do(self, step: Step) -> None:
         self.run(self.sending.do(step))
-        self._after()
-
-    def _after(self) -> None:
         self._register()
-        self.run(self.sending.look())
+
+    def open_pages(self) -> list[UUID]:
+        return self.run(self.sending.open_pages())
 
     def process(self, which: int) -> Process:
         return self.processes[which % PROCESSES]
@@ -194,7 +193,7 @@ class SendingMachine(RuleBasedStateMachine):
         else:
             self.accept(customer, count)
             self.do(self.sending.claim(8))
-        self.do(self.sending.take(self.processes[0], self.sending.open_pages[0]))
+        self.do(self.sending.take(self.processes[0], self.open_pages()[0]))
 
     def accept(self, customer: int, count: int) -> None:
         addresses = [f"p{self.accepted + n}@d.test" for n in range(count)]
@@ -219,7 +218,7 @@ class SendingMachine(RuleBasedStateMachine):
             self.do(self.sending.claim(3 + which))
         if source == "campaign":
             self.do(self.sending.claim_for(self.campaign, one_of(LANES, what), what % 2))
-        if pages := self.sending.open_pages:
+        if pages := self.open_pages():
             page = one_of(pages, what) if source == "open" else pages[-1]
             self.do(self.sending.take(self.process(which), page))
 
@@ -283,7 +282,7 @@ class SendingMachine(RuleBasedStateMachine):
         same = first[0] == second[0] == "commit" and self.process(first[1]) is self.process(second[1])
         if one and other and not same:
             self.run(self.sending.both(one, other))
-            self._after()
+            self._register()
 
     def _some_step(self, name: str, which: int, what: int) -> Step | None:
         process, sending = self.process(which), self.sending
@@ -292,7 +291,7 @@ class SendingMachine(RuleBasedStateMachine):
                 turns = [] if process.unanswered else self.turns(process, what, ("next", "next"))
                 return sending.commit(process, turns) if turns else None
             case "take":
-                return sending.take(process, one_of(sending.open_pages, what)) if sending.open_pages else None
+                return sending.take(process, one_of(pages, what)) if (pages := self.open_pages()) else None
             case "close":
                 return sending.close(process, one_of(process.attempts, what)) if process.attempts else None
             case "claim":
@@ -328,11 +327,10 @@ class SendingMachine(RuleBasedStateMachine):
             received = self.outside.received[row["id"]]
             assert received <= 1 or row["possible_duplicate"], dict(row)
             assert truly(row, received), (dict(row), received)
+        self._the_living_know_their_slots(rows)
 
-    @invariant()
-    def the_living_know_their_slots(self) -> None:
-        rows = self.run(self.house.eye.fetch("SELECT * FROM slot WHERE message_id IS NOT NULL"))
-        held = {(row["sender_id"], row["number"]): row["message_id"] for row in rows}
+    def _the_living_know_their_slots(self, rows: list[Any]) -> None:
+        held = {(row["sender"], row["slot"]): row["id"] for row in rows if row["slots"]}
         for process in self.processes:
             if process.expired or process.unanswered:
                 continue
@@ -360,7 +358,7 @@ class SendingMachine(RuleBasedStateMachine):
             for lane in LANES:
                 self.do(self.sending.claim_for(self.campaign, lane, 0))
             self.do(self.sending.cancel(self.campaign))
-            for page in list(self.sending.open_pages):
+            for page in self.open_pages():
                 self._deliver(self.processes[0], page)
 
     def _say_all(self, process: Process) -> None:
