@@ -1,6 +1,5 @@
 """Files that are read into address lists: upload, follow, stop, and what could not be read."""
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from uuid import UUID
 
 from domain.accounts import Caller
 from domain.audience import (
-    ENDED,
     MAX_OPEN_IMPORTS,
     PART_BYTES,
     ImportFormat,
@@ -23,6 +21,7 @@ from domain.recipients import explain_code
 from domain.spreadsheets import cell
 from services.audience import csv_lines
 from services.foundation import Foundation, Papers
+from services.import_feed import ImportFeed
 from store import audience, clockwork
 from store import audience_import as rows
 from store.audience_import import ListImport, Refused
@@ -31,8 +30,6 @@ from store.papers import new_key
 
 UNFINISHED = dt.timedelta(hours=6)
 """An upload whose bytes did not arrive by then never will."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks at an import that is followed."""
 EXPORT_BATCH = 2_000
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
@@ -50,6 +47,7 @@ class ListImports:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
+        self._feed = ImportFeed(base.db)
 
     async def upload(self, caller: Caller, list_id: UUID, upload: Upload) -> ListImport:
         """Keep a file and have it read into the list. Durable when this returns; raises `Refusal` on field `file`.
@@ -151,19 +149,10 @@ class ListImports:
         return await self.get(caller, list_id, import_id)
 
     async def follow(self, caller: Caller, list_id: UUID, import_id: UUID, seconds: float) -> AsyncIterator[ListImport]:
-        """The import now and whenever it gets on, until it has ended or is gone, or for so many seconds."""
-        end, shown = asyncio.get_running_loop().time() + seconds, None
-        while asyncio.get_running_loop().time() < end:
-            try:
-                row = await self.get(caller, list_id, import_id)
-            except Refusal:  # deleted meanwhile, with its list
-                return
-            if row.progress != shown:
-                shown = row.progress
-                yield row
-            if row.state in ENDED:
-                return
-            await asyncio.sleep(LOOK_EVERY)
+        """The import now and whenever it gets on, until it has ended, or for so many seconds."""
+        await self.get(caller, list_id, import_id)
+        async for row in self._feed.follow(import_id, seconds):
+            yield row
 
     async def refused(
         self, caller: Caller, list_id: UUID, import_id: UUID, after: int = 0, limit: int = 100

@@ -116,6 +116,11 @@ async def page(session: Session, list_id: UUID, after: UUID | None, limit: int) 
     return list(await session.exec(query.order_by(col(ListImport.id).desc()).limit(limit)))
 
 
+async def by_ids(session: Session, ids: Sequence[UUID]) -> list[ListImport]:
+    """These imports, whosever they are: for whoever has asked whose they are before."""
+    return list(await session.exec(select(ListImport).where(col(ListImport.id).in_(ids))))
+
+
 async def has_room(session: Session, account: UUID) -> bool:
     """Whether one more import of the account may be open."""
     query = select(ListImport.id).where(ListImport.account_id == account, col(ListImport.state).in_(OPEN))
