@@ -267,7 +267,7 @@ INSERT INTO campaign_lane (campaign_id, lane, first_ordinal, end_ordinal, next_o
 """
 
 HELD = """
-SELECT m.id, m.state, m.round, m.possible_duplicate, m.attempts,
+SELECT m.id, m.account_id, m.state, m.round, m.possible_duplicate, m.attempts,
     (SELECT count(*) FROM due d WHERE d.message_id = m.id
        AND (d.campaign_id IS NOT NULL) = s.is_campaign AND (d.lane IS NOT NULL) = s.is_campaign) AS due,
     (SELECT count(*) FROM due d WHERE d.message_id = m.id) AS waiting,

@@ -327,6 +327,8 @@ class SendingMachine(RuleBasedStateMachine):
             received = self.outside.received[row["id"]]
             assert received <= 1 or row["possible_duplicate"], dict(row)
             assert truly(row, received), (dict(row), received)
+            again = row["state"] == MessageState.QUEUED and row["possible_duplicate"]
+            assert not again or row["account_id"] == self.house.customers[0].account, "against the API user's policy"
         self._the_living_know_their_slots(rows)
 
     def _the_living_know_their_slots(self, rows: list[Any]) -> None:
