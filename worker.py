@@ -78,6 +78,8 @@ CONTROL_WORKFLOWS: list[type] = [
 ]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
+PAGES_OF_FLOODS = 4
+"""With so many in hand, the others are kept for accounts that did not fill a share of a batch."""
 RUNNERS_AT_ONCE = 4
 """Of campaigns, in one process: enough that one's first and last messages leave no gap."""
 IMPORTS_AT_ONCE = 2
@@ -228,7 +230,12 @@ async def run(settings: Settings) -> None:
         sender = await stack.enter_async_context(background(tools.sender.run()))
         for worker in workers(tools, deliveries):
             await stack.enter_async_context(worker)
-        relay = Relay(tools.db, tools.client, lambda: deliveries.pages_in_hand < PAGES_AT_ONCE)
+        relay = Relay(
+            tools.db,
+            tools.client,
+            lambda: deliveries.pages_in_hand < PAGES_AT_ONCE,
+            lambda: deliveries.pages_in_hand >= PAGES_OF_FLOODS,
+        )
         clockwork = Clockwork(tools.db, tools.client)
         running = (relay.run(), clockwork.run(), Settlement(tools.db).run(), tools.lanes.run())
         loops = [await stack.enter_async_context(background(loop)) for loop in running]

@@ -151,6 +151,8 @@ class CampaignActivities:
         by = "temporal-ui"
         async with self._db.raw() as connection:
             row = await campaigns.lock(connection, campaign)
+            if row is None:
+                return CommandResult(CampaignState.CANCELLED.value, "campaign_not_found")
             try:
                 if step.command is Command.REVISE:
                     await campaigns.revise(connection, row, step.version, by)

@@ -32,6 +32,9 @@ PAGE_SECONDS = 15.0
 GIVE_BACK_AFTER = dt.timedelta(seconds=5)
 MESSAGES_PER_CONNECTION = 1_000
 """Where a lane sets no limit."""
+FEW = 5
+"""Messages of a page to one destination that may use the slots that are kept for single mails: a flood of one account's
+small requests is a campaign, too."""
 MESSAGES_FOR_A_CONNECTION = 20
 """Of a page to one destination, before another connection is opened beside the first."""
 EXPRESS_PATIENCE = 1.0
@@ -187,7 +190,7 @@ class PageWork:
         lane = route_lane(route)
         try:
             with await self._seat(lane, route) or contextlib.nullcontext():
-                async with self._sender.slot(express=self.sheet.express) as slot:
+                async with self._sender.slot(express=self.sheet.express and len(queue) <= FEW) as slot:
                     await _Conversation(self, (route, lane), queue, slot).run()
         except _NoSeat:
             return  # what is left in the queue is tried by the next page

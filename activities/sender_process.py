@@ -16,14 +16,14 @@ from domain.errors import LeaseLost
 from domain.ids import new_id
 from store import dialogues
 from store.db import DATABASE_TROUBLE, Database
-from store.dialogues import Turn
+from store.dialogues import PastFirst, Turn
 
 log = structlog.get_logger(__name__)
 
 RENEW_SECONDS = 2.5
 LEASE_PAUSE = 0.5
 """Before a new lease is begun where one was lost, in seconds."""
-GATHER_SECONDS = 0.006
+GATHER_SECONDS = 0.012
 """Between two commits under load: each costs the same, however many connections it speaks for."""
 MANY_TURNS = 4
 """In the commit before: load. With fewer, a turn that comes is written at once."""
@@ -52,6 +52,7 @@ class SenderProcess:
         self._bulk_room = asyncio.Semaphore(max(1, slots - math.ceil(slots * KEPT_FOR_EXPRESS)))
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._dialogues: set[asyncio.Task[None]] = set()
+        self._past_first = PastFirst()
         self.id = new_id()
         self._alive = asyncio.Event()
 
@@ -178,7 +179,8 @@ class SenderProcess:
     async def _commit(self, batch: list[_Waiting]) -> None:
         sender = batch[0].sender
         async with self._db.raw() as connection:
-            granted = await dialogues.commit_turns(connection, sender, [waiting.turn for waiting in batch])
+            turns = [waiting.turn for waiting in batch]
+            granted = await dialogues.commit_turns(connection, sender, turns, self._past_first)
         for waiting in batch:
             if not waiting.granted.done():
                 waiting.granted.set_result(waiting.turn.slot in granted)

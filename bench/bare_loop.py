@@ -15,6 +15,8 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import uvloop
+
 from bench.material import Rendering, load
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import MailHost, MailRoute
@@ -130,7 +132,7 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    loop = asyncio.run(Sending(rendering, messages, given.port).run(given.connections))
+    loop = uvloop.run(Sending(rendering, messages, given.port).run(given.connections))
     sys.stdout.write(json.dumps(asdict(loop)) + "\n")
 
 

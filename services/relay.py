@@ -26,14 +26,26 @@ BATCH_SECONDS = 0.1
 POLL_SECONDS = 1.0
 
 
-class Relay:
-    """A task of the worker that serves `express`. `has_room` keeps it from claiming more than this process can do."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, db: Database, client: Client, has_room: Callable[[], bool]) -> None:
+
+class Relay:
+    """A task of the worker that serves `express`. `has_room` keeps it from claiming more than this process can do.
+
+    While `is_busy`, accounts that got a full share of a batch wait in `due` until it is not: what is in hand already
+    keeps the connections busy, and the pages that are left are for the single mails of all others.
+    """
+
+    def __init__(
+        self, db: Database, client: Client, has_room: Callable[[], bool], is_busy: Callable[[], bool] = _never
+    ) -> None:
         self._db = db
         self._client = client
         self._has_room = has_room
+        self._is_busy = is_busy
         self._wake = asyncio.Event()
+        self._turn = pages.ANYBODY
 
     async def run(self) -> None:
         """Until cancelled. A lost database connection is opened anew."""
@@ -71,19 +83,25 @@ class Relay:
             pass
 
     async def _idle_seconds(self) -> float:
-        if not self._has_room():
+        if not self._has_room() or self._is_busy():
             return BATCH_SECONDS
         async with self._db.pool.acquire() as connection:
             due = await pages.next_due(connection)
         return POLL_SECONDS if due is None else min(POLL_SECONDS, max(due, 0.01))
 
+    def _whose_turn(self) -> pages.Turn:
+        if not self._is_busy():
+            self._turn = pages.Turn(self._turn.after)
+        return self._turn
+
     async def _one_batch(self) -> bool:
         async with self._db.raw() as connection:
-            claimed = await pages.claim_batch(connection)
+            claimed = await pages.claim_batch(connection, turn=self._whose_turn())
             epoch = await connection.fetchval("SELECT epoch FROM database_epoch")
         if claimed is None:
             return False
-        await self._start(Process(Kind.DELIVERY, str(claimed[0]), str(SYSTEM_ACCOUNT), epoch))
+        self._turn = pages.Turn(claimed.after, self._turn.without | claimed.full)
+        await self._start(Process(Kind.DELIVERY, str(claimed.page), str(SYSTEM_ACCOUNT), epoch))
         return True
 
     async def _start(self, process: Process) -> None:

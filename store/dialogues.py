@@ -6,8 +6,9 @@ by whoever settles a dead process.
 """
 
 import datetime as dt
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.webhooks import Event
 from store.clockwork import want_nudge_on
 from store.db import Connection
-from store.holding import tally
+from store.holding import count_charged, tally
 from store.onboarding import nudge_first_senders
 from store.pages import PageMessage
 from store.webhooks import OwedEvent, owe_events
@@ -112,22 +113,41 @@ async def release_sender(connection: Connection, sender: UUID) -> None:
     await connection.execute("UPDATE sender SET lease_until = clock_timestamp() WHERE id = $1", sender)
 
 
-async def commit_turns(connection: Connection, sender: UUID, turns: list[Turn]) -> set[int]:
+async def commit_turns(
+    connection: Connection, sender: UUID, turns: list[Turn], past_first: "PastFirst | None" = None
+) -> set[int]:
     """The group commit: outcomes, intents, totals and events of many connections in one transaction.
 
     Returns the slots whose intent was granted. Raises `LeaseLost`; nothing is written then.
     """
-    await _require_lease(connection, sender)
-    pages = await _lock_pages(connection, turns)
+    pages = await _lock(connection, sender, turns)
     ended = [turn.ended for turn in turns if turn.ended is not None and _counts(turn.ended, pages)]
-    if ended:
-        counted = await _record(connection, ended, pages)
-        await _add_totals(connection, [one for one in ended if one.message.id in counted])
+    rows = await _record(connection, ended, pages, past_first) if ended else []
+    counted = {row["id"] for row in rows}
     granted = {t.slot for t in turns if t.intent and _is_newest(t.intent, pages)}
     if refused := [t for t in turns if t.intent and t.slot not in granted]:
         granted |= await _granted_before(connection, sender, refused)
-    await _write_slots(connection, sender, turns, granted)
+    totals = _totals([one for one in ended if one.message.id in counted])
+    await connection.execute(
+        _KEEP, sender, *_slots(turns, granted), *columns(totals, 7), *columns(count_charged(rows), 4)
+    )
     return granted
+
+
+class PastFirst:
+    """Accounts whose first send is behind them: their process need not be told of each delivery."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, float] = {}
+
+    def unknown(self, accounts: set[UUID]) -> set[UUID]:
+        now = time.monotonic()
+        self._known = {account: until for account, until in self._known.items() if until > now}
+        return accounts - self._known.keys()
+
+    def learn(self, accounts: set[UUID]) -> None:
+        """For a minute."""
+        self._known |= dict.fromkeys(accounts, time.monotonic() + 60.0)
 
 
 async def _granted_before(connection: Connection, sender: UUID, refused: list[Turn]) -> set[int]:
@@ -147,23 +167,25 @@ async def _granted_before(connection: Connection, sender: UUID, refused: list[Tu
     return {row["number"] for row in rows}
 
 
-async def _require_lease(connection: Connection, sender: UUID) -> None:
-    alive = await connection.fetchval(
-        "SELECT lease_until > clock_timestamp() FROM sender WHERE id = $1 FOR NO KEY UPDATE", sender
-    )
-    if not alive:
-        raise LeaseLost(str(sender))
+# The lease is locked before the pages: the join reads it first, and whoever settles a dead process locks it, too.
+_LOCK = """
+WITH lease AS MATERIALIZED (
+    SELECT lease_until > clock_timestamp() AS alive FROM sender WHERE id = $1 FOR NO KEY UPDATE
+), held AS (
+    SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch, lane FROM page
+    WHERE id = ANY($2::uuid[]) AND (SELECT alive FROM lease) ORDER BY id FOR NO KEY UPDATE
+)
+SELECT lease.alive, held.id, held.epoch, held.lane FROM lease LEFT JOIN held ON true
+"""
 
 
-async def _lock_pages(connection: Connection, turns: list[Turn]) -> dict[UUID, _Standing]:
-    """All pages concerned, locked in one order against takeover until this commits."""
+async def _lock(connection: Connection, sender: UUID, turns: list[Turn]) -> dict[UUID, _Standing]:
+    """The lease, and all pages concerned, locked in one order against takeover until this commits."""
     named = {e.intent.page_id for t in turns if (e := t.ended)} | {t.intent.page_id for t in turns if t.intent}
-    rows = await connection.fetch(
-        "SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch, lane FROM page"
-        " WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
-        list(named),
-    )
-    return {row["id"]: _Standing(row["epoch"], row["lane"]) for row in rows}
+    rows = await connection.fetch(_LOCK, sender, list(named))
+    if not rows or not rows[0]["alive"]:
+        raise LeaseLost(str(sender))
+    return {row["id"]: _Standing(row["epoch"], row["lane"]) for row in rows if row["id"] is not None}
 
 
 def _is_newest(intent: Intent, pages: Mapping[UUID, _Standing]) -> bool:
@@ -191,7 +213,8 @@ FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], 
      submission s
 WHERE m.id = e.id AND m.round = e.round AND m.state = 'queued' AND s.id = m.submission_id
 RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, e.kind, m.next_at,
-    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label, s.charged_from, s.is_campaign
+    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label, s.charged_from, s.is_campaign,
+    m.account_id IN (SELECT account_id FROM webhook_endpoint WHERE state = 'enabled' AND deleted_at IS NULL) AS heard
 """
 _WAIT = """
 WITH tried AS (
@@ -205,18 +228,22 @@ SELECT * FROM unnest($1::bigint[], $11::uuid[], $12::uuid[], $13::text[], $14::t
 _TRY = ("id", "attempts", "started_at", "ended_at", "kind", "reason", "code", "enhanced", "reply", "host")
 
 
-async def _record(connection: Connection, ended: list[Ended], pages: Mapping[UUID, _Standing]) -> set[int]:
-    """Write the outcomes; the ids of the messages they counted for (a repeated commit counts for none)."""
-    columns = list(zip(*(_columns(one) for one in ended), strict=True))
-    rows = await connection.fetch(_RECORD, *columns, SYSTEM_ACCOUNT)
+async def _record(
+    connection: Connection, ended: list[Ended], pages: Mapping[UUID, _Standing], past_first: PastFirst | None
+) -> list[Any]:
+    """Write the outcomes; the rows of the messages they counted for (a repeated commit counts for none)."""
+    rows = await connection.fetch(_RECORD, *columns([_columns(one) for one in ended], 13), SYSTEM_ACCOUNT)
     if waiting := [row for row in rows if row["state"] == MessageState.QUEUED]:
         lanes = {one.message.id: pages[one.intent.page_id].lane for one in ended}
         await _wait(connection, waiting, lanes)
-    await tally(connection, rows)
-    await owe_events(connection, [event for row in rows if (event := _event(row))])
-    if senders := {row["account_id"] for row in rows if row["state"] == MessageState.DELIVERED}:
-        await nudge_first_senders(connection, senders)
-    return {row["id"] for row in rows}
+    if heard := [event for row in rows if row["heard"] and (event := _event(row))]:
+        await owe_events(connection, heard)
+    senders = {row["account_id"] for row in rows if row["state"] == MessageState.DELIVERED}
+    if senders := past_first.unknown(senders) if past_first is not None else senders:
+        waiting_for_first = await nudge_first_senders(connection, senders)
+        if past_first is not None:
+            past_first.learn(senders - waiting_for_first)
+    return list(rows)
 
 
 async def _wait(connection: Connection, rows: list[Any], lanes: Mapping[int, str | None]) -> None:
@@ -275,42 +302,49 @@ def _event(row: Any) -> OwedEvent | None:
     return OwedEvent(row["account_id"], kind, row["id"], row["ended_at"], data)
 
 
-_SLOTS = """
+_KEEP = """
+WITH counted AS (
+    UPDATE page p SET delivered = p.delivered + t.delivered, deferred = p.deferred + t.deferred,
+        bounced = p.bounced + t.bounced, dropped = p.dropped + t.dropped, uncertain = p.uncertain + t.uncertain,
+        unknown = p.unknown + t.unknown
+    FROM unnest($7::uuid[], $8::int[], $9::int[], $10::int[], $11::int[], $12::int[], $13::int[])
+         AS t (id, delivered, deferred, bounced, dropped, uncertain, unknown)
+    WHERE p.id = t.id
+), charged AS (
+    INSERT INTO tally (submission_id, account_id, sent, unsent)
+    SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::int[], $17::int[])
+)
 INSERT INTO slot (sender_id, number, message_id, page_id, attempt, revision, intent_at)
 SELECT $1, s.*, now() FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::int[], $6::smallint[]) AS s
 ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id, page_id = excluded.page_id,
     attempt = excluded.attempt, revision = excluded.revision, intent_at = excluded.intent_at
 """
-_TOTALS = """
-UPDATE page p SET delivered = p.delivered + t.delivered, deferred = p.deferred + t.deferred,
-    bounced = p.bounced + t.bounced, dropped = p.dropped + t.dropped, uncertain = p.uncertain + t.uncertain,
-    unknown = p.unknown + t.unknown
-FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[])
-     AS t (id, delivered, deferred, bounced, dropped, uncertain, unknown)
-WHERE p.id = t.id
-"""
 _NO_INTENT = (None, None, 0, 0)
 
 
-async def _write_slots(connection: Connection, sender: UUID, turns: list[Turn], granted: set[int]) -> None:
-    rows = [(t.slot, *(_intended(t.intent) if t.intent and t.slot in granted else _NO_INTENT)) for t in turns]
-    await connection.execute(_SLOTS, sender, *zip(*rows, strict=True))
+def _slots(turns: list[Turn], granted: set[int]) -> list[tuple[Any, ...]]:
+    return columns(
+        [(t.slot, *(_intended(t.intent) if t.intent and t.slot in granted else _NO_INTENT)) for t in turns], 5
+    )
 
 
 def _intended(intent: Intent) -> tuple[int, UUID, int, int]:
     return intent.message.id, intent.page_id, intent.message.attempts + 1, intent.revision
 
 
-async def _add_totals(connection: Connection, ended: list[Ended]) -> None:
+def _totals(ended: list[Ended]) -> list[tuple[Any, ...]]:
     totals: dict[UUID, Counter[str]] = {}
     for one in ended:
         count = totals.setdefault(one.intent.page_id, Counter())
         count[one.outcome.kind.value] += 1
         count["unknown"] += one.state is MessageState.UNKNOWN
     names = (*(kind.value for kind in OutcomeKind), "unknown")
-    rows = [(page, *(count[name] for name in names)) for page, count in totals.items()]
-    if rows:
-        await connection.execute(_TOTALS, *zip(*rows, strict=True))
+    return [(page, *(count[name] for name in names)) for page, count in totals.items()]
+
+
+def columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    """Rows as columns, for `unnest`; so many empty ones of no rows."""
+    return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
 _DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR UPDATE SKIP LOCKED"

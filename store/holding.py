@@ -68,8 +68,8 @@ async def reserve(connection: Connection, asked: Chargeable, now: dt.datetime, p
         )
 
 
-async def tally(connection: Connection, rows: Iterable[Any]) -> None:
-    """Count the messages that just became final and are chargeable; nothing is locked, nothing waited for.
+def count_charged(rows: Iterable[Any]) -> list[tuple[UUID, UUID, int, int]]:
+    """(submission, account, charged, not charged) of the messages that just became final and are chargeable.
 
     `rows` have `account_id`, `submission_id`, `charged_from`, `ordinal`, `state`, `reason`, `code`.
     """
@@ -77,8 +77,12 @@ async def tally(connection: Connection, rows: Iterable[Any]) -> None:
     for row in rows:
         if row["charged_from"] is None or row["ordinal"] < row["charged_from"] or row["state"] == MessageState.QUEUED:
             continue
-        sent = is_charged(row["state"], row["reason"], row["code"])
-        counts.setdefault((row["submission_id"], row["account_id"]), [0, 0])[0 if sent else 1] += 1
-    if counts:
-        lines = [(submission, account, *count) for (submission, account), count in counts.items()]
+        is_sent = is_charged(row["state"], row["reason"], row["code"])
+        counts.setdefault((row["submission_id"], row["account_id"]), [0, 0])[0 if is_sent else 1] += 1
+    return [(submission, account, sent, unsent) for (submission, account), (sent, unsent) in counts.items()]
+
+
+async def tally(connection: Connection, rows: Iterable[Any]) -> None:
+    """Keep what `count_charged` counts of these rows; nothing is locked, nothing waited for."""
+    if lines := count_charged(rows):
         await connection.execute(_TALLY, *(list(column) for column in zip(*lines, strict=True)))

@@ -158,6 +158,7 @@ _FIRST_SENDERS = """
 UPDATE clockwork c SET nudge_wanted = true FROM onboarding o
 WHERE o.account_id = ANY($1::uuid[]) AND o.stage <> ALL($2::text[])
   AND c.workflow_id = 'onboarding/' || o.account_id AND c.closed_at IS NULL
+RETURNING o.account_id
 """
 _SENT_BEFORE = [Stage.CERTIFY.value, Stage.PAY.value, Stage.DONE.value]
 
@@ -250,13 +251,13 @@ def _application(row: Mapping[str, Any]) -> Application:
     )
 
 
-async def nudge_first_senders(connection: Connection, accounts: set[UUID]) -> None:
-    """Wake the processes of accounts that just had a delivery and are not yet past their first.
+async def nudge_first_senders(connection: Connection, accounts: set[UUID]) -> set[UUID]:
+    """Wake the processes of accounts that just had a delivery and are not yet past their first; those accounts.
 
     Nobody else is touched, so customers who send every day cost no write here. A process that is a step behind is
     woken too: it may be moving on at this very moment, by facts that it read before this delivery.
     """
-    await connection.execute(_FIRST_SENDERS, list(accounts), _SENT_BEFORE)
+    return {row["account_id"] for row in await connection.fetch(_FIRST_SENDERS, list(accounts), _SENT_BEFORE)}
 
 
 async def move(session: Session, seen: Situation, to: Standing, at: dt.datetime) -> bool:

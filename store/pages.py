@@ -6,6 +6,7 @@ messages of a later round.
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
@@ -15,28 +16,43 @@ from store.db import Connection
 BATCH_PER_ACCOUNT = 200
 """One account's share of a batch, so that a flood does not delay another's single mail."""
 BATCH = 1000
+LOOKED_AT = 20 * BATCH
+"""Rows of `due` that one claim looks at, at most (and one per account)."""
+FIRST = UUID(int=0)
+"""Before every account's id, and what a round over the accounts begins with."""
 
 _CLAIM = """
 WITH RECURSIVE accounts AS (
-    (SELECT account_id FROM due WHERE campaign_id IS NULL ORDER BY account_id LIMIT 1)
+    (SELECT account_id, due_at, (due_at <= now())::int AS ready FROM due
+     WHERE campaign_id IS NULL AND account_id > $4 ORDER BY account_id, due_at LIMIT 1)
     UNION ALL
-    SELECT (SELECT d.account_id FROM due d WHERE d.account_id > a.account_id AND d.campaign_id IS NULL
-            ORDER BY d.account_id LIMIT 1)
-    FROM accounts a WHERE a.account_id IS NOT NULL
+    SELECT n.account_id, n.due_at, a.ready + (n.due_at <= now())::int FROM accounts a CROSS JOIN LATERAL (
+        SELECT d.account_id, d.due_at FROM due d WHERE d.account_id > a.account_id AND d.campaign_id IS NULL
+        ORDER BY d.account_id, d.due_at LIMIT 1) n
+    WHERE a.ready < $3
+), ready AS MATERIALIZED (
+    SELECT account_id FROM accounts WHERE due_at <= now() AND account_id <> ALL($6::uuid[])
+), ranked AS (
+    SELECT account_id, d.message_id FROM ready CROSS JOIN LATERAL (
+        SELECT message_id, row_number() OVER (ORDER BY due_at) AS rank FROM due
+        WHERE account_id = ready.account_id AND campaign_id IS NULL AND due_at <= now()
+        ORDER BY due_at LIMIT (SELECT least($2, 1 + $5 / greatest(count(*), 1)) FROM ready)) d
+    ORDER BY d.rank LIMIT $3
 ), picked AS (
-    SELECT d.message_id FROM accounts a CROSS JOIN LATERAL (
-        SELECT message_id FROM due WHERE account_id = a.account_id AND campaign_id IS NULL AND due_at <= now()
-        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) d
-    WHERE a.account_id IS NOT NULL LIMIT $3
+    SELECT message_id FROM due JOIN ranked USING (message_id) FOR UPDATE OF due SKIP LOCKED
 ), gone AS (
     DELETE FROM due USING picked WHERE due.message_id = picked.message_id RETURNING due.message_id
 ), taken AS (
     SELECT array_agg(m.id ORDER BY m.id) AS messages, array_agg(m.round ORDER BY m.id) AS rounds
     FROM message m JOIN gone g ON g.message_id = m.id
+), made AS (
+    INSERT INTO page
+        (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown)
+    SELECT $1, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0 FROM taken WHERE messages IS NOT NULL
+    RETURNING cardinality(messages) AS messages
 )
-INSERT INTO page (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown)
-SELECT $1, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0 FROM taken WHERE messages IS NOT NULL
-RETURNING cardinality(messages)
+SELECT (SELECT messages FROM made) AS messages, (SELECT account_id FROM accounts WHERE ready = $3 LIMIT 1) AS last,
+    ARRAY(SELECT account_id FROM ranked GROUP BY account_id HAVING count(*) >= $2) AS full
 """
 
 _NEXT_DUE = """
@@ -170,14 +186,39 @@ class Ahead:
     """Runners whose page is open."""
 
 
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn it is: where more accounts wait than a batch has room for, those that come `after` the last of the
+    batch before; and nobody of `without`."""
+
+    after: UUID = FIRST
+    without: frozenset[UUID] = frozenset()
+
+
+ANYBODY = Turn()
+
+
+class Batch(NamedTuple):
+    """A new page of the relay. The next batch begins `after` this account; the accounts `full` got all of a share."""
+
+    page: UUID
+    messages: int
+    after: UUID
+    full: frozenset[UUID]
+
+
 async def claim_batch(
-    connection: Connection, per_account: int = BATCH_PER_ACCOUNT, limit: int = BATCH
-) -> tuple[UUID, int] | None:
-    """Move what is due into a new page and enlist its delivery; (page id, messages), or None when nothing is due."""
+    connection: Connection, per_account: int = BATCH_PER_ACCOUNT, limit: int = BATCH, turn: Turn = ANYBODY
+) -> Batch | None:
+    """Move what is due into a new page and enlist its delivery; None when nothing is due.
+
+    Every account gets its first message before any gets its second.
+    """
     page = new_id()
-    count = await connection.fetchval(_CLAIM, page, per_account, limit)
-    if count is None:
-        return None
+    row = await connection.fetchrow(_CLAIM, page, per_account, limit, turn.after, LOOKED_AT, list(turn.without))
+    if row["messages"] is None:
+        again = Turn(FIRST, turn.without)
+        return None if turn.after == FIRST else await claim_batch(connection, per_account, limit, again)
     await connection.execute(
         "INSERT INTO clockwork (workflow_id, kind, subject, account_id, created_at, nudge_wanted)"
         " VALUES ($1, $2, $3, $4, now(), false)",
@@ -186,7 +227,7 @@ async def claim_batch(
         str(page),
         SYSTEM_ACCOUNT,
     )
-    return page, count
+    return Batch(page, row["messages"], row["last"] or FIRST, frozenset(row["full"]))
 
 
 async def next_due(connection: Connection) -> float | None:

@@ -288,10 +288,10 @@ async def test_an_outcome_is_kept_although_the_next_mail_cannot_be_made(
     async with one_sender(db, servers) as house:
         load = house.work.renderer.content
 
-        async def away(submission: UUID) -> object:
+        async def away(submission: UUID, version: UUID | None) -> object:
             if servers.seen:
                 raise ConnectionRefusedError("the database is restarting")
-            return await load(submission)
+            return await load(submission, version)
 
         with monkeypatch.context() as patch:
             patch.setattr(house.work.renderer, "content", away)

@@ -18,12 +18,15 @@ async def test_honest_books_are_clean(db: Database) -> None:
     ("breakage", "check"),
     [
         ("DELETE FROM message WHERE address = 'a@x.test'", "every submission has a message per accepted recipient"),
-        ("DELETE FROM due", "every queued message is in exactly one place: due, an open page, or a slot"),
+        (
+            "DELETE FROM due",
+            "every queued message is in exactly one place: due, an open page, a slot, or a campaign's range ahead",
+        ),
         (
             "INSERT INTO page"
             " (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain)"
             " SELECT gen_random_uuid(), 0, array_agg(id), array_agg(round), now(), 0, 0, 0, 0, 0 FROM message",
-            "every queued message is in exactly one place: due, an open page, or a slot",
+            "every queued message is in exactly one place: due, an open page, a slot, or a campaign's range ahead",
         ),
         ("UPDATE message SET state = 'delivered', attempts = 1", "no settled message is waiting or being sent"),
         ("UPDATE message SET attempts = 3", "every try is on record"),

@@ -113,15 +113,15 @@ async def test_paused_revised_resumed(temporal_env: WorkflowEnvironment, db: Dat
     with temporal_env.auto_time_skipping_disabled():
         async with campaigning(temporal_env, db, servers, process) as handle:
             await until(lambda: past(servers, 40))
-            assert (await handle.execute_update(CampaignWorkflow.pause, CampaignOrder())).state == "paused"
+            assert (await ask(handle, "pause")).state == "paused"
             await until(lambda: is_quiet(handle))
             sent = len(servers.seen)
-            revised = await handle.execute_update(CampaignWorkflow.revise, CampaignOrder())
+            revised = await ask(handle, "revise")
             assert revised == CommandResult("paused")
-            again = await handle.execute_update(CampaignWorkflow.revise, CampaignOrder(version=2))
+            again = await ask(handle, "revise", 2)
             assert again.refusal == "campaign_version_same"
             assert 40 < sent == len(servers.seen) < 400
-            await handle.execute_update(CampaignWorkflow.resume, CampaignOrder())
+            await ask(handle, "resume")
             assert await handle.result() is CampaignState.FINISHED
             await keep(handle, "paused-revised-resumed", "a.test", "World")
     rows = await db.pool.fetch("SELECT address, revision FROM message WHERE submission_id = $1", campaign)
@@ -129,6 +129,10 @@ async def test_paused_revised_resumed(temporal_env: WorkflowEnvironment, db: Dat
     for row in rows:
         assert (b"U2Vjb25k" in bodies[row["address"]]) == (row["revision"] == 1)  # base64 of Second
     assert not await books(db)
+
+
+async def ask(handle: Handle, update: str, version: int | None = None) -> CommandResult:
+    return await handle.execute_update(update, CampaignOrder(version), result_type=CommandResult)
 
 
 async def past(servers: FakeServers, number: int) -> bool:
@@ -160,7 +164,7 @@ async def test_cancelled_in_the_midst(temporal_env: WorkflowEnvironment, db: Dat
     with temporal_env.auto_time_skipping_disabled():
         async with campaigning(temporal_env, db, servers, process) as handle:
             await until(lambda: past(servers, 40))
-            await handle.execute_update(CampaignWorkflow.cancel, CampaignOrder())
+            await ask(handle, "cancel")
             assert await handle.result() is CampaignState.CANCELLED
             await keep(handle, "cancelled-in-the-midst", "a.test", "World")
     ended = await states(db, process)
@@ -180,7 +184,7 @@ async def test_blocked_until_there_is_money(temporal_env: WorkflowEnvironment, d
             assert (await handle.query(CampaignWorkflow.progress)).problem == "balance_insufficient"
             assert not await books(db) and not servers.seen
             await recharge(db, customer.account, 1000)
-            await handle.execute_update(CampaignWorkflow.resume, CampaignOrder())
+            await ask(handle, "resume")
             assert await handle.result() is CampaignState.FINISHED
             await keep(handle, "blocked-until-there-is-money", "a.test", "World")
     assert len(servers.seen) == 30
