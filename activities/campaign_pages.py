@@ -118,9 +118,9 @@ class CampaignPages:
 
 
 async def _may_send(connection: Connection, campaign: UUID, revision: int | None = None) -> bool:
-    """Whether it is sending, inside its hours, and (when asked) still with this content."""
+    """Whether it is sending, allowed to, inside its hours, and (when asked) still with this content."""
     row = await campaigns.sending_terms(connection, campaign)
-    if row is None or row["state"] != CampaignState.SENDING:
+    if row is None or row["state"] != CampaignState.SENDING or not row["allowed"]:
         return False
     hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
     if hours is not None and not hours.contains(row["now"]):

@@ -32,6 +32,8 @@ from store.webhooks import owner_of
 
 log = structlog.get_logger(__name__)
 
+IMPORT_LOOK = 1.0
+"""Seconds between looks whether the imports into a campaign's lists have ended."""
 FINISHING = (0.0, 0.3, 0.5, 0.7, 1.0, 1.0)
 """Seconds between looks whether the last dialogue and the money are settled, within one activity."""
 
@@ -69,10 +71,22 @@ class CampaignActivities:
             )
 
     async def _begun(self, connection: Connection, row: campaigns.Row, now: dt.datetime) -> campaigns.Row:
-        """Once its time has come it is being prepared."""
+        """Once its time has come it is being prepared; when it may no longer send, it is blocked."""
+        if row["state"] == CampaignState.SENDING:
+            return await self._allowed(connection, row)
         if row["state"] != CampaignState.SCHEDULED or (row["start_at"] is not None and row["start_at"] > now):
             return row
         await campaigns.move(connection, row, CampaignState.PREPARING)
+        return await campaigns.lock(connection, row["id"])
+
+    async def _allowed(self, connection: Connection, row: campaigns.Row) -> campaigns.Row:
+        terms = await campaigns.sending_terms(connection, row["id"])
+        if terms["allowed"]:
+            return row
+        try:
+            await campaign_ends.admit(connection, row)
+        except Refusal as refusal:
+            await campaign_ends.block(connection, row["id"], refusal)
         return await campaigns.lock(connection, row["id"])
 
     @activity.defn(name="CampaignActivities.prepare")
@@ -82,8 +96,10 @@ class CampaignActivities:
         Chunk by chunk: it goes on where a broken attempt stopped. What stands in the way of the hold is remembered.
         """
         await self._require_epoch(step.process)
+        begun = asyncio.get_running_loop().time()
         recipients = await self._freeze(UUID(step.process.subject))
-        await self._hold(UUID(step.process.subject), step.now)
+        took = dt.timedelta(seconds=asyncio.get_running_loop().time() - begun)
+        await self._hold(UUID(step.process.subject), max(step.now, activity.info().started_time) + took)
         return recipients
 
     async def _freeze(self, campaign: UUID) -> int:
@@ -98,8 +114,7 @@ class CampaignActivities:
             activity.heartbeat(frozen.listed)
 
     async def _resolve(self, campaign: UUID) -> None:
-        async with self._db.raw() as connection:
-            lists = await campaign_freeze.begin(connection, campaign, dt.datetime.now(dt.UTC))
+        lists = await self._begin(campaign)
         if lists is None:
             return
         async with self._db.raw() as connection:
@@ -109,6 +124,15 @@ class CampaignActivities:
         lanes = await self._lanes.resolve(members, lambda: activity.heartbeat(0))
         async with self._db.raw() as connection:
             await campaign_freeze.write_lanes(connection, campaign, members, lanes)
+
+    async def _begin(self, campaign: UUID) -> list[UUID] | None:
+        """Files that are being read into its lists are read to their end first."""
+        while True:
+            async with self._db.raw() as connection:
+                if not await campaign_freeze.are_imported(connection, campaign):
+                    return await campaign_freeze.begin(connection, campaign, dt.datetime.now(dt.UTC))
+            activity.heartbeat(0)
+            await asyncio.sleep(IMPORT_LOOK)
 
     async def _hold(self, campaign: UUID, now: dt.datetime) -> None:
         terms = Terms(self._policy.time_scale, self._policy.email_price_micro)
@@ -160,6 +184,8 @@ class CampaignActivities:
                 else:
                     state = await campaigns.command(connection, row, step.command)
             except Refusal as refusal:
+                if activity.info().attempt > 1:  # the attempt before may have done it, and its answer was lost
+                    return CommandResult(row["state"])
                 return CommandResult(row["state"], refusal.code, explain(refusal, "en")[1])
             await campaigns.note(connection, row, step.command, by)
         return CommandResult(state.value)

@@ -41,6 +41,7 @@ EXPRESS_PATIENCE = 1.0
 """Seconds that a page of small requests waits for its turn in a lane, before it goes back to `due`."""
 _BROKEN = Outcome(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, text="the dialogue ended without an answer")
 """What is known of a dialogue that was broken off by a fault of ours, until it says otherwise."""
+_EXPIRED = Outcome(OutcomeKind.BOUNCED, Reason.EXPIRED, text="its time to live ended before a try")
 ROUTES_AT_ONCE = 20
 
 
@@ -163,10 +164,17 @@ class PageWork:
     async def _queues(self) -> list[tuple[MailRoute, deque[PageMessage]]]:
         """The page's messages by destination: domains with the same servers share connections."""
         by_domain: dict[str, list[PageMessage]] = {}
+        late: deque[PageMessage] = deque()
+        now = dt.datetime.now(dt.UTC)
         for message in self._page.messages:
-            by_domain.setdefault(domain_of(message.address), []).append(message)
+            if message.expires_at <= now:  # it needs no lane that may be closed for long
+                late.append(message)
+            else:
+                by_domain.setdefault(domain_of(message.address), []).append(message)
         routes = await self._routes(list(by_domain))
         queues: dict[str, tuple[MailRoute, deque[PageMessage]]] = {}
+        if late:
+            queues[""] = (MailRoute("", failure=_EXPIRED), late)
         for route in routes:
             self._wire.lanes.learn(route)
             queues.setdefault(route.destination, (route, deque()))[1].extend(by_domain[route.domain])
@@ -248,7 +256,9 @@ class PageWork:
     async def prepare(self, message: PageMessage) -> tuple[Mail | Outcome, bool]:
         """(the mail or why it cannot be made, whether an uncertain end may be tried again)."""
         if message.expires_at <= dt.datetime.now(dt.UTC):
-            return Outcome(OutcomeKind.BOUNCED, Reason.EXPIRED, text="its time to live ended before a try"), False
+            return _EXPIRED, False
+        if message.suppressed:
+            return Outcome(OutcomeKind.DROPPED, Reason.SUPPRESSED, text="unsubscribed after it was accepted"), False
         content = await self._activities.renderer.content(message.submission_id, self.sheet.version)
         may_resend = content.resend_uncertain and not message.possible_duplicate
         try:

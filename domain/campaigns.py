@@ -67,12 +67,17 @@ def require_allowed(command: Command, state: str) -> None:
 
 @dataclass(frozen=True)
 class DailyHours:
-    """Inside these hours of a day (Asia/Shanghai) a campaign sends; `until` before `since` goes over midnight."""
+    """Inside these hours of a day (Asia/Shanghai) a campaign sends; `until` before `since` goes over midnight.
+
+    The same hour twice is the whole day.
+    """
 
     since: dt.time
     until: dt.time
 
     def contains(self, at: dt.datetime) -> bool:
+        if self.since == self.until:
+            return True
         clock = at.astimezone(SHANGHAI).time()
         if self.since <= self.until:
             return self.since <= clock < self.until

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     """It was only ever deferred until its time to live ended: no server refused it for good."""
     RENDER_FAILED = "render_failed"
+    SUPPRESSED = "suppressed"
+    """The recipient unsubscribed, or was entered as not to be written to, before the mail was sent."""
     UNCERTAIN = "uncertain"
     """The dialogue broke between the final dot and the reply."""
 

@@ -94,7 +94,8 @@ CHECKS = (
         "no message is queued past its time to live",
         "SELECT m.id AS message, m.submission_id AS submission, s.expires_at FROM message m"
         " JOIN submission s ON s.id = m.submission_id LEFT JOIN campaign c ON c.id = s.id"
-        " WHERE m.state = 'queued' AND s.expires_at < $1 AND (c.id IS NULL OR c.state = 'sending')",
+        " WHERE m.state = 'queued' AND s.expires_at < $1 AND (c.id IS NULL OR c.state = 'sending'"
+        " AND c.hours_from IS NULL AND s.expires_at < $1::timestamptz - interval '2 hours')",
     ),
     Check(
         "no page stays open",

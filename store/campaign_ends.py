@@ -4,9 +4,9 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from domain.acceptance import check_identity
+from domain.acceptance import Identity, check_identity
 from domain.accounts import Caller
-from domain.campaigns import CampaignState
+from domain.campaigns import CampaignState, DailyHours
 from domain.errors import Refusal
 from domain.ledger import Terms, first_charged
 from domain.sending import SendRequest
@@ -14,7 +14,7 @@ from domain.times import business_day
 from store import quota
 from store.accepting import identify
 from store.campaign_freeze import thaw
-from store.campaigns import lock, move
+from store.campaigns import Row, lock, move
 from store.db import Connection
 from store.holding import Chargeable, reserve, tally
 
@@ -27,7 +27,7 @@ JOIN template t ON t.id = c.template_id WHERE c.id = $1
 _START = """
 UPDATE submission s
 SET accepted_at = $2::timestamptz,
-    expires_at = $2::timestamptz + make_interval(secs => c.lives_hours * 3600 / $3::float)
+    expires_at = $4::timestamptz + make_interval(secs => c.lives_hours * 3600 / $3::float)
 FROM campaign c WHERE s.id = $1 AND c.id = $1 RETURNING s.recipients
 """
 
@@ -36,26 +36,34 @@ async def hold(connection: Connection, campaign: UUID, now: dt.datetime, terms: 
     """Take quota and money for every message, once: from here on the campaign counts as accepted.
 
     Returns its new state, or None when it is not waiting for that. Raises the refusal that stands in the way; then
-    nothing was taken (the caller's transaction rolls back).
+    nothing was taken (the caller's transaction rolls back). Its life begins when it may send.
     """
     row = await lock(connection, campaign)
     if row is None or row["state"] != CampaignState.PREPARING or row["freeze_place"].get("step") != "copied":
         return None
+    identity = await admit(connection, row)
     if row["held_at"] is None:
-        count = await connection.fetchval(_START, campaign, now, terms.scale)
+        hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
+        begins = hours.next_opening(now) if hours else now
+        count = await connection.fetchval(_START, campaign, now, terms.scale, begins)
         if count:
-            await _take(connection, row, count, (now, terms))
+            await _take(connection, row, (identity, count), (now, terms))
         await connection.execute("UPDATE campaign SET held_at = $2 WHERE id = $1", campaign, now)
     await move(connection, row, CampaignState.SENDING)
     return CampaignState.SENDING
 
 
-async def _take(connection: Connection, row: Any, count: int, at: tuple[dt.datetime, Terms]) -> None:
-    now, terms = at
+async def admit(connection: Connection, row: Row) -> Identity:
+    """What a campaign sends as, as it stands now. Raises the refusal that keeps it from sending."""
     named = await connection.fetchrow(_NAMED, row["id"])
     asked = SendRequest(named["api_user"], named["template"], row["sender"], ())
     identity = await identify(connection, Caller(row["account_id"]), asked)
     check_identity(identity, asked)
+    return identity
+
+
+async def _take(connection: Connection, row: Row, what: tuple[Identity, int], at: tuple[dt.datetime, Terms]) -> None:
+    (identity, count), (now, terms) = what, at
     taken = await quota.take(connection, row["account_id"], business_day(now), count, identity.daily_quota)
     if taken is None:
         used = await quota.used(connection, row["account_id"], business_day(now))
@@ -67,9 +75,9 @@ async def _take(connection: Connection, row: Any, count: int, at: tuple[dt.datet
 
 
 async def block(connection: Connection, campaign: UUID, refusal: Refusal) -> CampaignState | None:
-    """Remember why it cannot begin."""
+    """Remember why it cannot begin, or go on; resuming tries again."""
     row = await lock(connection, campaign)
-    if row is None or row["state"] != CampaignState.PREPARING:
+    if row is None or row["state"] not in (CampaignState.PREPARING, CampaignState.SENDING):
         return None
     await move(connection, row, CampaignState.BLOCKED, refusal)
     return CampaignState.BLOCKED

@@ -19,7 +19,8 @@ CHUNK = 10_000
 LONG = "SET LOCAL transaction_timeout = '120s'"
 """Counting a list of millions takes seconds; no page is locked by it."""
 
-_LISTS = "SELECT id FROM address_list WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+# Who deletes a list deletes its members later, step by step: they must not be written to meanwhile.
+_LISTS = "SELECT id, deleted_at FROM address_list WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 _FREEZE = """
 INSERT INTO list_freeze (list_id, campaign_id) SELECT unnest($1::uuid[]), $2 ON CONFLICT DO NOTHING
 """
@@ -48,7 +49,7 @@ _UPTO = """
 SELECT min(s.last) FROM unnest($1::uuid[]) AS l (id) CROSS JOIN LATERAL (
     SELECT max(address) AS last, count(*) AS members FROM (
         SELECT address FROM list_member WHERE list_id = l.id AND domain = $2 AND address > $3
-        ORDER BY address LIMIT $4) AS some) AS s
+        ORDER BY address LIMIT $4) AS few) AS s
 WHERE s.members = $4
 """
 # An address that stands in several lists is taken from the first of them.
@@ -121,13 +122,27 @@ class _Stretch:
         return place | ({"address": self.upto} if self.upto is not None else {})
 
 
+_IMPORTED = """
+SELECT EXISTS (SELECT FROM campaign c JOIN list_import i ON i.list_id = ANY(c.lists)
+               WHERE c.id = $1 AND c.state = 'preparing' AND c.freeze_place = '{}'
+                 AND i.state IN ('waiting', 'preparing', 'running') AND NOT i.held)
+"""
+
+
+async def are_imported(connection: Connection, campaign: UUID) -> bool:
+    """Whether a file is being read into one of its lists, and the copy has not begun."""
+    return bool(await connection.fetchval(_IMPORTED, campaign))
+
+
 async def begin(connection: Connection, campaign: UUID, now: dt.datetime) -> list[UUID] | None:
     """Lock the lists against changes and write the submission; the lists, or None when there is nothing to freeze."""
     row = await _locked(connection, campaign)
     if row is None or row["freeze_place"].get("step") == "copied":
         return None
-    lists: list[UUID] = row["lists"]
-    await connection.fetch(_LISTS, lists)
+    found = {each["id"]: each["deleted_at"] for each in await connection.fetch(_LISTS, row["lists"])}
+    lists: list[UUID] = [each for each in row["lists"] if each in found and found[each] is None]
+    if lists != row["lists"]:
+        await connection.execute("UPDATE campaign SET lists = $2 WHERE id = $1", campaign, lists)
     await connection.execute(_FREEZE, lists, campaign)
     await connection.execute(_SUBMISSION, campaign, now)
     return lists
@@ -209,7 +224,8 @@ def _small(ahead: Sequence[Any], chunk: int) -> list[str]:
 
 async def _part(connection: Connection, lists: Sequence[UUID], begin_at: tuple[str, str, str], chunk: int) -> _Stretch:
     lane, domain, after = begin_at
-    upto = await connection.fetchval(_UPTO, list(lists), domain, after, chunk)
+    each = max(1, chunk // len(lists))  # every list may have so many before the first that is full
+    upto = await connection.fetchval(_UPTO, list(lists), domain, after, each)
     return _Stretch(lane, [domain], after, upto)
 
 

@@ -131,6 +131,7 @@ RETURNING id
 _MOVE = """
 UPDATE campaign
 SET state = $3::text, problem = $4, problem_params = $5, paused_from = $6, row_version = row_version + 1,
+    paused_at = CASE WHEN $3::text = 'paused' THEN now() END,
     finished_at = CASE WHEN $3::text IN ('finished', 'cancelled') THEN now() END
 WHERE id = $1 AND state = $2 RETURNING state
 """
@@ -266,11 +267,20 @@ async def version_of(connection: Connection, campaign: UUID, revision: int) -> U
     return found
 
 
+_TERMS = """
+SELECT c.state, c.revision, c.hours_from, c.hours_to, clock_timestamp() AS now,
+       a.state = 'active' AND u.disabled_at IS NULL AND d.state = 'usable' AS allowed
+FROM campaign c JOIN account a ON a.id = c.account_id JOIN api_user u ON u.id = c.api_user_id
+JOIN sender_domain d ON d.id = c.domain_id WHERE c.id = $1
+"""
+
+
 async def sending_terms(connection: Connection, campaign: UUID) -> Any:
-    """`state`, `revision`, `hours_from`, `hours_to`, and the database's `now`; None without such a campaign."""
-    return await connection.fetchrow(
-        "SELECT state, revision, hours_from, hours_to, clock_timestamp() AS now FROM campaign WHERE id = $1", campaign
-    )
+    """`state`, `revision`, `hours_from`, `hours_to`, the database's `now`; None without such a campaign.
+
+    `allowed`: the account, the API user and the sender domain may still send.
+    """
+    return await connection.fetchrow(_TERMS, campaign)
 
 
 async def recipients(connection: Connection, campaign: UUID) -> int:

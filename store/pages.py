@@ -73,7 +73,10 @@ RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal
 
 _LOAD_BY = """
 SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.variables, m.attempts, m.round,
-       m.possible_duplicate, s.expires_at
+       m.possible_duplicate, s.expires_at,
+       s.kind = 'batch' AND EXISTS (
+           SELECT FROM suppression u WHERE u.account_id = m.account_id
+             AND u.address = lower(m.address COLLATE "C") COLLATE "default") AS suppressed
 FROM {source}
 JOIN submission s ON s.id = m.submission_id
 WHERE m.state = 'queued' AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id) {which}
@@ -133,7 +136,9 @@ RETURNING id
 _AHEAD = """
 SELECT coalesce((SELECT end_ordinal - next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND lane = $2), 0)::int
            + (SELECT count(*) FROM due WHERE campaign_id = $1 AND lane = $2 AND due_at <= now())::int AS ready,
-       (SELECT extract(epoch FROM min(due_at) - now())::float FROM due WHERE campaign_id = $1 AND lane = $2) AS waits,
+       least((SELECT extract(epoch FROM min(due_at) - now())::float FROM due WHERE campaign_id = $1 AND lane = $2),
+             (SELECT 5.0 WHERE EXISTS (SELECT FROM slot s JOIN page p ON p.id = s.page_id
+                                       WHERE p.campaign_id = $1 AND p.lane = $2))) AS waits,
        ARRAY(SELECT runner FROM page WHERE campaign_id = $1 AND lane = $2 AND closed_at IS NULL ORDER BY runner)::int[]
            AS begun
 """
@@ -161,6 +166,8 @@ class PageMessage:
     round: int
     possible_duplicate: bool
     expires_at: dt.datetime
+    suppressed: bool = False
+    """Who gets it unsubscribed since it was accepted."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,7 @@ class Ahead:
     ready: int
     """Messages in no page that could be sent now."""
     waits: float | None
-    """Seconds until the next message of a later round is due; None: there is none."""
+    """Seconds until the next message of a later round is due, or a dialogue may have left one; None: there is none."""
     begun: list[int]
     """Runners whose page is open."""
 

@@ -51,6 +51,7 @@ class CampaignWorkflow:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._nudges = 0
+        self._looked_at = 0
         self._seen = CampaignLook(CampaignState.SCHEDULED)
         self._runners = 0
         self._in_vain = 0
@@ -131,7 +132,8 @@ class CampaignWorkflow:
 
     async def _send(self, process: Process, seen: CampaignLook) -> None:
         """A crew for every lane that has something left, until a crew is done or the row has changed."""
-        if seen.rests_until is not None:
+        self._dismiss()
+        if seen.rests_until is not None and seen.lanes:
             await self._until(seen.rests_until)
             return
         for work in seen.lanes:
@@ -141,7 +143,7 @@ class CampaignWorkflow:
             await self._finish(process)
             return
         self._in_vain = 0
-        before = self._nudges
+        before = self._looked_at
         await workflow.wait_condition(lambda: self._nudges != before or self._dismiss() or self._is_long())
 
     def _dismiss(self) -> bool:
@@ -153,7 +155,7 @@ class CampaignWorkflow:
 
     async def _crew(self, process: Process, work: LaneWork) -> None:
         """The first runner stays until the lane is empty; others are with it while much can be sent at once."""
-        others: dict[int, asyncio.Task[None]] = {}
+        others: dict[int, asyncio.Task[bool]] = {}
 
         def recruit(ready: int, begun: Iterable[int]) -> None:
             for number in sorted({*range(1, min(work.runners, 1 + ready // WORTH_A_RUNNER)), *begun} - {0}):
@@ -166,12 +168,14 @@ class CampaignWorkflow:
             await other
 
     async def _lead(
-        self, share: RunnerShare, recruit: Callable[[int, Iterable[int]], None], others: dict[int, asyncio.Task[None]]
+        self, share: RunnerShare, recruit: Callable[[int, Iterable[int]], None], others: dict[int, asyncio.Task[bool]]
     ) -> None:
         """Stretch after stretch, until the lane is empty, the campaign stops, or another run is to go on."""
         quiet = 0
         while not self._is_long():
             result = await self._stretch(share)
+            if result.stopped and not result.tried:  # clocks that differ must not make this a loop
+                await self._wait(SOON)
             if result.over or result.stopped:
                 return
             quiet = 0 if result.tried else quiet + 1
@@ -179,16 +183,24 @@ class CampaignWorkflow:
                 recruit(result.ready, result.begun)
             busy = [other for other in others.values() if not other.done()]
             if result.waits_seconds is not None and not result.ready and busy:
-                await workflow.wait(busy, return_when=asyncio.FIRST_COMPLETED)
-            elif result.waits_seconds is not None:
-                await self._rest(result.waits_seconds * 2 ** min(quiet, 6) if result.ready else result.waits_seconds)
+                done, _ = await workflow.wait(busy, return_when=asyncio.FIRST_COMPLETED)
+                worked = [each.result() for each in done]
+                if any(worked):
+                    quiet = 0
+                    continue
+            if result.waits_seconds is not None:
+                longer = 2 ** min(quiet, 6) if result.ready or result.begun else 1
+                quiet = 0 if await self._rest(result.waits_seconds * longer) else quiet
 
-    async def _help(self, share: RunnerShare) -> None:
-        """Stretch after stretch while there is something to send at once."""
+    async def _help(self, share: RunnerShare) -> bool:
+        """Stretch after stretch while there is something to send at once; whether anything could be tried."""
+        worked = False
         while not self._is_long():
             result = await self._stretch(share)
+            worked = worked or result.tried > 0
             if result.stopped or not result.tried or not (result.ready or share.runner in result.begun):
-                return
+                break
+        return worked
 
     async def _stretch(self, share: RunnerShare) -> RunnerResult:
         self._runners += 1
@@ -209,9 +221,9 @@ class CampaignWorkflow:
             self._nudges += 1  # who sleeps must know, too
         return result
 
-    async def _rest(self, seconds: float) -> None:
-        """Until the lane may take more, or the next round is due; a nudge ends it."""
-        await self._wait(timedelta(seconds=min(LONGEST_REST, max(seconds, 0.05))))
+    async def _rest(self, seconds: float) -> bool:
+        """Until the lane may take more, or the next round is due; True: a nudge ended it."""
+        return await self._wait(timedelta(seconds=min(LONGEST_REST, max(seconds, 0.05))))
 
     async def _cancel(self, process: Process) -> None:
         await workflow.execute_activity_method(
@@ -232,9 +244,11 @@ class CampaignWorkflow:
             retry_policy=OUTAGES,
             summary="end it, if nothing is left",
         )
-        self._in_vain = self._in_vain + 1 if self._ended is None else 0
-        if self._ended is None:
-            await self._wait(SOON * min(10, self._in_vain))
+        if self._ended is not None:
+            self._seen = replace(self._seen, state=self._ended)  # nothing can be asked of it any more
+            return
+        self._in_vain += 1
+        await self._wait(SOON * min(10, self._in_vain))
 
     async def _end(self, process: Process) -> CampaignState:
         """The report; then the row says what became of it."""
@@ -261,6 +275,7 @@ class CampaignWorkflow:
         return result
 
     async def _look(self, process: Process) -> CampaignLook:
+        self._looked_at = self._nudges
         self._seen = await workflow.execute_activity_method(
             CampaignActivities.look,
             CampaignLookRequest(process, workflow.now()),
@@ -273,14 +288,17 @@ class CampaignWorkflow:
 
     async def _until(self, moment: datetime | None) -> None:
         """Until then, or (None) until something happens."""
-        await self._wait(None if moment is None else max(timedelta(), moment - workflow.now()))
+        await self._wait(None if moment is None else max(timedelta(), moment - workflow.now()), self._looked_at)
 
-    async def _wait(self, time: timedelta | None) -> None:
-        before = self._nudges
+    async def _wait(self, time: timedelta | None, since: int | None = None) -> bool:
+        """True when a nudge ended it. `since`: what had come before the rows were read; a nudge that came after
+        that, but before their answer, may tell of what they did not yet show."""
+        before = self._nudges if since is None else since
         try:
             await workflow.wait_condition(lambda: self._nudges != before or self._is_long(), timeout=time)
         except TimeoutError:
-            return
+            return False
+        return self._nudges != before
 
     def _is_long(self) -> bool:
         return workflow.info().is_continue_as_new_suggested() or workflow.info().get_current_history_length() > 4_000
