@@ -1,10 +1,11 @@
-"""The letter of the benches: a shop's newsletter of some 7.6 KB HTML with five variables and five links."""
+"""The letter of the benches: a shop's newsletter with five variables and five links, some 7.6 KB as it is sent."""
 
 SUBJECT = "%name%，十二月的新书到了 New books of December"
 VARIABLES = ("name", "city", "coupon", "points", "level")
 """Of the template; every list member has all of them."""
-SIZE = 7_600
-"""Bytes of the HTML, as the design's numbers assume."""
+SIZE = 2_750
+"""Bytes of the HTML. With its text part, headers, rewritten links and base64 the mail has the 7.6 KB that the design's
+numbers assume."""
 _LINK = "https://www.bench-shop.example/books/{number}?from=letter"
 _GOODS = (
     "《江湖夜雨十年灯》 A novel of the road, printed on thick paper, with eight woodcuts",
