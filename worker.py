@@ -48,7 +48,7 @@ from services.private_process import keep_private
 from services.relay import Relay
 from services.settlement import Settlement
 from settings import Settings
-from store.db import LONGEST_WHILE_SENDING, Database
+from store.db import BY_INDEX, LONGEST_WHILE_SENDING, Database
 from store.papers import PaperStore
 from workflows.campaign import CampaignWorkflow
 from workflows.certification_review import CertificationReview
@@ -203,7 +203,7 @@ def metered(port: int) -> Runtime:
 
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
-    db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING)
+    db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING, planning=BY_INDEX)
     sender = SenderProcess(db, settings.sender_slots)
     return Tools(
         settings=settings,

@@ -9,7 +9,7 @@ each, so they leave enough for all who give theirs back.
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -30,6 +30,9 @@ LONGEST = "60s"
 """Of a whole transaction: a process stopped between two messages of one query counts as active, not as idle."""
 LONGEST_WHILE_SENDING = "8s"
 """In a worker: before its sender lease has ended, as above."""
+BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+"""In a worker: its statements are prepared once, perhaps while a table is nearly empty, and the plan that is best then
+reads the whole table. Kept when a campaign has filled it, such a plan made a commit fifty times slower."""
 DATABASE_TROUBLE = (
     OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, SQLAlchemyError,
 )  # fmt: skip
@@ -89,8 +92,11 @@ class Database:
         self.pool = pool
 
     @classmethod
-    async def open(cls, url: str, connections: int = 10, longest: str = LONGEST) -> "Database":
-        """`longest` is how long a transaction of the sending path may take. Needs PostgreSQL 17 or newer.
+    async def open(
+        cls, url: str, connections: int = 10, longest: str = LONGEST, planning: Mapping[str, str] | None = None
+    ) -> "Database":
+        """`longest` is how long a transaction of the sending path may take, `planning` what PostgreSQL is told of its
+        statements' plans. Needs PostgreSQL 17 or newer.
 
         Raises `OSError` or `asyncpg.PostgresError` when the server cannot be reached.
         """
@@ -100,7 +106,7 @@ class Database:
             max_size=connections,
             init=_prepare,
             reset=_as_it_is,
-            server_settings=_limits(IDLE_ON_SENDING_PATH, longest),
+            server_settings=_limits(IDLE_ON_SENDING_PATH, longest) | dict(planning or {}),
         )
         engine = create_async_engine(
             sqlalchemy_url(url),
