@@ -43,7 +43,9 @@ LOOKS = {
         _("准备中"), "info", _("正在复制地址列表的成员，然后预留费用与额度。在此期间不能修改这些列表。")
     ),
     CampaignState.SENDING: Look(_("发送中"), "success", _("正在发送，本页自动更新。")),
-    CampaignState.PAUSED: Look(_("已暂停"), "warning", _("不再开始新的发送，点“继续”后接着发送。暂停的时间不计入有效时长。")),
+    CampaignState.PAUSED: Look(
+        _("已暂停"), "warning", _("不再开始新的发送，点“继续”后接着发送。暂停的时间不计入有效时长。")
+    ),
     CampaignState.BLOCKED: Look(_("无法开始"), "danger", _("解决下面的问题后，点“继续”重试。")),
     CampaignState.CANCELLING: Look(_("取消中"), "warning", _("正在丢弃尚未发出的邮件，并退回预留的费用。")),
     CampaignState.FINISHED: Look(_("已完成"), "success", _("每封邮件都有了结果，报告已发到所有者的邮箱。")),
