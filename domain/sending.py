@@ -55,6 +55,8 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     """It was only ever deferred until its time to live ended: no server refused it for good."""
     RENDER_FAILED = "render_failed"
+    CANCELLED = "cancelled"
+    """Its campaign was cancelled before it was sent."""
     SUPPRESSED = "suppressed"
     """The recipient unsubscribed, or was entered as not to be written to, before the mail was sent."""
     UNCERTAIN = "uncertain"

@@ -90,6 +90,7 @@ STREAMS = {
     ("GET", "/portal/onboarding/events"),
     ("GET", "/v1/campaigns/{campaign_id}/events"),
     ("GET", "/portal/campaigns/{campaign_id}/events"),
+    ("GET", "/portal/address-lists/{list_id}/imports/{import_id}/events"),
 }
 """They go on for ever, or as long as what they name."""
 

@@ -35,6 +35,7 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/processes": frozenset({Duty.ACCOUNTS}),
     "/console/staff": frozenset({Duty.OPERATORS}),
     "/console/calendar": frozenset({Duty.CALENDAR}),
+    "/console/lanes": frozenset({Duty.LANES}),
     "/console/prices": frozenset({Duty.MONEY}),
     "/console/received": frozenset({Duty.MONEY}),
 }
