@@ -80,8 +80,8 @@ EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 PAGES_OF_FLOODS = 4
 """With so many in hand, the others are kept for accounts that did not fill a share of a batch."""
-RUNNERS_AT_ONCE = 4
-"""Of campaigns, in one process: enough that one's first and last messages leave no gap."""
+RUNNERS_AT_ONCE = 16
+"""Of campaigns, in one process: most of them wait for their lane, and must not keep the others out."""
 IMPORTS_AT_ONCE = 2
 """The others wait for their turn, which comes every few seconds."""
 
@@ -292,6 +292,7 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
         task_queue=BULK,
         activities=[CampaignPages(tools.db, deliveries).send],
         max_concurrent_activities=RUNNERS_AT_ONCE,
+        max_concurrent_activity_task_polls=1,  # one by one, so that workers share a campaign's runners evenly
         **settings,
     )
     imports = Worker(

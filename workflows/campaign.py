@@ -131,7 +131,7 @@ class CampaignWorkflow:
         )
 
     async def _send(self, process: Process, seen: CampaignLook) -> None:
-        """A crew for every lane that has something left, until a crew is done or the row has changed."""
+        """A crew for every lane that has something left, until all are done or the row has changed."""
         self._dismiss()
         if seen.rests_until is not None and seen.lanes:
             await self._until(seen.rests_until)
@@ -147,11 +147,13 @@ class CampaignWorkflow:
         await workflow.wait_condition(lambda: self._nudges != before or self._dismiss() or self._is_long())
 
     def _dismiss(self) -> bool:
-        """Forget the crews that are done; whether there was one. Raises what ended one otherwise."""
-        done = [lane for lane, crew in self._crews.items() if crew.done()]
-        for lane in done:
+        """Forget the crews that are done; whether none is left. Raises what ended one otherwise.
+
+        A lane that gets something back after its crew is done (a dead worker's messages, say) has the row's nudge.
+        """
+        for lane in [lane for lane, crew in self._crews.items() if crew.done()]:
             self._crews.pop(lane).result()
-        return bool(done)
+        return not self._crews
 
     async def _crew(self, process: Process, work: LaneWork) -> None:
         """The first runner stays until the lane is empty; others are with it while much can be sent at once."""
