@@ -13,7 +13,7 @@ import uvloop
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import GrpcCompression
-from temporalio.worker import Worker
+from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.campaign_pages import CampaignPages
@@ -30,6 +30,7 @@ from activities.recipient_lanes import RecipientLanes
 from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
 from activities.reviews import Desk, ReviewActivities
+from activities.runner_slots import RunnerSlots
 from activities.sender_process import SenderProcess
 from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
@@ -80,8 +81,9 @@ EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 PAGES_OF_FLOODS = 4
 """With so many in hand, the others are kept for accounts that did not fill a share of a batch."""
-RUNNERS_AT_ONCE = 16
-"""Of campaigns, in one process: most of them wait for their lane, and must not keep the others out."""
+RUNNERS_AT_ONCE, RUNNERS_BUSY = 32, 4
+"""Of campaigns, in one process; most of them wait for their lane. Of those that do not, so few are enough that one's
+first and last messages leave no gap."""
 IMPORTS_AT_ONCE = 2
 """The others wait for their turn, which comes every few seconds."""
 
@@ -287,14 +289,7 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
         max_concurrent_activities=PAGES_AT_ONCE,
         **settings,
     )
-    bulk = Worker(
-        tools.client,
-        task_queue=BULK,
-        activities=[CampaignPages(tools.db, deliveries).send],
-        max_concurrent_activities=RUNNERS_AT_ONCE,
-        max_concurrent_activity_task_polls=1,  # one by one, so that workers share a campaign's runners evenly
-        **settings,
-    )
+    bulk = bulk_worker(tools, deliveries, {name: settings[name] for name in settings if name != "max_cached_workflows"})
     imports = Worker(
         tools.client,
         task_queue=IMPORTS,
@@ -304,6 +299,26 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
     )
     # A worker without a workflow cannot be made.
     return [control, express, bulk, imports] if CONTROL_WORKFLOWS else [express, bulk, imports]
+
+
+def bulk_worker(tools: Tools, deliveries: DeliveryActivities, settings: dict[str, Any]) -> Worker:
+    """The worker of campaigns' pages: it takes on runners as its lanes allow, one by one."""
+    pages = CampaignPages(tools.db, deliveries)
+    none = FixedSizeSlotSupplier(1)
+    tuner = WorkerTuner.create_composite(
+        workflow_supplier=none,
+        activity_supplier=RunnerSlots(RUNNERS_BUSY, RUNNERS_AT_ONCE, pages.waiting),
+        local_activity_supplier=none,
+        nexus_supplier=none,
+    )
+    return Worker(
+        tools.client,
+        task_queue=BULK,
+        activities=[pages.send],
+        tuner=tuner,
+        max_concurrent_activity_task_polls=1,
+        **settings,
+    )
 
 
 def main() -> None:

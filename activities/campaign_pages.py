@@ -43,6 +43,10 @@ class CampaignPages:
         self._db = db
         self._deliveries = deliveries
 
+    def waiting(self) -> int:
+        """Runners of this process that only wait for their lane."""
+        return sum(work.only_waits for work in self._deliveries.of_campaigns)
+
     @activity.defn(name="CampaignPages.send")
     async def send(self, share: RunnerShare) -> RunnerResult:
         """Send what the runner's lane holds until there is no more now, or the time is up.
@@ -84,8 +88,12 @@ class CampaignPages:
         """Deliver one page; False when the runner should not go on now."""
         work = PageWork(self._deliveries, page, sheet)
         if page.campaign_id is not None and page.messages:
-            async with self._watched(work, page.campaign_id):
-                await work.run()
+            self._deliveries.of_campaigns.add(work)
+            try:
+                async with self._watched(work, page.campaign_id):
+                    await work.run()
+            finally:
+                self._deliveries.of_campaigns.discard(work)
         tried.messages += sum(work.counts.values())
         tried.delivered += work.counts["delivered"]
         async with self._db.raw() as connection:

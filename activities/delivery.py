@@ -91,6 +91,7 @@ class DeliveryActivities:
         self.renderer = renderer
         self.wire = wire
         self.pages_in_hand = 0
+        self.of_campaigns: set[PageWork] = set()
 
     @activity.defn(name="deliver_page")
     async def deliver_page(self, process: Process) -> PageResult:
@@ -125,6 +126,8 @@ class PageWork:
         self._page = page
         self.sheet = sheet
         self.counts: Counter[str] = Counter()
+        self._talking = 0
+        """Conversations that do not wait for their lane."""
         self._stopping = False
         self._lost = False
         self.waits: float | None = None
@@ -148,6 +151,11 @@ class PageWork:
             raise LeaseLost(str(self._page.id))
         for fault in faults:
             raise fault
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether every conversation waits for its lane."""
+        return self._talking == 0
 
     def stop(self) -> None:
         """Begin no message more."""
@@ -196,6 +204,7 @@ class PageWork:
     async def _converse(self, route: MailRoute, queue: "deque[PageMessage]") -> None:
         """One connection's life: take messages until there are none, each with its intent made durable first."""
         lane = route_lane(route)
+        self._talking += 1
         try:
             with await self._seat(lane, route) or contextlib.nullcontext():
                 async with self._sender.slot(express=self.sheet.express and len(queue) <= FEW) as slot:
@@ -206,6 +215,8 @@ class PageWork:
             self._lost = True
         except DATABASE_TROUBLE as error:  # as above
             log.warning("conversation_ended", error=type(error).__name__)
+        finally:
+            self._talking -= 1
 
     async def _seat(self, lane: str, route: MailRoute) -> Seat | None:
         """The right to a connection, waited for while the page lasts; None: there is no server, so none is needed."""
@@ -234,7 +245,11 @@ class PageWork:
         if wait.seconds >= longest or self._stopping:
             self.waits = wait.seconds if self.waits is None else min(self.waits, wait.seconds)
             return False
-        await asyncio.sleep(wait.seconds)
+        self._talking -= 1
+        try:
+            await asyncio.sleep(wait.seconds)
+        finally:
+            self._talking += 1
         return not self._stopping
 
     def messages_per_connection(self, lane: str) -> int:
