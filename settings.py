@@ -95,9 +95,9 @@ class Settings(BaseSettings):
     ehlo_name: str = "out1.songda.example"
     smtp_timeout: float = 60.0
     """Longest wait for one SMTP reply, in seconds."""
-    sender_slots: int = Field(64, ge=1, le=500)
+    sender_slots: int = Field(80, ge=1, le=500)
     """Connections that one worker process may have open at once."""
-    slots_per_destination: int = Field(10, ge=1)
+    slots_per_destination: int = Field(16, ge=1)
     webhook_allowed_networks: list[str] = []
     """CIDRs of private networks that webhooks may reach; empty refuses every private address."""
     metrics_port: int | None = None

@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 COMPANIES = tuple(f"box{number}.bench.example" for number in range(1, 4))
 DOMAINS = (*(provider.domains[0] for provider in PROVIDERS if provider.name != "company"), *COMPANIES)
 """Receiving domains: those of the large providers, so that their lanes are used, and three of the long tail."""
-SLOTS, PER_DESTINATION = 64, 10
+SLOTS, PER_DESTINATION = 80, 16
 MOST_PROCESSES = 4
 
 

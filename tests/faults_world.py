@@ -9,7 +9,7 @@ from services.audit import AuditReport, audit
 from stack import Stack
 from store.db import DATABASE_TROUBLE, Database
 
-SLOTS = 32
+SLOTS = 80
 """Connections a worker may have open (`Settings.sender_slots`)."""
 
 
