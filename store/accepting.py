@@ -20,6 +20,7 @@ from domain.ledger import Terms, first_charged
 from domain.sending import TIME_TO_LIVE, Accepted, Recipient, Rejected, SendRequest
 from domain.times import business_day
 from domain.webhooks import Event
+from store import quota
 from store.db import Connection, Database
 from store.holding import Chargeable, reserve
 from store.suppressions import suppressed
@@ -58,13 +59,6 @@ LEFT JOIN LATERAL (SELECT id, variables FROM template_version
 _FORGET_KEY = """
 UPDATE submission SET idempotency_key = NULL
 WHERE account_id = $1 AND idempotency_key = $2 AND accepted_at < now() - $3::interval
-"""
-
-_QUOTA = """
-INSERT INTO quota_use (account_id, day, is_test, used) SELECT $1, $2, $3, $4::int WHERE $4::int <= $5::int
-ON CONFLICT (account_id, day, is_test)
-DO UPDATE SET used = quota_use.used + $4::int WHERE quota_use.used + $4::int <= $5::int
-RETURNING used
 """
 
 _SUBMISSION = """
@@ -283,13 +277,11 @@ async def _use_quota(connection: Connection, admitted: Admitted, now: dt.datetim
     account, identity, count = admitted.account, admitted.identity, len(admitted.recipients)
     if account == SYSTEM_ACCOUNT:
         return count
-    day, test = business_day(now), bool(identity.is_test)
-    taken = await connection.fetchval(_QUOTA, account, day, test, count, identity.quota_per_day)
+    test = bool(identity.is_test)
+    budget = account, business_day(now), test
+    taken = await quota.take(connection, budget, count, identity.quota_per_day)
     if taken is None:
-        used = await connection.fetchval(
-            "SELECT used FROM quota_use WHERE account_id = $1 AND day = $2 AND is_test = $3", account, day, test
-        )
-        raise quota_refusal(test, identity.quota_per_day, used or 0, count)
+        raise quota_refusal(test, identity.quota_per_day, await quota.used(connection, budget), count)
     return count if test else first_charged(taken, count, identity.free_quota)
 
 

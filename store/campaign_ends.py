@@ -64,9 +64,10 @@ async def admit(connection: Connection, row: Row) -> Identity:
 
 async def _take(connection: Connection, row: Row, what: tuple[Identity, int], at: tuple[dt.datetime, Terms]) -> None:
     (identity, count), (now, terms) = what, at
-    taken = await quota.take(connection, row["account_id"], business_day(now), count, identity.daily_quota)
+    budget = row["account_id"], business_day(now), False
+    taken = await quota.take(connection, budget, count, identity.daily_quota)
     if taken is None:
-        used = await quota.used(connection, row["account_id"], business_day(now))
+        used = await quota.used(connection, budget)
         raise Refusal("quota_exceeded", field="lists", limit=identity.daily_quota, used=used, asked=count)
     free = first_charged(taken, count, identity.free_quota)
     if free < count:
