@@ -239,7 +239,7 @@ async def make_campaign(db: Database, customer: Customer, lanes: dict[str, int])
         for lane, size in lanes.items():
             await connection.execute(_LANE, campaign, lane, first, first + size)
             first += size
-        await quota.take(connection, customer.account, business_day(now), count, count + 1_000_000)
+        await quota.take(connection, (customer.account, business_day(now), False), count, count + 1_000_000)
     return campaign
 
 
