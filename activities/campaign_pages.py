@@ -10,7 +10,7 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.delivery import DeliveryActivities, PageWork, Sheet
-from domain.campaigns import CampaignState, DailyHours, RunnerResult, RunnerShare
+from domain.campaigns import CampaignState, RunnerResult, RunnerShare
 from store import campaigns, clockwork, pages
 from store.db import DATABASE_TROUBLE, Connection, Database
 from store.pages import Ahead, TakenPage
@@ -130,7 +130,7 @@ async def _may_send(connection: Connection, campaign: UUID, revision: int | None
     row = await campaigns.sending_terms(connection, campaign)
     if row is None or row["state"] != CampaignState.SENDING or not row["allowed"]:
         return False
-    hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
+    hours = campaigns.daily_hours(row)
     if hours is not None and not hours.contains(row["now"]):
         return False
     return revision is None or row["revision"] == revision

@@ -17,7 +17,6 @@ from domain.campaigns import (
     Command,
     CommandResult,
     CommandStep,
-    DailyHours,
     share_runners,
 )
 from domain.errors import Refusal
@@ -58,7 +57,7 @@ class CampaignActivities:
             row = await self._begun(connection, row, request.now)
             state = CampaignState(row["state"])
             left = await campaigns.left_by_lane(connection, campaign) if state is CampaignState.SENDING else []
-            hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
+            hours = campaigns.daily_hours(row)
             return CampaignLook(
                 state=state,
                 start_at=row["start_at"],

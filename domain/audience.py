@@ -87,15 +87,6 @@ class ImportOrder:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Details:
-    """Name, alias address and description of a list, checked."""
-
-    name: str
-    alias: str
-    description: str
-
-
 def alias_domain(policy: Policy) -> str:
     """The domain of the alias addresses that are made here."""
     return f"maillist.{policy.platform_domain}"

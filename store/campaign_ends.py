@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.acceptance import Identity, check_identity
 from domain.accounts import Caller
-from domain.campaigns import CampaignState, DailyHours
+from domain.campaigns import CampaignState
 from domain.errors import Refusal
 from domain.ledger import Terms, first_charged
 from domain.sending import SendRequest
@@ -14,7 +14,7 @@ from domain.times import business_day
 from store import quota
 from store.accepting import identify
 from store.campaign_freeze import thaw
-from store.campaigns import Row, lock, move
+from store.campaigns import Row, daily_hours, lock, move
 from store.db import Connection
 from store.holding import Chargeable, reserve, tally
 
@@ -43,7 +43,7 @@ async def hold(connection: Connection, campaign: UUID, now: dt.datetime, terms: 
         return None
     identity = await admit(connection, row)
     if row["held_at"] is None:
-        hours = DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] else None
+        hours = daily_hours(row)
         begins = hours.next_opening(now) if hours else now
         count = await connection.fetchval(_START, campaign, now, terms.scale, begins)
         if count:

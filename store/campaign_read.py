@@ -61,11 +61,6 @@ class CampaignRow:
     def is_over(self) -> bool:
         return CampaignState(self.state) in OVER
 
-    @property
-    def members(self) -> int:
-        """Members that the freeze found or has looked at."""
-        return self.listed
-
 
 @dataclass(frozen=True)
 class RevisionRow:

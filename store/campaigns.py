@@ -9,7 +9,15 @@ from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel, Uuid
 
-from domain.campaigns import CampaignNames, CampaignState, Command, LaneLeft, NewCampaign, require_allowed
+from domain.campaigns import (
+    CampaignNames,
+    CampaignState,
+    Command,
+    DailyHours,
+    LaneLeft,
+    NewCampaign,
+    require_allowed,
+)
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from store import audit_log, clockwork
@@ -77,7 +85,6 @@ class Campaign(SQLModel, table=True):
     held_at: dt.datetime | None = moment(default=None)
     """When money and quota were taken: from then on it counts as accepted."""
     finished_at: dt.datetime | None = moment(default=None)
-    row_version: int = 0
 
 
 class CampaignDomain(SQLModel, table=True):
@@ -122,15 +129,15 @@ _CREATE = """
 INSERT INTO campaign (id, account_id, name, api_user_id, template_id, template_version_id, domain_id, sender,
     sender_name, reply_to, label, lists, state, problem, problem_params, paused_from, start_at, hours_from, hours_to,
     lives_hours, revision, listed, duplicates, suppressed, incomplete, cancelled, freeze_place, idempotency_key,
-    created_at, created_by, row_version)
+    created_at, created_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'scheduled', '', '{}', '', $13, $14, $15, $16,
-    0, 0, 0, 0, 0, 0, '{}', $17, $18, $19, 0)
+    0, 0, 0, 0, 0, 0, '{}', $17, $18, $19)
 ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING id
 """
 _MOVE = """
 UPDATE campaign
-SET state = $3::text, problem = $4, problem_params = $5, paused_from = $6, row_version = row_version + 1,
+SET state = $3::text, problem = $4, problem_params = $5, paused_from = $6,
     paused_at = CASE WHEN $3::text = 'paused' THEN now() END,
     finished_at = CASE WHEN $3::text IN ('finished', 'cancelled') THEN now() END
 WHERE id = $1 AND state = $2 RETURNING state
@@ -161,6 +168,11 @@ async def create(
     if campaign is not None:
         await clockwork.enlist_on(connection, Kind.CAMPAIGN, campaign, account)
     return campaign
+
+
+def daily_hours(row: Row) -> DailyHours | None:
+    """Of a row with `hours_from` and `hours_to`; None: it sends at any hour."""
+    return DailyHours(row["hours_from"], row["hours_to"]) if row["hours_from"] is not None else None
 
 
 async def lock(connection: Connection, campaign: UUID, account: UUID | None = None) -> Row | None:
@@ -226,9 +238,7 @@ async def revise(connection: Connection, row: Row, version: int | None, by: str)
         " VALUES ($1, $2, $3, now(), $4)",
         *(row["id"], number, found["id"], by),
     )
-    await connection.execute(
-        "UPDATE campaign SET revision = $2, row_version = row_version + 1 WHERE id = $1", row["id"], number
-    )
+    await connection.execute("UPDATE campaign SET revision = $2 WHERE id = $1", row["id"], number)
     return number
 
 

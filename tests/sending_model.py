@@ -246,9 +246,9 @@ async def make_campaign(db: Database, customer: Customer, lanes: dict[str, int])
 _CAMPAIGN = """
 INSERT INTO campaign (id, account_id, name, api_user_id, template_id, template_version_id, domain_id, sender,
     sender_name, reply_to, label, lists, state, problem, problem_params, paused_from, lives_hours, revision, listed,
-    duplicates, suppressed, incomplete, cancelled, freeze_place, created_at, created_by, held_at, row_version)
+    duplicates, suppressed, incomplete, cancelled, freeze_place, created_at, created_by, held_at)
 VALUES ($1, $2, 'c', $3, $4, $4, $5, 'a@b.test', '', '', '', '{}', 'sending', '', '{}', '', 72, 0, 0, 0, 0, 0, 0,
-    '{}', $6, 'm', $6, 0)
+    '{}', $6, 'm', $6)
 """
 _SUBMISSION = """
 INSERT INTO submission (id, account_id, api_user_id, template_version_id, domain_id, kind, is_test, sender,

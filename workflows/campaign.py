@@ -90,7 +90,7 @@ class CampaignWorkflow:
     @resume.validator
     @cancel.validator
     @revise.validator
-    def _orders_a_version_only_to_revise(self, order: CampaignOrder) -> None:
+    def _is_open_and_names_a_version(self, order: CampaignOrder) -> None:
         if self._seen.state in OVER:
             raise ApplicationError(f"The campaign is {self._seen.state.value}: nothing can be asked of it any more.")
         if order.version is not None and order.version < 1:
