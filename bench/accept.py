@@ -46,7 +46,7 @@ class Options:
 
 
 async def run(options: Options, screen: Screen) -> Report:
-    """Two API processes' requests per second, beside the bare insert's. Raises `CannotStart` when one was refused."""
+    """The API processes' requests per second, beside the bare insert's. Raises `CannotStart` when one was refused."""
     screen.step("Starting a stack")
     async with ground(Plan(workers=1, apis=options.processes), screen.say) as place:
         customers = [await make_customer(place.db, place.vault, f"accept-{n}") for n in range(CUSTOMERS)]

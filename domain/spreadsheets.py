@@ -1,9 +1,14 @@
-"""Values as cells of a CSV file for spreadsheets."""
+"""Values as cells of a CSV file for spreadsheets, and the file's lines."""
 
+import csv
 import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
 
 from domain.ids import iso
 
+BOM = b"\xef\xbb\xbf"
+"""What a file begins with, so that spreadsheets take it for UTF-8."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -11,6 +16,13 @@ def cell(value: object) -> str:
     """A value that no spreadsheet takes for a formula: such a beginning gets an apostrophe before it (CWE-1236)."""
     text = _shown(value)
     return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
+
+
+def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:
+    """Rows of cells as lines of CSV (RFC 4180), in UTF-8."""
+    sink = io.StringIO()
+    csv.writer(sink).writerows(rows)
+    return sink.getvalue().encode()
 
 
 def _shown(value: object) -> str:

@@ -1,8 +1,6 @@
 """Address lists and their members: create, change, delete, look, export."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,7 +23,7 @@ from domain.audience import (
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.members import Right, require
-from domain.spreadsheets import cell
+from domain.spreadsheets import BOM, cell, csv_lines
 from services.foundation import Foundation
 from store import audience as rows
 from store import audience_import
@@ -232,7 +230,7 @@ class Audience:
         return self._pieces(list_id, [name for name in names if name != ADDRESS_COLUMN])
 
     async def _pieces(self, list_id: UUID, names: list[str]) -> AsyncIterator[bytes]:
-        yield b"\xef\xbb\xbf" + csv_lines([[ADDRESS_COLUMN, *names]])
+        yield BOM + csv_lines([[ADDRESS_COLUMN, *names]])
         after: str | None = None
         while batch := await self._batch(list_id, after):
             yield csv_lines([cell(each.address), *(cell(each.variables.get(n)) for n in names)] for each in batch)
@@ -266,10 +264,3 @@ def _require_some(given: Sequence[object]) -> None:
         raise Refusal("no_members", field="members")
     if len(given) > MAX_CHANGES:
         raise Refusal("too_many_members_at_once", field="members", limit=MAX_CHANGES)
-
-
-def csv_lines(lines: Iterable[Sequence[str]]) -> bytes:
-    """Cells as CSV."""
-    sink = io.StringIO()
-    csv.writer(sink).writerows(lines)
-    return sink.getvalue().encode()

@@ -18,8 +18,7 @@ from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.members import Right, require
 from domain.recipients import explain_code
-from domain.spreadsheets import cell
-from services.audience import csv_lines
+from domain.spreadsheets import BOM, cell, csv_lines
 from services.foundation import Foundation, Papers
 from services.import_feed import ImportFeed
 from store import audience, clockwork
@@ -173,7 +172,7 @@ class ListImports:
         return self._pieces(import_id, language)
 
     async def _pieces(self, import_id: UUID, language: str) -> AsyncIterator[bytes]:
-        yield b"\xef\xbb\xbf" + csv_lines([["line", "address", "code", "reason"]])
+        yield BOM + csv_lines([["line", "address", "code", "reason"]])
         after = 0
         while batch := await self._batch(import_id, after):
             yield csv_lines(

@@ -120,8 +120,9 @@ class Campaigns:
 
     async def revisions(self, caller: Caller, campaign: UUID) -> list[RevisionRow]:
         """Every content it had, and how many messages went out with each. Reads all its messages: not for polling."""
-        await self.view(caller, campaign)
         async with self._base.db.look(20) as session:
+            if await campaign_read.find(session, caller.account_id, campaign) is None:
+                raise Refusal("campaign_not_found")
             return await campaign_read.revisions(session, campaign)
 
     async def act(self, caller: Caller, campaign: UUID, asked: Command, version: int | None = None) -> CampaignView:

@@ -1,9 +1,7 @@
 """Money as a customer sees it: balance, statement, what is held, prices."""
 
-import csv
 import datetime as dt
-import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -11,7 +9,7 @@ from domain.accounts import Caller
 from domain.ledger import EMAIL, JournalKind, price_at, price_steps
 from domain.members import Right, may, require
 from domain.money import CURRENCY, plain_yuan
-from domain.spreadsheets import cell
+from domain.spreadsheets import BOM, cell, csv_lines
 from domain.times import SHANGHAI, business_day
 from services.foundation import Foundation
 from store import ledger_read as rows
@@ -20,7 +18,6 @@ from store.ledger_read import OpenHold, Standing, StatementLine
 
 EXPORT_BATCH = 2000
 EXPORT_COLUMNS = ("time", "kind", "amount", "balance_after", "currency", "memo", "reference")
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -73,10 +70,10 @@ class Ledger:
         return self._pieces(caller, kind)
 
     async def _pieces(self, caller: Caller, kind: JournalKind | None) -> AsyncIterator[bytes]:
-        yield BOM + _csv([EXPORT_COLUMNS])
+        yield BOM + csv_lines([EXPORT_COLUMNS])
         before = None
         while batch := await self.statement(caller, kind, before, EXPORT_BATCH):
-            yield _csv(_cells(line) for line in batch)
+            yield csv_lines(_cells(line) for line in batch)
             before = batch[-1].id
 
     async def holds(self, caller: Caller, limit: int) -> list[OpenHold]:
@@ -109,9 +106,3 @@ def _cells(line: StatementLine) -> Sequence[str]:
 def shown_reference(line: StatementLine) -> UUID:
     """What a customer knows the line by: the send, or the order that was paid."""
     return line.recharge_id or line.reference
-
-
-def _csv(records: Iterable[Sequence[str]]) -> bytes:
-    sink = io.StringIO()
-    csv.writer(sink).writerows(records)
-    return sink.getvalue().encode()

@@ -1,10 +1,8 @@
 """Sending: a request becomes a durable submission or is refused whole; what became of it can be read."""
 
 import asyncio
-import csv
-import io
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,7 +14,7 @@ from domain.members import Right, require
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
 from domain.senders import TEST_SENDS_PER_DAY
 from domain.sending import Accepted, Rejected, SendRequest
-from domain.spreadsheets import cell
+from domain.spreadsheets import BOM, cell, csv_lines
 from domain.templates import fill_header, fill_text, missing
 from domain.times import business_day
 from services.acceptance import Acceptance
@@ -221,7 +219,7 @@ class Sending:
         yield export_head()
         first = 0
         while batch := await self.messages(caller, send_id, (None, first, EXPORT_BATCH)):
-            yield _csv([cell(getattr(message, name)) for name in EXPORT_COLUMNS] for message in batch)
+            yield csv_lines([cell(getattr(message, name)) for name in EXPORT_COLUMNS] for message in batch)
             first = batch[-1].ordinal + 1
 
     async def choices(self, caller: Caller) -> Choices:
@@ -272,10 +270,4 @@ def _by_line(refusal: Refusal, parsed: ParsedRecipients) -> Refusal:
 
 def export_head() -> bytes:
     """What an export begins with; all of it when there is no message."""
-    return b"\xef\xbb\xbf" + _csv([EXPORT_COLUMNS])
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> bytes:
-    sink = io.StringIO()
-    csv.writer(sink).writerows(rows)
-    return sink.getvalue().encode()
+    return BOM + csv_lines([EXPORT_COLUMNS])

@@ -1,8 +1,6 @@
 """Whom an account does not write to in batch, as its members see and change it."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +8,7 @@ from domain.accounts import Caller
 from domain.addresses import BadAddress, normalise_address
 from domain.errors import Refusal
 from domain.members import Right, require
-from domain.spreadsheets import cell
+from domain.spreadsheets import BOM, cell, csv_lines
 from domain.suppressions import MAX_ADDED
 from services.domains import actor
 from services.foundation import Foundation
@@ -76,10 +74,10 @@ class Suppressions:
 
     async def export(self, caller: Caller) -> AsyncIterator[bytes]:
         """All of them as CSV (UTF-8 with BOM, for spreadsheets), in pieces; memory stays flat."""
-        yield b"\xef\xbb\xbf" + _csv([EXPORT_COLUMNS])
+        yield BOM + csv_lines([EXPORT_COLUMNS])
         after: UUID | None = None
         while batch := await self.page(caller, "", after, EXPORT_BATCH):
-            yield _csv([cell(getattr(each, name)) for name in EXPORT_COLUMNS] for each in batch)
+            yield csv_lines([cell(getattr(each, name)) for name in EXPORT_COLUMNS] for each in batch)
             after = batch[-1].id
 
 
@@ -88,9 +86,3 @@ def _address(text: str, field: str) -> str:
         return normalise_address(text)
     except BadAddress as problem:
         raise BadAddress(problem.code, field) from None
-
-
-def _csv(rows_: Iterable[Sequence[str]]) -> bytes:
-    sink = io.StringIO()
-    csv.writer(sink).writerows(rows_)
-    return sink.getvalue().encode()

@@ -76,12 +76,7 @@ class Tracking:
     async def _links_of(self, connection: Connection, version: UUID) -> Sequence[TrackedLink]:
         found = self._links.get(version)
         if found is None:
-            html = await engagement.html_of(connection, version)
-            # What is large is read beside the event loop: others are served meanwhile.
-            large = len(html) > LARGE
-            found = self._links[version] = (
-                await asyncio.to_thread(tracked_links, html) if large else tracked_links(html)
-            )
+            found = self._links[version] = await _read_links(await engagement.html_of(connection, version))
             if len(self._links) > LINKS_KEPT:
                 self._links.popitem(last=False)
         self._links.move_to_end(version)

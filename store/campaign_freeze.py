@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.campaigns import CampaignState
+from store.campaigns import content_version
 from store.db import Connection
 
 CHUNK = 10_000
@@ -230,7 +231,7 @@ async def _part(connection: Connection, lists: Sequence[UUID], begin_at: tuple[s
 
 
 async def _copy(connection: Connection, row: Any, stretch: _Stretch, base: int) -> Any:
-    version = await _version(connection, row)
+    version = await content_version(connection, row)  # a revision may have come before
     needed = await connection.fetchval("SELECT variables FROM template_version WHERE id = $1", version)
     campaign, account = row["id"], row["account_id"]
     done = await connection.fetchrow(
@@ -245,18 +246,6 @@ async def _copy(connection: Connection, row: Any, stretch: _Stretch, base: int) 
         )
         await connection.execute(_EVENTS, campaign, account, base, done["made"])
     return done
-
-
-async def _version(connection: Connection, row: Any) -> UUID:
-    """The content that counts now: a revision may have come before the copy."""
-    if not row["revision"]:
-        return UUID(str(row["template_version_id"]))
-    found: UUID = await connection.fetchval(
-        "SELECT template_version_id FROM campaign_revision WHERE campaign_id = $1 AND number = $2",
-        row["id"],
-        row["revision"],
-    )
-    return found
 
 
 async def _finish(connection: Connection, campaign: UUID) -> None:

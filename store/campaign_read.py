@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -178,8 +178,7 @@ def _with_rate(total: CampaignCounts, by_lane: Mapping[str, RowMapping], now: dt
     rate = sum(row["lately"] for row in fresh) / seconds
     left = total.recipients - total.settled - total.deferred
     ends_at = now + dt.timedelta(seconds=left / rate) if rate and left > 0 else None
-    values = {name: getattr(total, name) for name in total.__dataclass_fields__}
-    return CampaignCounts(**values | {"rate": rate, "ends_at": ends_at})
+    return replace(total, rate=rate, ends_at=ends_at)
 
 
 _REVISIONS = """

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from domain.errors import Refusal
+from domain.acceptance import balance_refusal
 from domain.ledger import EMAIL, PREPAID, available_micro, is_charged
-from domain.money import show_unit
 from domain.sending import MessageState
 from store.db import Connection
 
@@ -60,12 +59,7 @@ async def reserve(connection: Connection, asked: Chargeable, now: dt.datetime, p
             "SELECT balance_fen, carry_micro, held_micro FROM ledger_account WHERE account_id = $1 AND name = $2",
             *(asked.account_id, PREPAID),
         )
-        raise Refusal(
-            "balance_insufficient",
-            field="recipients",
-            needed=show_unit(unit * asked.count),
-            available=show_unit(available_micro(*row) if row else 0),
-        )
+        raise balance_refusal(unit * asked.count, available_micro(*row) if row else 0)
 
 
 def count_charged(rows: Iterable[Any]) -> list[tuple[UUID, UUID, int, int]]:

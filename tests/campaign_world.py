@@ -76,7 +76,7 @@ async def make_campaign(db: Database, customer: Customer, lists: Sequence[UUID],
 
 @dataclass
 class Engine:
-    """One sender process with its campaign activities; `lanes` have no limits unless told."""
+    """One sender process with its campaign activities; its lanes have no limits."""
 
     db: Database
     sender: SenderProcess

@@ -1,14 +1,13 @@
 """A record as a CSV file: read and sent in pieces, so that memory stays flat however long it is."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import tuple_
 from sqlmodel.sql.expression import SelectOfScalar
 from starlette.requests import Request
 
+from domain.spreadsheets import BOM, csv_lines
 from web.pages import translator
 from web.portal.records.base import AccountView, looking, newest_first
 
@@ -20,7 +19,7 @@ SLOWEST = 30
 async def pieces(view: AccountView, request: Request) -> AsyncIterator[bytes]:
     """UTF-8 with BOM, for spreadsheets. Each batch is a short read of its own: a slow client holds no transaction."""
     say = translator(request)
-    yield b"\xef\xbb\xbf" + _csv([[say(column.label) for column in view.columns]])
+    yield BOM + csv_lines([[say(column.label) for column in view.columns]])
     last: tuple[object, object] | None = None
     while True:
         query = newest_first(view, view.get_list_query(request)).limit(BATCH)
@@ -30,11 +29,5 @@ async def pieces(view: AccountView, request: Request) -> AsyncIterator[bytes]:
             rows: Sequence[Any] = (await session.exec(cast(SelectOfScalar[Any], query))).all()
         if not rows:
             return
-        yield _csv([column.written(getattr(row, column.name), say) for column in view.columns] for row in rows)
+        yield csv_lines([column.written(getattr(row, column.name), say) for column in view.columns] for row in rows)
         last = rows[-1].at, rows[-1].id
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> bytes:
-    sink = io.StringIO()
-    csv.writer(sink).writerows(rows)
-    return sink.getvalue().encode()
