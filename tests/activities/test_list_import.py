@@ -82,7 +82,7 @@ def mixed_lines(count: int) -> tuple[bytes, int, int, int]:
 @pytest.mark.usefixtures("small_portions")
 async def test_an_import_that_is_killed_again_and_again_counts_every_line_once(mine: Lists) -> None:
     """At any moment: while it reads, writes, commits, or finds out how to read."""
-    data, members, repeats, refused = mixed_lines(2_000)
+    data, members, repeats, refused = mixed_lines(10_000)
     target, chance, kills = await mine.made(), random.Random(7), 0
     row = await mine.uploaded(target.id, data)
     order = ImportOrder(mine.process(row), 60.0)
@@ -97,7 +97,7 @@ async def test_an_import_that_is_killed_again_and_again_counts_every_line_once(m
             await reading
     done = await mine.imports.get(mine.caller, target.id, row.id)
     assert kills > 3, "nothing was killed: this says nothing"
-    assert done.state == ImportState.DONE and done.line == 2_001
+    assert done.state == ImportState.DONE and done.line == 10_001
     assert (done.added, done.updated, done.repeated, done.refused) == (members, 0, repeats, refused)
     assert await mine.counted(target.id) == (members, members)
     kept = await mine.db.pool.fetchval("SELECT count(*) FROM list_import_refused WHERE import_id = $1", row.id)
