@@ -86,10 +86,13 @@ class Server:
             self.process.wait(30)
 
     async def stand_up(self) -> None:
-        """As the supervisor does: a server that ended by itself is started again."""
-        if self.process is not None and self.process.poll() is not None:
-            await self.start()
-        await postgres.wait_ready(self.cluster, 60)
+        """As the supervisor does: a server that ended by itself is started again, however late it ends: one that
+        recovers on a full disk lives for a while yet."""
+        async with asyncio.timeout(60):
+            while not await postgres.answers(self.cluster):
+                if self.process is not None and self.process.poll() is not None:
+                    await self.start()
+                await asyncio.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
