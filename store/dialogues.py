@@ -153,9 +153,10 @@ class PastFirst:
 async def _granted_before(connection: Connection, sender: UUID, refused: list[Turn]) -> set[int]:
     """The slots that hold their intent already: an earlier commit granted it, and its answer was lost.
 
-    Newer attempts left such a message to its slot, so it must not be taken out of there unspoken.
+    Newer attempts left such a message to its slot, so it must not be taken out of there unspoken. A slot that holds the
+    message whose end this very turn records is no such grant: an attempt that was overtaken still wanted it.
     """
-    intents = [(turn.slot, turn.intent.message.id, turn.intent.page_id) for turn in refused if turn.intent]
+    intents = [(t.slot, t.intent.message.id, t.intent.page_id) for t in refused if t.intent and not _just_ended(t)]
     if not intents:
         return set()
     rows = await connection.fetch(
@@ -165,6 +166,11 @@ async def _granted_before(connection: Connection, sender: UUID, refused: list[Tu
         *map(list, zip(*intents, strict=True)),
     )
     return {row["number"] for row in rows}
+
+
+def _just_ended(turn: Turn) -> bool:
+    """The intent is for the message whose dialogue has just ended on this connection."""
+    return turn.ended is not None and turn.intent is not None and turn.ended.message.id == turn.intent.message.id
 
 
 # The lease is locked before the pages: the join reads it first, and whoever settles a dead process locks it, too.

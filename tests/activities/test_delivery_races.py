@@ -31,6 +31,7 @@ from store import dialogues, pages
 from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import Intent, Turn
 from tests.activities.test_delivery import accounted
+from tests.sending_model import ended
 from tests.sending_world import DELIVERED, VAULT, FakeServers, make_customer, submit
 
 SENDERS, MESSAGES, STEPS = 3, 90, 45
@@ -329,6 +330,28 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_after_the_page_was_clo
     async with db.raw() as connection:
         assert await dialogues.commit_turns(connection, sender, [other]) == set(), "a new intent is refused"
     assert await accounted(db) == 0
+
+
+async def test_an_overtaken_attempt_does_not_get_the_message_whose_end_is_just_recorded(db: Database) -> None:
+    """Two attempts at one page in one process: the newer one's dialogue ends on a connection that goes to the older one
+    next, whose queue still has the same message. It was told once; the older one must not tell it again."""
+    await submit(db, await make_customer(db), ["p1@a.test"])
+    async with db.raw() as connection:
+        claimed = await pages.claim_batch(connection)
+        assert claimed is not None
+        sender = new_id()
+        await dialogues.register_sender(connection, sender, "h", 1)
+        older = await pages.take_page(connection, claimed.page)
+        newer = await pages.take_page(connection, claimed.page)
+    assert older is not None and newer is not None
+    overtaken, intent = (Intent(taken.messages[0], taken.id, taken.epoch) for taken in (older, newer))
+    async with db.raw() as connection:
+        assert await dialogues.commit_turns(connection, sender, [Turn(1, intent=intent)]) == {1}
+    end = ended(intent, OutcomeKind.DELIVERED, resend=True)
+    async with db.raw() as connection:
+        assert await dialogues.commit_turns(connection, sender, [Turn(1, end, overtaken)]) == set()
+    assert await accounted(db) == 0
+    assert await db.pool.fetchval("SELECT count(*) FROM slot WHERE message_id IS NOT NULL") == 0
 
 
 @dataclass
