@@ -95,10 +95,13 @@ _DROP_DUE = _DROP.format(which="m.submission_id = $1 AND m.id = ANY($2::bigint[]
 _DROP_NAMED = _DROP.format(
     which="m.submission_id = $1 AND (m.id, m.round) IN (SELECT * FROM unnest($2::bigint[], $3::int[]))"
 )
+# Named first: a plan that reads it again inside the join finds the first lane changed by itself, and takes another.
 _NEXT_RANGE = """
-UPDATE campaign_lane l SET next_ordinal = least(l.end_ordinal, l.next_ordinal + $2)
-FROM (SELECT lane, next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND next_ordinal < end_ordinal
-      ORDER BY lane LIMIT 1 FOR UPDATE) AS old
+WITH old AS MATERIALIZED (
+    SELECT lane, next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND next_ordinal < end_ordinal
+    ORDER BY lane LIMIT 1 FOR UPDATE
+)
+UPDATE campaign_lane l SET next_ordinal = least(l.end_ordinal, l.next_ordinal + $2) FROM old
 WHERE l.campaign_id = $1 AND l.lane = old.lane
 RETURNING old.next_ordinal AS first_ordinal, l.next_ordinal AS end_ordinal
 """

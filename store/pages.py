@@ -122,9 +122,10 @@ SELECT $5, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0, $1, $2, $3 FROM taken W
 RETURNING id
 """
 _CLAIM_RANGE = """
-WITH taken AS (
-    UPDATE campaign_lane l SET next_ordinal = least(l.end_ordinal, l.next_ordinal + $4)
-    FROM (SELECT next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND lane = $2 FOR UPDATE) AS old
+WITH old AS MATERIALIZED (
+    SELECT next_ordinal FROM campaign_lane WHERE campaign_id = $1 AND lane = $2 FOR UPDATE
+), taken AS (
+    UPDATE campaign_lane l SET next_ordinal = least(l.end_ordinal, l.next_ordinal + $4) FROM old
     WHERE l.campaign_id = $1 AND l.lane = $2 AND l.next_ordinal < l.end_ordinal
     RETURNING old.next_ordinal AS first_ordinal, l.next_ordinal AS end_ordinal
 )

@@ -97,17 +97,18 @@ class WebhookAttempt(SQLModel, table=True):
 
 
 _WAKE = f"""
-WITH woken AS (
-  UPDATE webhook_endpoint SET busy_until = now() + interval '30 seconds'
-  WHERE id IN (
-    SELECT e.id FROM webhook_endpoint e
-    WHERE e.state = 'enabled' AND e.deleted_at IS NULL
-      AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= now())
-      AND (e.busy_until IS NULL OR e.busy_until <= now())
-      AND EXISTS (SELECT FROM webhook_event v WHERE v.endpoint_id = e.id AND {PENDING}
-                  AND (v.next_attempt_at IS NULL OR v.next_attempt_at <= now()))
-    LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
-  RETURNING id)
+WITH idle AS MATERIALIZED (
+  SELECT e.id FROM webhook_endpoint e
+  WHERE e.state = 'enabled' AND e.deleted_at IS NULL
+    AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= now())
+    AND (e.busy_until IS NULL OR e.busy_until <= now())
+    AND EXISTS (SELECT FROM webhook_event v WHERE v.endpoint_id = e.id AND {PENDING}
+                AND (v.next_attempt_at IS NULL OR v.next_attempt_at <= now()))
+  LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
+), woken AS (
+  UPDATE webhook_endpoint SET busy_until = now() + interval '30 seconds' FROM idle
+  WHERE webhook_endpoint.id = idle.id RETURNING idle.id
+)
 UPDATE clockwork SET nudge_wanted = true FROM woken WHERE workflow_id = '{Kind.WEBHOOK.value}/' || woken.id
 """  # noqa: S608 - constants of ours
 _LISTENERS = """

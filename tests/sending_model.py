@@ -5,9 +5,10 @@ A `Process` is what one worker remembers: its lease's id, what each of its conne
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -105,11 +106,20 @@ class Sending:
     def __init__(self, db: Database, eye: asyncpg.Connection) -> None:
         self.db = db
         self._eye = eye
+        self.without = ""
+        """A way to plan queries that PostgreSQL does without. What a query means must not depend on its plan."""
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self.db.raw() as connection:
+            if self.without:
+                await connection.execute(f"SET LOCAL enable_{self.without} = off")
+            yield connection
 
     async def alone(self, step: Step) -> Any:
         """Run the step's transaction; its result, which nobody has learned yet."""
         try:
-            async with self.db.raw() as connection:
+            async with self._transaction() as connection:
                 return await step.run(connection)
         except LeaseLost as refused:
             return refused
@@ -121,7 +131,7 @@ class Sending:
         """The second step begins while the first one's transaction is open, and may have to wait for it."""
         late: asyncio.Task[Any] | None = None
         try:
-            async with self.db.raw() as connection:
+            async with self._transaction() as connection:
                 result = await first.run(connection)
                 late = asyncio.create_task(self.alone(second))
                 await asyncio.wait([late], timeout=0.005)

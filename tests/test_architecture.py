@@ -1,6 +1,7 @@
 """The arrows of docs/design (§2): who may import whom, read from the source."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,3 +63,13 @@ def test_the_workflows_package_is_empty() -> None:
 def test_every_layer_was_looked_at() -> None:
     assert {path.parts[0] for path in SOURCES} == set(MAY_IMPORT)
     assert "domain.ids" in set(imports(Path("services/clockwork.py")))
+
+
+LOCKED_INSIDE = re.compile(r"\b(FROM|IN|USING|JOIN) \(\s*SELECT[^;\"]*?\bLIMIT\b[^()\"]*\bFOR (NO KEY )?UPDATE")
+"""Rows that are chosen and locked inside a join or a condition: a plan may ask for them again, and gets others."""
+
+
+def test_rows_that_are_locked_are_chosen_first() -> None:
+    assert LOCKED_INSIDE.search("UPDATE a FROM (SELECT id FROM b ORDER BY id LIMIT 1 FOR UPDATE) AS old")
+    found = [str(path) for path in SOURCES if LOCKED_INSIDE.search(path.read_text())]
+    assert not found, f"{found}: name them in a CTE of their own (WITH … AS MATERIALIZED)"

@@ -36,6 +36,7 @@ SLOTS = (1, 2)
 LANES = ("qq", "other")
 ENDS = ("crash", "crash", "stall", "stall", "renew", "leave")
 SOURCES = ("open", "campaign", "relay")
+PLANS = ("", "", "hashjoin", "nestloop", "indexscan", "seqscan", "bitmapscan", "mergejoin", "material", "sort")
 ROUNDS_TO_DRAIN = 6
 ROWS = (
     "slot",
@@ -182,9 +183,15 @@ class SendingMachine(RuleBasedStateMachine):
 
     # --- rules ---------------------------------------------------------------------------------------------------
 
-    @initialize(count=st.integers(2, 8), lanes=st.tuples(st.integers(0, 9), st.integers(0, 3)), customer=customers)
-    def begin(self, count: int, lanes: tuple[int, int], customer: int) -> None:
+    @initialize(
+        count=st.integers(2, 8),
+        lanes=st.tuples(st.integers(0, 9), st.integers(0, 3)),
+        customer=customers,
+        without=st.sampled_from(PLANS),
+    )
+    def begin(self, count: int, lanes: tuple[int, int], customer: int, without: str) -> None:
         """With a page in hand, as without one there is little to interleave, and perhaps with a campaign."""
+        self.sending.without = without
         if sum(lanes):
             asked = {lane: size for lane, size in zip(LANES, lanes, strict=True) if size}
             self.campaign = self.run(make_campaign(self.house.db, self.house.customers[customer], asked))

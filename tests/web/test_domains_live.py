@@ -1,5 +1,6 @@
 """Sender domains and API users in a real browser: records appear by themselves, values are copied whole."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -110,7 +111,10 @@ async def test_a_value_is_copied_whole(house: Doors, dns: DnsWorld, chrome: Chro
         await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
         await page.goto(f"{base}/portal/domains/{view.row.id}")
         await page.locator("#record-dkim").get_by_role("button", name="复制 记录值", exact=True).click()
-        assert await page.evaluate("navigator.clipboard.readText()") == dkim.expected
+        async with asyncio.timeout(10):  # writing the clipboard takes a moment
+            while (copied := await page.evaluate("navigator.clipboard.readText()")) == "":
+                await asyncio.sleep(0.02)
+        assert copied == dkim.expected
         await expect(page.locator("[data-until]")).to_contain_text("后")
         await shoot(page, "domains-pending-390")
         await page.goto(f"{base}/portal/domains?lang=en")
