@@ -10,21 +10,9 @@ from typing import Protocol
 from domain.audience import PART_BYTES, ImportFormat, part_key, parts_of, text_key
 from domain.audience_file import HEAD_BYTES, EncodingCount, FileForm, Inspector, Rewriter, file_form
 from domain.errors import Refusal
+from store.papers import PaperStore
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-class Papers(Protocol):
-    """The parts of files, under random keys."""
-
-    async def put(self, key: str, data: bytes) -> None:
-        """Keep; durable on return."""
-
-    async def get(self, key: str) -> bytes:
-        """Raises `FileNotFoundError`."""
-
-    async def delete(self, key: str) -> None:
-        """Forget; a missing one is no error."""
 
 
 class Workbooks(Protocol):
@@ -37,7 +25,7 @@ class Workbooks(Protocol):
 class Parts:
     """A stored file of `size` bytes; keeps the part that was read last."""
 
-    def __init__(self, papers: Papers, key: str, size: int) -> None:
+    def __init__(self, papers: PaperStore, key: str, size: int) -> None:
         self.key = key
         self.size = size
         self._papers = papers
@@ -76,7 +64,7 @@ class Parts:
         return self._at[1]
 
 
-async def write_parts(papers: Papers, key: str, pieces: AsyncIterator[bytes]) -> int:
+async def write_parts(papers: PaperStore, key: str, pieces: AsyncIterator[bytes]) -> int:
     """Keep a stream in parts; returns its size."""
     number, size, waiting = 0, 0, bytearray()
     async for piece in pieces:
@@ -90,7 +78,7 @@ async def write_parts(papers: Papers, key: str, pieces: AsyncIterator[bytes]) ->
     return size + len(waiting)
 
 
-async def forget_text(papers: Papers, key: str) -> None:
+async def forget_text(papers: PaperStore, key: str) -> None:
     """Delete what was written anew; how much of it there is, nobody may have had the time to write down."""
     number = 0
     while True:
@@ -112,7 +100,7 @@ class Prepared:
     lines: int
 
 
-async def prepare(papers: Papers, workbooks: Workbooks, upload: Parts, kind: ImportFormat) -> Prepared:
+async def prepare(papers: PaperStore, workbooks: Workbooks, upload: Parts, kind: ImportFormat) -> Prepared:
     """Look through the whole file once or twice, and write it anew where it is no plain text of lines.
 
     Raises `Refusal` on field `file`.
@@ -136,7 +124,7 @@ async def prepare(papers: Papers, workbooks: Workbooks, upload: Parts, kind: Imp
     return Prepared(parts, form, inspector.lines)
 
 
-async def _anew(papers: Papers, upload: Parts, pieces: AsyncGenerator[bytes]) -> Parts:
+async def _anew(papers: PaperStore, upload: Parts, pieces: AsyncGenerator[bytes]) -> Parts:
     key = text_key(upload.key)
     async with aclosing(pieces):
         return Parts(papers, key, await write_parts(papers, key, pieces))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities.import_file import Papers, Parts, Prepared, Workbooks, forget_text, prepare
+from activities.import_file import Parts, Prepared, Workbooks, forget_text, prepare
 from domain.audience import (
     ImportFormat,
     ImportOrder,
@@ -26,6 +26,7 @@ from store import clockwork
 from store.audience_import import ListImport, Step, Took
 from store.columns import now
 from store.db import Database
+from store.papers import PaperStore
 
 HEARTBEAT = 4.0
 """Seconds between two signs of life, also while a large file is being prepared."""
@@ -34,7 +35,7 @@ HEARTBEAT = 4.0
 class ListImportActivities:
     """Every method raises `StaleEpoch` when the database was restored after the process began."""
 
-    def __init__(self, db: Database, papers: Papers, workbooks: Workbooks, max_lines: int) -> None:
+    def __init__(self, db: Database, papers: PaperStore, workbooks: Workbooks, max_lines: int) -> None:
         self._db = db
         self._papers = papers
         self._workbooks = workbooks

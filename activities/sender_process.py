@@ -14,7 +14,7 @@ import structlog
 
 from domain.errors import LeaseLost
 from domain.ids import new_id
-from store import dialogues
+from store import dialogues, leases
 from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import PastFirst, Turn
 
@@ -76,7 +76,7 @@ class SenderProcess:
     async def _begin_lease(self) -> None:
         self.id = new_id()
         async with self._db.raw() as connection:
-            await dialogues.register_sender(connection, self.id, socket.gethostname(), os.getpid())
+            await leases.register_sender(connection, self.id, socket.gethostname(), os.getpid())
         self._alive.set()
 
     async def _keep_lease(self, recorder: asyncio.Task[None]) -> None:
@@ -90,7 +90,7 @@ class SenderProcess:
                 recorder.result()
             try:
                 async with self._db.raw() as connection:
-                    await dialogues.renew_lease(connection, self.id)
+                    await leases.renew_lease(connection, self.id)
                 await self._settle_dead()
             except DATABASE_TROUBLE as error:
                 log.warning("database_away", error=type(error).__name__)
@@ -120,7 +120,7 @@ class SenderProcess:
         self._abandon()
         with contextlib.suppress(*DATABASE_TROUBLE):
             async with self._db.raw() as connection:
-                await dialogues.release_sender(connection, self.id)
+                await leases.release_sender(connection, self.id)
 
     def spawn(self, dialogue: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run a connection's work as this process's own: it outlives the page that began it."""

@@ -157,6 +157,17 @@ class OwedEvent:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+def message_data(submission: UUID, message: int, ordinal: int, recipient: str, label: str) -> dict[str, Any]:
+    """What every event of a message says of it."""
+    return {
+        "submission_id": str(submission),
+        "message_id": message,
+        "ordinal": ordinal,
+        "recipient": recipient,
+        "label": label,
+    }
+
+
 def new_secret() -> str:
     """`whsec_` and 32 random bytes in base64, as the specification writes a symmetric secret."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -1,7 +1,7 @@
 """Files that are read into address lists: upload, follow, stop, and what could not be read."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,17 +19,19 @@ from domain.ids import Kind, workflow_id
 from domain.members import Right, require
 from domain.recipients import explain_code
 from domain.spreadsheets import BOM, cell, csv_lines
-from services.foundation import Foundation, Papers
+from services.foundation import Foundation
 from services.import_feed import ImportFeed
 from store import audience, clockwork
 from store import audience_import as rows
 from store.audience_import import ListImport, Refused
 from store.columns import now
-from store.papers import new_key
+from store.papers import PaperStore, new_key
 
 UNFINISHED = dt.timedelta(hours=6)
 """An upload whose bytes did not arrive by then never will."""
 EXPORT_BATCH = 2_000
+_PIECE = 256 * 1024
+"""Bytes of an upload that are read at once."""
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -39,6 +41,16 @@ class Upload:
 
     filename: str
     pieces: AsyncIterator[bytes]
+
+    @classmethod
+    def of(cls, filename: str, read: Callable[[int], Awaitable[bytes]]) -> "Upload":
+        """A file that a form keeps on the disk: `read` gives at most so many bytes, and none at its end."""
+        return cls(filename, _pieces(read))
+
+
+async def _pieces(read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    while piece := await read(_PIECE):
+        yield piece
 
 
 class ListImports:
@@ -186,7 +198,7 @@ class ListImports:
             return await rows.refused_lines(connection, import_id, after, EXPORT_BATCH)
 
     @property
-    def _papers(self) -> Papers:
+    def _papers(self) -> PaperStore:
         if self._base.papers is None:
             raise Refusal("papers_not_open")
         return self._base.papers

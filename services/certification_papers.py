@@ -8,13 +8,13 @@ from domain.certification import Part
 from domain.errors import Refusal
 from domain.papers import ENDINGS, PaperType
 from services.certification_views import ShownPaper
-from services.foundation import Foundation, Papers
+from services.foundation import Foundation
 from services.limits import Limit, Limits
 from services.paper_process import PaperWorkshop
 from store import certification as rows
 from store.certification import Certification, Document
 from store.columns import now
-from store.papers import new_key
+from store.papers import PaperStore, new_key
 
 UPLOADS = Limit("paper-upload", 60, dt.timedelta(hours=1))
 UNFINISHED = dt.timedelta(minutes=10)
@@ -64,7 +64,7 @@ class PaperShelf:
                 await rows.erase(session, [row])
 
     @property
-    def _papers(self) -> Papers:
+    def _papers(self) -> PaperStore:
         if self._base.papers is None:
             raise Refusal("papers_not_open")
         return self._base.papers

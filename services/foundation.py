@@ -9,6 +9,7 @@ from domain.policy import Policy
 from domain.secrets import Vault
 from services.clockwork import Clockwork
 from store.db import Database
+from store.papers import PaperStore
 
 
 class PayDesk(Protocol):
@@ -21,19 +22,6 @@ class PayDesk(Protocol):
         """A notification whose signature, application and seller are right. Raises `NoticeRefused`."""
 
 
-class Papers(Protocol):
-    """Private files under random keys, sealed."""
-
-    async def put(self, key: str, data: bytes) -> None:
-        """Keep; durable on return."""
-
-    async def get(self, key: str) -> bytes:
-        """Raises `FileNotFoundError`."""
-
-    async def delete(self, key: str) -> None:
-        """Forget; a missing one is no error."""
-
-
 @dataclass(frozen=True)
 class Foundation:
     db: Database
@@ -42,5 +30,5 @@ class Foundation:
     policy: Policy
     pay_desk: PayDesk | None = None
     """None: online recharge is not set up here."""
-    papers: Papers | None = None
+    papers: PaperStore | None = None
     """None: nothing can be uploaded (a process that serves no customers)."""

@@ -19,9 +19,9 @@ from domain.ids import new_id
 from domain.ledger import Terms, first_charged
 from domain.sending import TIME_TO_LIVE, Accepted, Recipient, Rejected, SendRequest
 from domain.times import business_day
-from domain.webhooks import Event
+from domain.webhooks import Event, message_data
 from store import quota
-from store.db import Connection, Database
+from store.db import Connection, Database, by_column
 from store.holding import Chargeable, reserve
 from store.suppressions import suppressed
 from store.webhooks import OwedEvent, owe_events
@@ -154,7 +154,7 @@ async def identities(connection: Connection, asked: Sequence[Asked]) -> list[Ide
     """What the rows say of the names in these requests, in their order; None where there is no such account."""
     named = {each: place for place, each in enumerate(dict.fromkeys(_names(*one) for one in asked), 1)}
     found: list[Identity | None] = [None] * (len(named) + 1)
-    for row in await connection.fetch(_IDENTITIES, *(list(column) for column in zip(*named, strict=True))):
+    for row in await connection.fetch(_IDENTITIES, *by_column(list(named))):
         values = dict(row)
         place = values.pop("n")
         found[place] = Identity(**values | {"variables": tuple(row["variables"] or ())})
@@ -300,16 +300,5 @@ async def _write_messages(connection: Connection, admitted: Admitted, now: dt.da
 
 def requested(admitted: Admitted, row: Any, now: dt.datetime) -> OwedEvent:
     """The event that a message (`id`, `ordinal`, `address`) was accepted."""
-    data = event_data(admitted.submission, row, admitted.request.label)
+    data = message_data(admitted.submission, row["id"], row["ordinal"], row["address"], admitted.request.label)
     return OwedEvent(admitted.account, Event.REQUEST, row["id"], now, data)
-
-
-def event_data(submission: UUID, row: Any, label: str) -> dict[str, Any]:
-    """What every event of a message says of it."""
-    return {
-        "submission_id": str(submission),
-        "message_id": row["id"],
-        "ordinal": row["ordinal"],
-        "recipient": row["address"],
-        "label": label,
-    }

@@ -17,7 +17,7 @@ from domain.ledger import EMAIL, PREPAID, Terms, available_micro
 from domain.sending import Accepted
 from domain.times import business_day
 from store.accepting import Admitted, Asked, admit, identities, member_addresses, requested, without
-from store.db import Connection
+from store.db import Connection, by_column
 from store.suppressions import suppressed
 from store.webhooks import owe_events
 
@@ -217,7 +217,7 @@ async def _give_back(
             over[_budget_of(one)] += len(one.recipients)
     back = [(account, test, count) for (account, test), count in over.items() if count]
     if back:
-        await connection.execute(_GIVE_BACK, business_day(now), *(list(column) for column in zip(*back, strict=True)))
+        await connection.execute(_GIVE_BACK, business_day(now), *by_column(back))
 
 
 async def _write_rows(
@@ -235,8 +235,8 @@ async def _write_rows(
     money = [(account, one.held) for (account, _), one in budgets.items() if one.held]
     heard = {one.submission: one for one, _ in allowed if one.identity.heard}
     made = await connection.fetch(
-        _WRITE, *_columns(submissions, 17), *_columns(messages, 5), now, list(heard), *_columns(holds, 5),
-        *_columns(money, 2),
+        _WRITE, *by_column(submissions, 17), *by_column(messages, 5), now, list(heard), *by_column(holds, 5),
+        *by_column(money, 2),
     )  # fmt: skip
     if made:
         await owe_events(connection, [requested(heard[row["submission_id"]], row, now) for row in made])
@@ -246,7 +246,3 @@ def _submission(one: Admitted, free: int, now: dt.datetime, terms: Terms) -> tup
     """A list of rejected is JSON here already: the driver would take a list of lists for an array of two dimensions."""
     *columns, rejected = one.columns(now, terms.scale)
     return (*columns, json.dumps(rejected), free if free < len(one.recipients) else None)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

@@ -9,9 +9,9 @@ each, so they leave enough for all who give theirs back.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 from sqlalchemy import text
@@ -44,6 +44,11 @@ AGAIN_SECONDS = 5
 """After which a client may try again then."""
 _CUT = (ConnectionError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeout)
 Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
+
+
+def by_column(rows: Sequence[tuple[Any, ...]], width: int = 0) -> list[tuple[Any, ...]]:
+    """Rows as columns, for `unnest`; `width` empty ones of no rows."""
+    return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
 def asyncpg_dsn(url: str) -> str:

@@ -8,7 +8,7 @@ by whoever settles a dead process.
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,15 +18,14 @@ from domain.errors import LeaseLost
 from domain.ids import Kind, workflow_id
 from domain.outcomes import bounded
 from domain.sending import MessageState, Outcome, OutcomeKind
-from domain.webhooks import Event
+from domain.webhooks import Event, message_data
 from store.clockwork import want_nudge_on
-from store.db import Connection
+from store.db import Connection, by_column
 from store.holding import count_charged, tally
 from store.onboarding import nudge_first_senders
 from store.pages import PageMessage
 from store.webhooks import OwedEvent, owe_events
 
-LEASE = dt.timedelta(seconds=10)
 RESEND_WAIT = dt.timedelta(seconds=1)
 """Before an uncertain message is sent again: its lease ended seconds ago, and waiting would make nothing surer."""
 
@@ -80,39 +79,6 @@ class Turn:
     intent: Intent | None = None
 
 
-async def register_sender(connection: Connection, sender: UUID, host: str, pid: int) -> None:
-    """Begin a lease."""
-    await connection.execute(
-        "INSERT INTO sender (id, lease_until, host, pid, started_at)"
-        " VALUES ($1, clock_timestamp() + $2::interval, $3, $4, now())",
-        sender,
-        LEASE,
-        host,
-        pid,
-    )
-
-
-async def renew_lease(connection: Connection, sender: UUID) -> None:
-    """Raises `LeaseLost` when the lease ran out or was settled by others."""
-    renewed = await connection.fetchval(
-        "UPDATE sender SET lease_until = clock_timestamp() + $2::interval"
-        " WHERE id = $1 AND lease_until > clock_timestamp() RETURNING id",
-        sender,
-        LEASE,
-    )
-    if renewed is None:
-        raise LeaseLost(str(sender))
-
-
-async def release_sender(connection: Connection, sender: UUID) -> None:
-    """End a lease in order: a clean shutdown leaves no slot behind it."""
-    await connection.execute("DELETE FROM slot WHERE sender_id = $1 AND message_id IS NULL", sender)
-    await connection.execute(
-        "DELETE FROM sender WHERE id = $1 AND NOT EXISTS (SELECT FROM slot WHERE sender_id = $1)", sender
-    )
-    await connection.execute("UPDATE sender SET lease_until = clock_timestamp() WHERE id = $1", sender)
-
-
 async def commit_turns(
     connection: Connection, sender: UUID, turns: list[Turn], past_first: "PastFirst | None" = None
 ) -> set[int]:
@@ -129,7 +95,7 @@ async def commit_turns(
         granted |= await _granted_before(connection, sender, refused)
     totals = _totals([one for one in ended if one.message.id in counted])
     await connection.execute(
-        _KEEP, sender, *_slots(turns, granted), *columns(totals, 7), *columns(count_charged(rows), 4)
+        _KEEP, sender, *_slots(turns, granted), *by_column(totals, 7), *by_column(count_charged(rows), 4)
     )
     return granted
 
@@ -163,7 +129,7 @@ async def _granted_before(connection: Connection, sender: UUID, refused: list[Tu
         "SELECT number FROM slot JOIN unnest($2::int[], $3::bigint[], $4::uuid[]) AS i (number, message_id, page_id)"
         " USING (number, message_id, page_id) WHERE sender_id = $1",
         sender,
-        *map(list, zip(*intents, strict=True)),
+        *by_column(intents),
     )
     return {row["number"] for row in rows}
 
@@ -238,7 +204,7 @@ async def _record(
     connection: Connection, ended: list[Ended], pages: Mapping[UUID, _Standing], past_first: PastFirst | None
 ) -> list[Any]:
     """Write the outcomes; the rows of the messages they counted for (a repeated commit counts for none)."""
-    rows = await connection.fetch(_RECORD, *columns([_columns(one) for one in ended], 13), SYSTEM_ACCOUNT)
+    rows = await connection.fetch(_RECORD, *by_column([_columns(one) for one in ended], 13), SYSTEM_ACCOUNT)
     if waiting := [row for row in rows if row["state"] == MessageState.QUEUED]:
         lanes = {one.message.id: pages[one.intent.page_id].lane for one in ended}
         await _wait(connection, waiting, lanes)
@@ -292,12 +258,7 @@ def _event(row: Any) -> OwedEvent | None:
     kind = _EVENTS.get(MessageState(row["state"]))
     if kind is None:
         return None
-    data = {
-        "submission_id": str(row["submission_id"]),
-        "message_id": row["id"],
-        "ordinal": row["ordinal"],
-        "recipient": row["address"],
-        "label": row["label"],
+    data = message_data(row["submission_id"], row["id"], row["ordinal"], row["address"], row["label"]) | {
         "attempt": row["attempts"],
         "state": row["state"],
         "class": row["reason"],
@@ -329,7 +290,7 @@ _NO_INTENT = (None, None, 0, 0)
 
 
 def _slots(turns: list[Turn], granted: set[int]) -> list[tuple[Any, ...]]:
-    return columns(
+    return by_column(
         [(t.slot, *(_intended(t.intent) if t.intent and t.slot in granted else _NO_INTENT)) for t in turns], 5
     )
 
@@ -346,11 +307,6 @@ def _totals(ended: list[Ended]) -> list[tuple[Any, ...]]:
         count["unknown"] += one.state is MessageState.UNKNOWN
     names = (*(kind.value for kind in OutcomeKind), "unknown")
     return [(page, *(count[name] for name in names)) for page, count in totals.items()]
-
-
-def columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
-    """Rows as columns, for `unnest`; so many empty ones of no rows."""
-    return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
 _DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR UPDATE SKIP LOCKED"

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Index, SmallInteger
 from sqlmodel import Field, SQLModel, col, func, select
 
 from domain.link_tokens import LinkKind, LinkToken
+from domain.webhooks import message_data
 from store.columns import moment, now
 from store.db import Connection, Session
 
@@ -46,13 +47,7 @@ class SentMail:
 
     def event_data(self) -> dict[str, Any]:
         """What every event of a message says of it."""
-        return {
-            "submission_id": str(self.submission_id),
-            "message_id": self.id,
-            "ordinal": self.ordinal,
-            "recipient": self.address,
-            "label": self.label,
-        }
+        return message_data(self.submission_id, self.id, self.ordinal, self.address, self.label)
 
 
 @dataclass(frozen=True)

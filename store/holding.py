@@ -12,7 +12,7 @@ from uuid import UUID
 from domain.acceptance import balance_refusal
 from domain.ledger import EMAIL, PREPAID, available_micro, is_charged
 from domain.sending import MessageState
-from store.db import Connection
+from store.db import Connection, by_column
 
 # $1 account, $2 the instant, $3 item, $4 where no price was set; `domain.ledger.price_at` is the same rule.
 PRICE = """
@@ -79,4 +79,4 @@ def count_charged(rows: Iterable[Any]) -> list[tuple[UUID, UUID, int, int]]:
 async def tally(connection: Connection, rows: Iterable[Any]) -> None:
     """Keep what `count_charged` counts of these rows; nothing is locked, nothing waited for."""
     if lines := count_charged(rows):
-        await connection.execute(_TALLY, *(list(column) for column in zip(*lines, strict=True)))
+        await connection.execute(_TALLY, *by_column(lines))

@@ -23,7 +23,7 @@ def new_key() -> str:
 
 
 class PaperStore:
-    """See `services.foundation.Papers`. `folder` is where the files are when they are local."""
+    """Private files under random keys, sealed. `folder` is where they are when they are local."""
 
     def __init__(self, store: ObjectStore, vault: Vault, folder: Path | None = None) -> None:
         self._store = store

@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.ids import new_id
 from domain.ledger import PREPAID, REVENUE, JournalKind, in_fen
 from domain.money import show_unit
-from store.db import Connection
+from store.db import Connection, by_column
 from store.ledger import ledger_account
 
 AT_ONCE = 2000
@@ -95,4 +95,4 @@ async def _post(connection: Connection, account: UUID, prepaid: Any, charges: Se
     for journal, (_, fen) in zip(ids, charges, strict=True):
         balance -= fen
         lines += [(journal, prepaid["id"], -fen, balance), (journal, revenue, fen, None)]
-    await connection.execute(_ENTRIES, *(list(column) for column in zip(*lines, strict=True)))
+    await connection.execute(_ENTRIES, *by_column(lines))

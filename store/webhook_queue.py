@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.webhooks import DisabledBy
-from store.db import Connection
+from store.db import Connection, by_column
 from store.webhooks import PENDING
 
 BUSY = dt.timedelta(seconds=60)
@@ -179,7 +179,7 @@ async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> No
     await connection.execute(_LOCK, endpoint, max((t.at for t in tries if t.error is None), default=None))
     await connection.execute(_RECORD, ids, at, errors, [t.given_up for t in tries], [t.next_attempt_at for t in tries])
     columns = [(t.event.kind, t.event.number, t.at, t.status, t.error, t.response, t.milliseconds) for t in tries]
-    await connection.execute(_LOG, endpoint, ids, *(list(column) for column in zip(*columns, strict=True)))
+    await connection.execute(_LOG, endpoint, ids, *by_column(columns))
 
 
 async def judge(connection: Connection, endpoint: EndpointRow, health: Health) -> None:

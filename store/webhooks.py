@@ -17,7 +17,7 @@ from domain.ids import Kind, new_id
 from domain.webhooks import EndpointState, OwedEvent
 from store.accounts import Account, Member
 from store.columns import json_object, moment, now, text_list
-from store.db import Connection, Session
+from store.db import Connection, Session, by_column
 
 PENDING = "delivered_at IS NULL AND given_up_at IS NULL"
 
@@ -140,7 +140,7 @@ async def owe_events(connection: Connection, events: list[OwedEvent]) -> None:
         for endpoint in listeners.get((event.account_id, event.kind.value), ())
     ]
     if owed:
-        await connection.execute(_OWE, *(list(column) for column in zip(*owed, strict=True)))
+        await connection.execute(_OWE, *by_column(owed))
 
 
 async def wake_pending(session: Session) -> None:

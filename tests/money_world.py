@@ -13,7 +13,8 @@ from store.accepting import accept
 from store.billing import Payment, Recharge
 from store.columns import now
 from store.db import Connection, Database
-from store.dialogues import Ended, Intent, Turn, commit_turns, register_sender
+from store.dialogues import Ended, Intent, Turn, commit_turns
+from store.leases import register_sender
 from store.ledger import post
 from store.pages import PageMessage, claim_batch, take_page
 from store.settling import settle_account, waiting

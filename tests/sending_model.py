@@ -19,7 +19,7 @@ from domain.errors import LeaseLost
 from domain.ids import new_id
 from domain.sending import MessageState, Outcome, OutcomeKind, Standing, settle
 from domain.times import business_day
-from store import campaign_ends, dialogues, pages, quota
+from store import campaign_ends, dialogues, leases, pages, quota
 from store.db import Connection, Database
 from store.dialogues import Ended, Intent, Turn
 from store.pages import PageMessage, TakenPage
@@ -149,7 +149,7 @@ class Sending:
         return Step(lambda connection: pages.claim_batch(connection, per_account))
 
     def register(self, process: Process) -> Step:
-        return Step(lambda connection: dialogues.register_sender(connection, process.id, "host", 1))
+        return Step(lambda connection: leases.register_sender(connection, process.id, "host", 1))
 
     def take(self, process: Process, page: UUID) -> Step:
         def learn(taken: TakenPage | None) -> None:
@@ -187,7 +187,7 @@ class Sending:
             if isinstance(result, LeaseLost) and process.id == sender:
                 process.forget()
 
-        return Step(lambda connection: dialogues.renew_lease(connection, sender), learn)
+        return Step(lambda connection: leases.renew_lease(connection, sender), learn)
 
     def expire(self, process: Process) -> Step:
         """Its lease ends; it does not know it."""
@@ -201,7 +201,7 @@ class Sending:
         return Step(lambda connection: connection.execute(query, sender), learn)
 
     def release(self, process: Process) -> Step:
-        return Step(lambda connection: dialogues.release_sender(connection, process.id), lambda _: process.forget())
+        return Step(lambda connection: leases.release_sender(connection, process.id), lambda _: process.forget())
 
     def settle(self) -> Step:
         return Step(lambda connection: dialogues.settle_dead_sender(connection, NO_WAIT))

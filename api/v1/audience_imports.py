@@ -1,7 +1,6 @@
 """`/v1/address-lists/{list_id}/imports`: files of millions of members, read in the background."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -25,7 +24,6 @@ REFUSED: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in
 router = APIRouter(prefix="/v1/address-lists/{list_id}/imports", tags=["address lists"], responses=REFUSED)
 
 ImportId = Annotated[UUID, Path(examples=[ID])]
-_PIECE = 256 * 1024
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -103,15 +101,9 @@ async def upload(
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Refusal("import_no_file", field="file")
-        row = await served.list_imports.upload(caller, list_id, Upload(file.filename or "", pieces_of(file)))
+        row = await served.list_imports.upload(caller, list_id, Upload.of(file.filename or "", file.read))
     response.headers["Location"] = f"/v1/address-lists/{list_id}/imports/{row.id}"
     return shown(row, language_of(request))
-
-
-async def pieces_of(file: UploadFile) -> AsyncIterator[bytes]:
-    """What the form keeps on the disk, piece after piece."""
-    while piece := await file.read(_PIECE):
-        yield piece
 
 
 @router.get("", summary="List imports")

@@ -27,7 +27,7 @@ from domain.ids import Kind, Process, new_id
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail, MailHost, MailRoute
 from services.audit import audit
-from store import dialogues, pages
+from store import dialogues, leases, pages
 from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import Intent, Turn
 from tests.activities.test_delivery import accounted
@@ -314,7 +314,7 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_after_the_page_was_clo
         claimed = await pages.claim_batch(connection)
         assert claimed is not None
         sender, page = new_id(), claimed[0]
-        await dialogues.register_sender(connection, sender, "h", 1)
+        await leases.register_sender(connection, sender, "h", 1)
         taken = await pages.take_page(connection, page)
     assert taken is not None
     turn = Turn(1, intent=Intent(taken.messages[0], page, taken.epoch))
@@ -340,7 +340,7 @@ async def test_an_overtaken_attempt_does_not_get_the_message_whose_end_is_just_r
         claimed = await pages.claim_batch(connection)
         assert claimed is not None
         sender = new_id()
-        await dialogues.register_sender(connection, sender, "h", 1)
+        await leases.register_sender(connection, sender, "h", 1)
         older = await pages.take_page(connection, claimed.page)
         newer = await pages.take_page(connection, claimed.page)
     assert older is not None and newer is not None

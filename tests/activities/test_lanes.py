@@ -20,7 +20,7 @@ from domain.sending import Outcome, OutcomeKind, Reason
 from domain.transport import MailHost, MailRoute
 from store import lanes as store
 from store.db import Database
-from store.dialogues import register_sender
+from store.leases import register_sender
 from tests.patience import until
 from tests.sending_world import DELIVERED
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from domain.sending import MessageState, OutcomeKind
-from store import audit, dialogues
+from store import audit, leases
 from store.db import Database
 from store.dialogues import Turn
 from tests.sending_model import HELD, Attempt, Line, Outside, Process, Sending, Step, ended, make_campaign, misplaced
@@ -114,7 +114,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(postgres_url: str) -> Iterator[House]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dialogues, "LEASE", dt.timedelta(hours=1))  # leases end when the machine says so
+        patch.setattr(leases, "LEASE", dt.timedelta(hours=1))  # leases end when the machine says so
         opened = House(postgres_url)
         yield opened
         opened.close()

@@ -24,7 +24,6 @@ IMPORTS_SHOWN = 20
 REFUSED_SHOWN = 50
 FOLLOWED_SECONDS = 600.0
 RECONNECT_MS = 2000
-_PIECE = 256 * 1024
 STATES = {
     ImportState.UPLOADING: (_("上传中"), "secondary"),
     ImportState.WAITING: (_("等待导入"), "secondary"),
@@ -50,17 +49,12 @@ async def upload(request: Request, caller: Signed, list_id: UUID) -> Response:
     try:
         if not isinstance(file, UploadFile) or not file.filename:
             raise Refusal("import_no_file", field="file")
-        row = await served(request).list_imports.upload(caller, list_id, Upload(file.filename, _pieces(file)))
+        row = await served(request).list_imports.upload(caller, list_id, Upload.of(file.filename, file.read))
     except Refusal as refusal:
         if refusal.code == "list_not_found":
             raise
         return again(request, "portal/audience_import.html", refusal, {}, **await _listed(request, caller, list_id))
     return see(_place(row), request, translator(request)("文件已上传，正在导入。"))
-
-
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(_PIECE):
-        yield piece
 
 
 async def import_of(request: Request, caller: Signed, list_id: UUID, import_id: UUID) -> ListImport:
