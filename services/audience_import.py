@@ -20,7 +20,7 @@ from domain.members import Right, require
 from domain.recipients import explain_code
 from domain.spreadsheets import BOM, cell, csv_lines
 from services.foundation import Foundation
-from services.import_feed import ImportFeed
+from services.live_feed import LiveFeed, Subject
 from store import audience, clockwork
 from store import audience_import as rows
 from store.audience_import import ListImport, Refused
@@ -58,7 +58,8 @@ class ListImports:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._feed = ImportFeed(base.db)
+        followed = Subject("list import", self._look, lambda row: row.progress, lambda row: row.progress.ended)
+        self._feed = LiveFeed(followed)
 
     async def upload(self, caller: Caller, list_id: UUID, upload: Upload) -> ListImport:
         """Keep a file and have it read into the list. Durable when this returns; raises `Refusal` on field `file`.
@@ -164,6 +165,10 @@ class ListImports:
         await self.get(caller, list_id, import_id)
         async for row in self._feed.follow(import_id, seconds):
             yield row
+
+    async def _look(self, followed: frozenset[UUID]) -> dict[UUID, ListImport]:
+        async with self._base.db.read() as session:
+            return {row.id: row for row in await rows.by_ids(session, list(followed))}
 
     async def refused(
         self, caller: Caller, list_id: UUID, import_id: UUID, after: int = 0, limit: int = 100

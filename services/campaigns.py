@@ -11,10 +11,11 @@ from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.members import Right, require
 from domain.sending import SendRequest
-from services.campaign_feed import CampaignFeed
+from services.campaign_feed import WatchedCampaigns
 from services.campaign_view import CampaignView, engaged, read
 from services.domains import actor
 from services.foundation import Foundation
+from services.live_feed import LiveFeed, Subject
 from store import audit_log, campaign_read, campaigns
 from store.accepting import identify
 from store.campaign_read import RevisionRow
@@ -38,7 +39,8 @@ class Campaigns:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._feed = CampaignFeed(base.db)
+        look = WatchedCampaigns(base.db).look
+        self._feed = LiveFeed(Subject("campaign", look, is_over=lambda view: view.row.is_over))
 
     async def create(self, caller: Caller, asked: NewCampaign) -> Created:
         """Make a campaign; it starts at its time, or at once. Raises `Refusal` with the field that is wrong."""
@@ -109,7 +111,7 @@ class Campaigns:
         self, caller: Caller, campaign: UUID, seconds: float = STREAM_SECONDS
     ) -> AsyncIterator[CampaignView]:
         """The campaign now and at most every second while it changes; ends with it, or after `seconds`."""
-        async for found in self._feed.follow(caller.account_id, campaign, seconds):
+        async for found in self._feed.follow((caller.account_id, campaign), seconds):
             yield found
 
     async def page(self, caller: Caller, after: UUID | None, limit: int) -> list[CampaignView]:

@@ -1,7 +1,7 @@
 """Where a customer is on the path, told once or live. The steps themselves are taken through the other services."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from domain.onboarding import TAKEABLE, SmsStage, Stage, Step, StepState, email_
 from domain.onboarding_findings import Lack, Missing, lack_at
 from domain.step_texts import place_of
 from services.foundation import Foundation
-from services.onboarding_feed import OnboardingFeed
+from services.live_feed import LiveFeed, Subject
 from store import onboarding as rows
 from store.onboarding import Situation
 
@@ -59,7 +59,7 @@ class OnboardingGuide:
 
     def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._feed = OnboardingFeed(base.db)
+        self._feed = LiveFeed(Subject("onboarding", self._situations))
 
     async def show(self, caller: Caller) -> PathView:
         """The path of the caller's account."""
@@ -68,6 +68,10 @@ class OnboardingGuide:
         if found is None:
             raise Refusal("not_found", what="onboarding")
         return view(found)
+
+    async def _situations(self, accounts: frozenset[UUID]) -> Mapping[UUID, Situation]:
+        async with self._base.db.read() as session:
+            return await rows.situations(session, list(accounts))
 
     async def watch(self, caller: Caller, seconds: float = STREAM_SECONDS) -> AsyncIterator[PathView]:
         """The path now and after each change that a reader would see; ends after `seconds`."""

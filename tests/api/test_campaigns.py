@@ -248,10 +248,10 @@ async def test_a_stream_tells_each_change_to_all_who_watch(api: Door, db: Databa
     assert [(await anext(each)).row.state for each in (one, two)] == ["scheduled", "scheduled"]
     await api.act(campaign, "pause")
     assert [(await anext(each)).row.state for each in (one, two)] == ["paused", "paused"]
-    assert len(service._feed.watched) == 1
+    assert len(service._feed.followed) == 1
     await db.pool.execute("UPDATE campaign SET state = 'cancelled'")
     assert [[view.row.state async for view in each] for each in (one, two)] == [["cancelled"], ["cancelled"]]
-    assert not service._feed.watched
+    assert not service._feed.followed
 
 
 async def test_others_find_nothing(api: Door, db: Database) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -12,9 +13,10 @@ from domain.billing import RechargeState
 from domain.certification import CertificationState
 from domain.domains import DomainState, Purpose
 from domain.reviews import ReviewState
+from services.live_feed import LiveFeed
 from services.onboarding import OnboardingGuide
-from services.onboarding_feed import OnboardingFeed
 from store.db import Database
+from store.onboarding import Situation
 from tests.accounts_world import BOB, House
 from tests.onboarding_world import Traveller, client, travelling
 
@@ -153,7 +155,7 @@ async def test_events_tell_each_change(alice: Traveller) -> None:
         assert (await stream.next())[1]["stage"] == "domain"
 
 
-def feed_of(house: House) -> OnboardingFeed:
+def feed_of(house: House) -> LiveFeed[UUID, Situation]:
     guide: OnboardingGuide = house.services.onboarding
     return guide._feed
 
@@ -166,12 +168,12 @@ async def test_one_reader_serves_all_and_reads_only_who_listens(
     feed, looks = feed_of(made), []
     look = feed._look
 
-    async def counted() -> None:
-        looks.append(feed.accounts)
-        await look()
+    async def counted(accounts: frozenset[UUID]) -> Mapping[UUID, Situation]:
+        looks.append(accounts)
+        return await look(accounts)
 
     monkeypatch.setattr(feed, "_look", counted)
-    assert feed.accounts == frozenset()
+    assert feed.followed == frozenset()
     async with client(alice) as http:
         async with (
             http.stream("GET", "/v1/onboarding/events") as one,
@@ -187,7 +189,7 @@ async def test_one_reader_serves_all_and_reads_only_who_listens(
             assert len(looks) <= 3, "two listeners, one reader"
             assert set(looks) == {frozenset({alice.account})}, "Bob is not listened to"
         async with asyncio.timeout(30):
-            while feed.accounts:
+            while feed.followed:
                 await asyncio.sleep(0.05)
     assert bob.caller.account_id != alice.account
     async with asyncio.timeout(30):
@@ -205,10 +207,10 @@ async def test_the_stream_survives_a_database_that_is_away(
     feed = feed_of(made)
     look, failures = feed._look, [OSError("refused"), OSError("refused")]
 
-    async def shaky() -> None:
+    async def shaky(accounts: frozenset[UUID]) -> Mapping[UUID, Situation]:
         if failures:
             raise failures.pop()
-        await look()
+        return await look(accounts)
 
     monkeypatch.setattr(feed, "_look", shaky)
     async with client(alice) as http, http.stream("GET", "/v1/onboarding/events") as answer:

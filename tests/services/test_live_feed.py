@@ -1,4 +1,4 @@
-"""Whoever follows an import sees it get on, by one reader for all."""
+"""Whoever follows something (an import, here) sees it get on, by one reader for all."""
 
 import asyncio
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.audience import ImportState
-from services import import_feed
-from services.import_feed import ImportFeed
+from services import live_feed
 from store.audience_import import ListImport
 from store.db import Database
 from tests.audience_world import csv_of, lists
@@ -16,14 +15,14 @@ from tests.patience import PATIENCE, until
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_feed, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(live_feed, "LOOK_EVERY", 0.02)
 
 
 async def test_followers_see_an_import_get_on_and_end(db: Database, tmp_path: Path) -> None:
     mine = await lists(db, tmp_path)
     target = await mine.made()
     row = await mine.uploaded(target.id, csv_of(["a@x.cn"]))
-    feed, seen = ImportFeed(db), [list[str](), list[str]()]
+    feed, seen = mine.imports._feed, [list[str](), list[str]()]
 
     async def follow(states: list[str]) -> None:
         async for each in feed.follow(row.id, PATIENCE):
@@ -45,7 +44,7 @@ async def test_followers_see_an_import_get_on_and_end(db: Database, tmp_path: Pa
 async def test_nobody_is_read_for_when_the_time_is_over(db: Database, tmp_path: Path) -> None:
     mine = await lists(db, tmp_path)
     row = await mine.uploaded((await mine.made()).id, csv_of(["a@x.cn"]))
-    feed = ImportFeed(db)
+    feed = mine.imports._feed
     seen: list[ListImport] = [each async for each in feed.follow(row.id, 0.3)]
     assert [each.state for each in seen] == [ImportState.WAITING]
 
