@@ -35,11 +35,11 @@ _DIGITS = PLACE.decode()
 
 @dataclass(frozen=True)
 class Options:
-    seconds: float = 8.0
+    seconds: float
     """Of each of the two measurements."""
-    processes: int = 2
+    processes: int
     """API processes, and processes of the bare insert."""
-    connections: int = 64
+    connections: int
     """Kept open by all clients together, one request at a time on each."""
     clients: int = 1
     """Processes that make the load."""

@@ -41,10 +41,10 @@ FROM campaign c JOIN submission s ON s.id = c.id WHERE c.id = $1
 
 @dataclass(frozen=True)
 class Options:
-    messages: int = 20_000
-    processes: int = 0
+    messages: int
+    processes: int
     """Sender processes, also of the bare loop; 0: one per core."""
-    baselines: bool = True
+    baselines: bool
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,13 @@ NAMED = 50
 
 @dataclass(frozen=True)
 class Options:
-    kills: int = 30
-    seed: int = 7
-    accounts: int = 4
+    kills: int
+    seed: int
+    accounts: int
     """With single mails."""
-    members: int = 5_000
+    members: int
     """Of each campaign's list; 0: no campaigns."""
-    processes: int = 2
+    processes: int
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,13 @@ COMPANIES = tuple(f"box{number}.bench.example" for number in range(1, 4))
 DOMAINS = (*(provider.domains[0] for provider in PROVIDERS if provider.name != "company"), *COMPANIES)
 """Receiving domains: those of the large providers, so that their lanes are used, and three of the long tail."""
 SLOTS, PER_DESTINATION = 80, 16
+TIME_SCALE = 60.0
+SETTINGS = {
+    "SONGDA_SENDER_SLOTS": str(SLOTS),
+    "SONGDA_SLOTS_PER_DESTINATION": str(PER_DESTINATION),
+    "SONGDA_PAID_DAILY_QUOTA": "10000000",
+    "SONGDA_LOG_LEVEL": "warning",
+}
 MOST_PROCESSES = 4
 
 
@@ -34,30 +41,18 @@ def processes_here() -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a bench's stack is made of. `settings` are names of the environment, over the bench's own."""
+    """What a bench's stack is made of."""
 
     workers: int = 1
     apis: int = 1
     recording: bool = False
     """The sink is our own and keeps a line per mail."""
-    slots: int = SLOTS
-    time_scale: float = 60.0
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def environment(self) -> dict[str, str]:
-        return {
-            "SONGDA_SENDER_SLOTS": str(self.slots),
-            "SONGDA_SLOTS_PER_DESTINATION": str(PER_DESTINATION),
-            "SONGDA_PAID_DAILY_QUOTA": "10000000",
-            "SONGDA_LOG_LEVEL": "warning",
-        } | dict(self.settings)
 
 
 @dataclass
 class Ground:
     """A running stack with its sink; `folder` goes when the bench ends."""
 
-    plan: Plan
     folder: Path
     stack: Stack
     sink: Sink
@@ -112,16 +107,14 @@ async def ground(plan: Plan, say: Say) -> AsyncIterator[Ground]:
         folder = await exits.enter_async_context(temporary_folder())
         base = free_base()
         target = await exits.enter_async_context(sink(folder, Ports(base).providers, recording=plan.recording))
-        options = Options(
-            folder / "stack", base, plan.time_scale, workers=plan.workers, apis=plan.apis, settings=plan.environment()
-        )
+        options = Options(folder / "stack", base, TIME_SCALE, workers=plan.workers, apis=plan.apis, settings=SETTINGS)
         made = await exits.enter_async_context(Stack(options, say))
         await lead_mail_to_sink(f"http://{LOOPBACK}:{made.ports.sandbox}")
         db = await Database.open(made.addresses.database_url, connections=4)
         exits.push_async_callback(db.close)
         async with db.raw() as connection:
-            await lift_limits(connection, plan.time_scale)  # the sink is nobody's mailbox provider
-        yield Ground(plan, folder, made, target, db)
+            await lift_limits(connection, TIME_SCALE)  # the sink is nobody's mailbox provider
+        yield Ground(folder, made, target, db)
 
 
 async def lead_mail_to_sink(sandbox_url: str) -> None:

@@ -52,11 +52,11 @@ SELECT uuidv7(), 1, '{}', '{}', now(), now(), count(*), 0, 0, 0, 0, 0 FROM told
 
 @dataclass(frozen=True)
 class Options:
-    old: int = 500_000
+    old: int
     """Old messages; rounded up to whole requests of a thousand."""
-    messages: int = 20_000
+    messages: int
     """Of each campaign."""
-    processes: int = 0
+    processes: int
 
 
 async def run(options: Options, screen: Screen) -> Report:

@@ -29,7 +29,7 @@ _LINES_AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class Options:
-    lines: int = 1_000_000
+    lines: int
     """Below the header."""
 
 

@@ -36,11 +36,11 @@ FROM page WHERE campaign_id = $1
 
 @dataclass(frozen=True)
 class Options:
-    requests: int = 200
+    requests: int
     """Of each part."""
-    messages: int = 100_000
+    messages: int
     """Of the campaign that is the load; 0: idle only."""
-    processes: int = 0
+    processes: int
     seed: int = 1
 
 
