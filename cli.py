@@ -22,6 +22,7 @@ from commands import demo as demo_command
 from commands import report as report_command
 from commands.terminal import DataOption, leave, load_settings, news, output, report
 from domain.policy import Policy
+from smtp.doors import Door
 from stack import (
     SAME_SOURCE,
     SANDBOX_PAID_QUOTA,
@@ -34,7 +35,7 @@ from stack import (
 )
 from supervision.errors import CannotStart
 from supervision.folder import Folder
-from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports
+from supervision.ports import DEFAULT_BASE, INBOUND_ADDRESS, LOOPBACK, PROVIDER_NETWORK, Ports
 
 if TYPE_CHECKING:
     from sandbox.config import Record
@@ -148,6 +149,7 @@ def show(where: Addresses) -> None:
         ("Portal", where.public_url),
         ("Console, for operators", f"{where.public_url}/console/{console_hint(where)}"),
         ("API reference", f"{where.public_url}/docs"),
+        ("SMTP submission", where.submission),
         ("Sandbox: mails, DNS, webhooks", where.sandbox_url or "off: mails go to the real Internet"),
         ("Temporal UI, every process", where.temporal_ui_url),
         ("Intervals", f"retries, polls and reminders {where.time_scale:g} times as fast as in production"),
@@ -226,6 +228,20 @@ def worker() -> None:
 
 
 @app.command()
+def smtp(
+    door: Annotated[Door, typer.Argument(help="submission: mails of customers; inbound: bounces and complaints.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 2525,
+) -> None:
+    """One of the two SMTP servers, against DATABASE_URL."""
+    settings = load_settings()
+    asyncio.run(check_migrated(settings))
+    from smtp.app import serve
+
+    uvloop.run(serve(settings, door, host, port))
+
+
+@app.command()
 def migrate(
     records_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the platform's own DNS records there, as JSON.")
@@ -265,8 +281,10 @@ async def ensure_platform(settings: "Settings") -> list[dict[str, str]]:
         await db.close()
     wanted = expected_records(row.name, row.ownership_token, row.dkim_selector, row.dkim_public, policy)
     mine = [{"name": policy.spf_include, "type": "TXT", "value": "v=spf1 ip4:127.0.0.0/8 -all"}]
-    hosts = [{"name": name, "type": "A", "value": LOOPBACK} for name in (policy.bounce_host, policy.tracking_host)]
-    return [{"name": each.name, "type": each.type, "value": each.value} for each in wanted] + mine + hosts
+    hosts = [(policy.bounce_host, INBOUND_ADDRESS), (policy.tracking_host, LOOPBACK)]
+    mine += [{"name": name, "type": "A", "value": address} for name, address in hosts]
+    mine += [{"name": policy.bounce_host, "type": "MX", "value": f"10 {policy.bounce_host}"}]
+    return [{"name": each.name, "type": each.type, "value": each.value} for each in wanted] + mine
 
 
 @app.command()
@@ -307,7 +325,9 @@ def read_records(path: Path | None) -> "tuple[Record, ...]":
 
 @app.command()
 def logs(
-    role: Annotated[str, typer.Argument(help="postgres, temporal, migrate, sandbox, api or worker.")],
+    role: Annotated[
+        str, typer.Argument(help="postgres, temporal, migrate, sandbox, api, worker, submission, inbound.")
+    ],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
     data: DataOption = None,
 ) -> None:

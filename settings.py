@@ -95,6 +95,14 @@ class Settings(BaseSettings):
     ehlo_name: str = "out1.songda.example"
     smtp_timeout: float = 60.0
     """Longest wait for one SMTP reply, in seconds."""
+    smtp_tls_certificate: str = ""
+    """PEM file with the certificate chain of our own SMTP doors; empty: they offer no STARTTLS."""
+    smtp_tls_key: str = ""
+    """PEM file with its private key."""
+    submission_host_name: str = "smtp.songda.example"
+    """How the submission door calls itself in its greeting."""
+    submission_plain_login: bool = False
+    """Take passwords on connections without TLS: for a loopback or a trusted network only."""
     sender_slots: int = Field(80, ge=1, le=500)
     """Connections that one worker process may have open at once."""
     slots_per_destination: int = Field(16, ge=1)

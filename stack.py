@@ -19,7 +19,7 @@ from typing import IO
 
 from domain.queues import EXPRESS
 from sandbox.pay_keys import APP_ID, SELLER_ID, kept_keys
-from supervision import http, postgres, temporal
+from supervision import http, postgres, smtp, temporal
 from supervision.children import Child, Program, describe_end, rotate
 from supervision.errors import CannotStart
 from supervision.folder import (
@@ -31,7 +31,7 @@ from supervision.folder import (
     remember_children,
     write_private,
 )
-from supervision.ports import LOOPBACK, Ports, check_free, listens_on
+from supervision.ports import INBOUND_ADDRESS, LOOPBACK, Ports, check_free, listens_on
 
 SAME_SOURCE = {"PYTHONPATH": str(Path(__file__).resolve().parent), "PYTHONUNBUFFERED": "1"}
 """Children import what we imported, installed or not."""
@@ -42,7 +42,7 @@ SANDBOX_LEAD = "lead@company.example"
 """A mailbox of the pretend Internet: mails to whoever leads the reviewers can be read on the sandbox's page."""
 PROCESS_PROBE = 0.25
 """Seconds between probes that are processes themselves, and would slow down what they wait for."""
-STOP_ORDER = (("worker", "api"), ("sandbox",), ("temporal",), ("postgres",))
+STOP_ORDER = (("worker", "api", "submission", "inbound"), ("sandbox",), ("temporal",), ("postgres",))
 """Second and further processes of a role, `worker-2`, end with the first."""
 
 Report = Callable[[str], None]
@@ -77,6 +77,8 @@ class Addresses:
     """Where the parts of a running stack are reached. The database URL holds a password."""
 
     public_url: str
+    submission: str
+    """`host:port` of SMTP submission."""
     sandbox_url: str | None
     temporal_address: str
     temporal_ui_url: str
@@ -153,6 +155,7 @@ class Stack:
         sandbox_url = f"http://{LOOPBACK}:{self.ports.sandbox}" if self.options.sandbox else None
         return Addresses(
             public_url=f"http://{LOOPBACK}:{self.ports.api}",
+            submission=f"{LOOPBACK}:{self.ports.submission}",
             sandbox_url=sandbox_url,
             temporal_address=self._temporal.address,
             temporal_ui_url=f"http://{LOOPBACK}:{self.ports.temporal_ui}",
@@ -227,6 +230,7 @@ class Stack:
             await clock
             group.create_task(self._start_apis())
             group.create_task(self._start_workers())
+            group.create_task(self._start_doors())
 
     async def _start_postgres(self) -> None:
         parts = (self._folder.postgres, self.ports.postgres, self._report)
@@ -297,6 +301,15 @@ class Stack:
         await children[0].until_ready(functools.partial(temporal.is_polled, self._temporal, EXPRESS), 60, PROCESS_PROBE)
         self._report("The worker is ready." if len(children) == 1 else "The workers are ready.")
 
+    async def _start_doors(self) -> None:
+        """The two SMTP servers, a process each."""
+        doors = [("submission", LOOPBACK, self.ports.submission), ("inbound", INBOUND_ADDRESS, self.ports.inbound)]
+        for role, host, port in doors:
+            arguments = self._python("smtp", role, "--host", host, "--port", str(port))
+            child = await self._run(Program(role, arguments, self._environment()))
+            await child.until_ready(functools.partial(smtp.greets, host, port), 60)
+        self._report("The SMTP doors are ready: submission, inbound.")
+
     async def _run(self, program: Program) -> Child:
         child = self._child(program)
         self._children[program.role] = child
@@ -338,6 +351,7 @@ class Stack:
             "SONGDA_PAID_DAILY_QUOTA": str(SANDBOX_PAID_QUOTA),
             "SONGDA_SMTP_PORT": str(self.ports.providers),
             "SONGDA_LEAD_EMAIL": SANDBOX_LEAD,
+            "SONGDA_SUBMISSION_PLAIN_LOGIN": "true",
             "SONGDA_WEBHOOK_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
         } | self._alipay_environment()
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from activities.sender_process import SenderProcess
 from domain.addresses import domain_of
 from domain.errors import LeaseLost
 from domain.ids import Process
-from domain.sending import MessageState, Outcome, OutcomeKind, Reason, Standing, settle
+from domain.sending import USUAL, Curve, MessageState, Outcome, OutcomeKind, Reason, Standing, settle
 from domain.transport import Connection, Mail, MailRoute, Router, Transport
 from store import clockwork, pages
 from store.db import DATABASE_TROUBLE, Database
@@ -66,6 +67,8 @@ class Wire:
     lanes: Lanes
     per_destination: int
     time_scale: float
+    curves: Callable[[str, str], Curve] = lambda kind, reason: USUAL
+    """When a message of this kind that was deferred for this reason is tried again."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,14 @@ class Sheet:
     version: UUID | None = None
     """Of the template; None: the submission's own."""
     revision: int = 0
+
+
+@dataclass(frozen=True)
+class Began:
+    """In which lane a try began, and when."""
+
+    lane: str
+    at: dt.datetime
 
 
 class DeliveryActivities:
@@ -273,7 +284,7 @@ class PageWork:
         if message.expires_at <= dt.datetime.now(dt.UTC):
             return _EXPIRED, False
         if message.suppressed:
-            return Outcome(OutcomeKind.DROPPED, Reason.SUPPRESSED, text="unsubscribed after it was accepted"), False
+            return Outcome(OutcomeKind.DROPPED, Reason.SUPPRESSED, text=message.suppressed), False
         content = await self._activities.renderer.content(message.submission_id, self.sheet.version)
         may_resend = content.resend_uncertain and not message.possible_duplicate
         try:
@@ -281,17 +292,17 @@ class PageWork:
         except (ValueError, TypeError, LookupError, AttributeError, InvalidToken) as error:
             return Outcome(OutcomeKind.DROPPED, Reason.RENDER_FAILED, text=type(error).__name__), may_resend
 
-    def ended(
-        self, intent: Intent, outcome: Outcome, started: dt.datetime, *, may_resend: bool, spoken: bool = True
-    ) -> Ended:
+    def ended(self, intent: Intent, outcome: Outcome, began: Began, *, may_resend: bool, spoken: bool = True) -> Ended:
         """The record of one attempt."""
         now = dt.datetime.now(dt.UTC)
-        standing = Standing(intent.message.attempts, intent.message.expires_at, may_resend)
+        message = intent.message
+        curve = self._wire.curves(message.kind, outcome.reason)
+        standing = Standing(message.attempts, message.expires_at, may_resend, curve)
         state, next_at = settle(outcome, standing, now, self._wire.time_scale)
         if outcome.kind is OutcomeKind.DEFERRED and state is MessageState.BOUNCED:
             outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=Reason.EXPIRED)
         self.counts[outcome.kind.value] += 1
-        return Ended(intent, outcome, state, next_at, started, now, spoken)
+        return Ended(intent, outcome, state, next_at, began.at, now, spoken, began.lane)
 
     def intent(self, message: PageMessage) -> Intent:
         return Intent(message, self._page.id, self._page.epoch, self.sheet.revision)
@@ -348,13 +359,13 @@ class _Conversation:
         ended, self._ended = self._ended, None
         if not await self._work.say(Turn(self._slot, ended, intent)):
             return False  # a newer attempt holds the page
-        started = dt.datetime.now(dt.UTC)
+        began = Began(self._lane, dt.datetime.now(dt.UTC))
         outcome = _BROKEN
         try:
             outcome = await connection.deliver(mail)
         finally:
             self._served += 1
-            self._ended = self._work.ended(intent, outcome, started, may_resend=may_resend)
+            self._ended = self._work.ended(intent, outcome, began, may_resend=may_resend)
         self._work.heard(self._lane, self._route, outcome)
         return True
 
@@ -385,8 +396,8 @@ class _Conversation:
     async def _unspoken(self, message: PageMessage, outcome: Outcome) -> bool:
         """Record what ended without a dialogue."""
         await self._flush()
-        now = dt.datetime.now(dt.UTC)
-        ended = self._work.ended(self._work.intent(message), outcome, now, may_resend=False, spoken=False)
+        began = Began(self._lane, dt.datetime.now(dt.UTC))
+        ended = self._work.ended(self._work.intent(message), outcome, began, may_resend=False, spoken=False)
         await self._work.say(Turn(self._slot, ended))
         return True
 

@@ -37,6 +37,19 @@ class OutcomeKind(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class Scope(StrEnum):
+    """What a server's refusal is about (reference §1.6): whoever meets it next."""
+
+    RECIPIENT = "recipient"
+    SENDER = "sender"
+    """The address or domain that the mail says it is from."""
+    CONTENT = "content"
+    CONNECTION = "connection"
+    """This connection, or how many there are."""
+    ADDRESS = "address"
+    """The address that we send from."""
+
+
 class Reason(StrEnum):
     """Why a message was not delivered (reference §1.5); part of `/v1`, webhooks and exports."""
 
@@ -77,6 +90,10 @@ class Outcome:
     text: str = ""
     host: str = ""
     """The receiving server, as named by its MX record."""
+    scope: str = ""
+    """A `Scope`, or empty for what was delivered and where nobody said."""
+    egress: int = 0
+    """Which of our addresses spoke (`egress_address.number`); 0: the system chose."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +155,21 @@ class Accepted:
     """True when this answer repeats an earlier one (same idempotency key)."""
 
 
-def retry_at(now: dt.datetime, attempts: int, expires_at: dt.datetime, scale: float = 1.0) -> dt.datetime | None:
+@dataclass(frozen=True)
+class Curve:
+    """When a message is tried again: the wait after each try, the last one repeats until `expires_at`."""
+
+    waits: tuple[dt.timedelta, ...] = RETRY_AFTER
+
+
+USUAL = Curve()
+
+
+def retry_at(
+    now: dt.datetime, attempts: int, expires_at: dt.datetime, scale: float = 1.0, curve: Curve = USUAL
+) -> dt.datetime | None:
     """When to try again after `attempts` tries, or None when the time to live would have ended by then."""
-    wait = RETRY_AFTER[min(max(attempts, 1), len(RETRY_AFTER)) - 1] / scale
+    wait = curve.waits[min(max(attempts, 1), len(curve.waits)) - 1] / scale
     moment = now + wait
     return moment if moment < expires_at else None
 
@@ -154,6 +183,7 @@ class Standing:
     expires_at: dt.datetime
     may_resend: bool
     """An uncertain end may be tried once more: the API user's policy, and it was not yet a possible duplicate."""
+    curve: Curve = USUAL
 
 
 def settle(
@@ -170,7 +200,7 @@ def settle(
         case OutcomeKind.UNCERTAIN:
             if not standing.may_resend:
                 return MessageState.UNKNOWN, None
-    again = retry_at(now, standing.attempts + 1, standing.expires_at, scale)
+    again = retry_at(now, standing.attempts + 1, standing.expires_at, scale, standing.curve)
     if again is None:
         lost = outcome.kind is OutcomeKind.UNCERTAIN
         return (MessageState.UNKNOWN if lost else MessageState.BOUNCED), None

@@ -42,6 +42,13 @@ class Mail:
     """Whether an address beyond ASCII is in it: then only servers that offer SMTPUTF8 can take it (RFC 6531)."""
 
 
+class Classifier(Protocol):
+    """What a reply with a 4xx or 5xx code means."""
+
+    def __call__(self, host: str, code: int, text: str) -> Outcome:
+        """`host` as its MX record names it; `text` is the whole reply without its code."""
+
+
 class Router(Protocol):
     async def mail_hosts(self, domain: str) -> MailRoute:
         """Never raises for what DNS answers: that is data."""

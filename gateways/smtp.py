@@ -17,7 +17,7 @@ from aiosmtplib import SMTPException, SMTPResponseException
 from domain.addresses import needs_smtputf8
 from domain.outcomes import bounded, classify
 from domain.sending import Outcome, OutcomeKind, Reason
-from domain.transport import Mail, MailHost, MailRoute
+from domain.transport import Classifier, Mail, MailHost, MailRoute
 
 MAX_LINE = 8192
 """Octets of a reply's line; RFC 5321 §4.5.3.1.5 allows 512."""
@@ -66,8 +66,10 @@ def _opportunistic_tls() -> ssl.SSLContext:
 class SmtpTransport:
     """Opens connections; one instance per process."""
 
-    def __init__(self, options: SmtpOptions) -> None:
+    def __init__(self, options: SmtpOptions, classify: Classifier = classify) -> None:
+        """`classify` says what a refusal means."""
         self._options = options
+        self._classify = classify
         self._tls = _opportunistic_tls()
 
     async def connect(self, route: MailRoute) -> "SmtpConnection | Outcome":
@@ -92,10 +94,10 @@ class SmtpTransport:
         )
         try:
             await client.connect()
-            return SmtpConnection(client, host.name, self._options.timeout)
+            return SmtpConnection(client, host.name, self._options.timeout, self._classify)
         except SMTPResponseException as error:
             client.close()
-            return classify(host.name, error.code, error.message)
+            return self._classify(host.name, error.code, error.message)
         except (SMTPException, OSError, TimeoutError, ValueError) as error:
             client.close()
             return Outcome(OutcomeKind.DEFERRED, Reason.CONN, text=bounded(str(error)), host=host.name)
@@ -104,11 +106,12 @@ class SmtpTransport:
 class SmtpConnection:
     """One connection; used by one task at a time."""
 
-    def __init__(self, client: aiosmtplib.SMTP, host: str, timeout: float) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, host: str, timeout: float, classify: Classifier = classify) -> None:
         """Takes over what `client` opened. Raises `SMTPServerDisconnected` when it is closed again already."""
         if client.transport is None or client.transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("the connection was closed after the greeting")
         self._host = host
+        self._classify = classify
         self._pipelines = client.supports_extension("pipelining")
         self._takes_utf8 = client.supports_extension("smtputf8")
         self._line = _Line(cast(asyncio.Transport, client.transport), timeout)
@@ -161,7 +164,7 @@ class SmtpConnection:
             except _Broken:
                 if refusal is None:
                     raise
-                return classify(self._host, refusal.code, refusal.text)
+                return self._classify(self._host, refusal.code, refusal.text)
         if refusal is None:
             return None if reply.code == 354 else await self._refused(reply)
         if reply.code == 354:
@@ -187,7 +190,7 @@ class SmtpConnection:
                     self._line.close()
             except _Broken:
                 self._line.close()
-        return classify(self._host, reply.code, reply.text)
+        return self._classify(self._host, reply.code, reply.text)
 
     async def _content(self, data: bytes) -> Outcome:
         """Content, final dot, reply."""
@@ -204,7 +207,7 @@ class SmtpConnection:
             return self._broke(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, _Broken(f"the reply is {reply.code}"))
         if reply.code == _CLOSING:
             self._line.close()
-        return classify(self._host, reply.code, reply.text)
+        return self._classify(self._host, reply.code, reply.text)
 
     def _broke(self, kind: OutcomeKind, reason: Reason, broken: _Broken) -> Outcome:
         self._line.close()

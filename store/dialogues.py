@@ -17,8 +17,9 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.errors import LeaseLost
 from domain.ids import Kind, workflow_id
 from domain.outcomes import bounded
-from domain.sending import MessageState, Outcome, OutcomeKind
+from domain.sending import MessageState, Outcome, OutcomeKind, Reason
 from domain.webhooks import Event, message_data
+from store import dead_addresses, signals
 from store.clockwork import want_nudge_on
 from store.db import Connection, by_column
 from store.holding import count_charged, tally
@@ -64,6 +65,7 @@ class Ended:
     started_at: dt.datetime
     ended_at: dt.datetime
     spoken: bool = True
+    lane: str = ""
 
     @property
     def message(self) -> PageMessage:
@@ -90,12 +92,18 @@ async def commit_turns(
     ended = [turn.ended for turn in turns if turn.ended is not None and _counts(turn.ended, pages)]
     rows = await _record(connection, ended, pages, past_first) if ended else []
     counted = {row["id"] for row in rows}
+    lanes = {one.message.id: one.lane for one in ended}
     granted = {t.slot for t in turns if t.intent and _is_newest(t.intent, pages)}
     if refused := [t for t in turns if t.intent and t.slot not in granted]:
         granted |= await _granted_before(connection, sender, refused)
     totals = _totals([one for one in ended if one.message.id in counted])
     await connection.execute(
-        _KEEP, sender, *_slots(turns, granted), *by_column(totals, 7), *by_column(count_charged(rows), 4)
+        _KEEP,
+        sender,
+        *_slots(turns, granted),
+        *by_column(totals, 7),
+        *by_column(count_charged(rows), 4),
+        *by_column(signals.of_outcomes(rows, lanes), signals.WIDTH),
     )
     return granted
 
@@ -175,47 +183,58 @@ UPDATE message m SET state = e.state, attempts = m.attempts + 1,
     round = m.round + CASE WHEN e.state = 'queued' THEN 1 ELSE 0 END,
     next_at = e.next_at, attempted_at = e.started_at,
     finished_at = CASE WHEN e.state = 'queued' THEN NULL ELSE e.ended_at END,
-    reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host,
+    reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host, egress = e.egress,
     possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain',
     revision = coalesce(e.revision, m.revision),
-    variables = CASE WHEN m.account_id = $14 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
+    variables = CASE WHEN m.account_id = $15 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
 FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::smallint[])
-     AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host, revision),
+            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::smallint[])
+     AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host, egress,
+           revision),
      submission s
 WHERE m.id = e.id AND m.round = e.round AND m.state = 'queued' AND s.id = m.submission_id
 RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, e.kind, m.next_at,
-    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, s.label, s.charged_from, s.is_campaign,
+    e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, m.egress, s.domain_id, s.label,
+    s.charged_from, s.is_campaign,
     m.account_id IN (SELECT account_id FROM webhook_endpoint WHERE state = 'enabled' AND deleted_at IS NULL) AS heard
 """
 _WAIT = """
 WITH tried AS (
-    INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
+    INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host, egress)
     SELECT * FROM unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
-                         $7::int[], $8::text[], $9::text[], $10::text[]) ON CONFLICT DO NOTHING
+                         $7::int[], $8::text[], $9::text[], $10::text[], $11::smallint[]) ON CONFLICT DO NOTHING
 )
 INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
-SELECT * FROM unnest($1::bigint[], $11::uuid[], $12::uuid[], $13::text[], $14::timestamptz[]) ON CONFLICT DO NOTHING
+SELECT * FROM unnest($1::bigint[], $12::uuid[], $13::uuid[], $14::text[], $15::timestamptz[]) ON CONFLICT DO NOTHING
 """
-_TRY = ("id", "attempts", "started_at", "ended_at", "kind", "reason", "code", "enhanced", "reply", "host")
+_TRY = ("id", "attempts", "started_at", "ended_at", "kind", "reason", "code", "enhanced", "reply", "host", "egress")
 
 
 async def _record(
     connection: Connection, ended: list[Ended], pages: Mapping[UUID, _Standing], past_first: PastFirst | None
 ) -> list[Any]:
     """Write the outcomes; the rows of the messages they counted for (a repeated commit counts for none)."""
-    rows = await connection.fetch(_RECORD, *by_column([_columns(one) for one in ended], 13), SYSTEM_ACCOUNT)
+    rows = await connection.fetch(_RECORD, *by_column([_columns(one) for one in ended], 14), SYSTEM_ACCOUNT)
     if waiting := [row for row in rows if row["state"] == MessageState.QUEUED]:
         lanes = {one.message.id: pages[one.intent.page_id].lane for one in ended}
         await _wait(connection, waiting, lanes)
     if heard := [event for row in rows if row["heard"] and (event := _event(row))]:
         await owe_events(connection, heard)
+    await dead_addresses.learn(connection, [row["address"] for row in rows if _is_dead(row)])
+    took = {row["id"] for row in rows if row["state"] == MessageState.DELIVERED}
+    revived = [one.message.address for one in ended if one.message.was_dead and one.message.id in took]
+    await dead_addresses.forget(connection, revived)
     senders = {row["account_id"] for row in rows if row["state"] == MessageState.DELIVERED}
     if senders := past_first.unknown(senders) if past_first is not None else senders:
         waiting_for_first = await nudge_first_senders(connection, senders)
         if past_first is not None:
             past_first.learn(senders - waiting_for_first)
     return list(rows)
+
+
+def _is_dead(row: Any) -> bool:
+    """The receiver's server says that there is no such mailbox."""
+    return row["state"] == MessageState.BOUNCED and row["reason"] == Reason.INVALID_MAILBOX
 
 
 async def _wait(connection: Connection, rows: list[Any], lanes: Mapping[int, str | None]) -> None:
@@ -242,6 +261,7 @@ def _columns(ended: Ended) -> tuple[Any, ...]:
         o.enhanced,
         bounded(o.text),
         o.host,
+        o.egress,
         ended.intent.revision if ended.spoken else None,
     )
 
@@ -269,7 +289,7 @@ def _event(row: Any) -> OwedEvent | None:
     return OwedEvent(row["account_id"], kind, row["id"], row["ended_at"], data)
 
 
-_KEEP = """
+_KEEP = f"""
 WITH counted AS (
     UPDATE page p SET delivered = p.delivered + t.delivered, deferred = p.deferred + t.deferred,
         bounced = p.bounced + t.bounced, dropped = p.dropped + t.dropped, uncertain = p.uncertain + t.uncertain,
@@ -280,12 +300,14 @@ WITH counted AS (
 ), charged AS (
     INSERT INTO tally (submission_id, account_id, sent, unsent)
     SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::int[], $17::int[])
+), signalled AS (
+    {signals.insert(18)}
 )
 INSERT INTO slot (sender_id, number, message_id, page_id, attempt, revision, intent_at)
 SELECT $1, s.*, now() FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::int[], $6::smallint[]) AS s
 ON CONFLICT (sender_id, number) DO UPDATE SET message_id = excluded.message_id, page_id = excluded.page_id,
     attempt = excluded.attempt, revision = excluded.revision, intent_at = excluded.intent_at
-"""
+"""  # noqa: S608 - a constant of ours
 _NO_INTENT = (None, None, 0, 0)
 
 

@@ -73,10 +73,10 @@ RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal
 
 _LOAD_BY = """
 SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.variables, m.attempts, m.round,
-       m.possible_duplicate, s.expires_at,
-       s.kind = 'batch' AND EXISTS (
-           SELECT FROM suppression u WHERE u.account_id = m.account_id
-             AND u.address = lower(m.address COLLATE "C") COLLATE "default") AS suppressed
+       m.possible_duplicate, s.expires_at, s.kind,
+       CASE WHEN s.kind = 'batch' THEN coalesce((
+           SELECT u.reason FROM suppression u WHERE u.account_id = m.account_id
+             AND u.address = lower(m.address COLLATE "C") COLLATE "default"), '') ELSE '' END AS suppressed
 FROM {source}
 JOIN submission s ON s.id = m.submission_id
 WHERE m.state = 'queued' AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id) {which}
@@ -167,8 +167,12 @@ class PageMessage:
     round: int
     possible_duplicate: bool
     expires_at: dt.datetime
-    suppressed: bool = False
-    """Who gets it unsubscribed since it was accepted."""
+    kind: str = "trigger"
+    """Of the submission: `domain.senders.SendKind`."""
+    suppressed: str = ""
+    """Why the recipient must not be written to, since it was accepted; empty: no reason."""
+    was_dead: bool = False
+    """The address was proved dead once, and that has expired: if it takes this mail, it is forgotten."""
 
 
 @dataclass(frozen=True)

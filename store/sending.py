@@ -85,6 +85,8 @@ class Message(SQLModel, table=True):
     possible_duplicate: bool = False
     revision: int = Field(default=0, sa_type=SmallInteger)
     """Which content was sent last: 0 the submission's own version, else `campaign_revision.number`."""
+    egress: int = Field(default=0, sa_type=SmallInteger)
+    """Which of our addresses spoke last (`egress_address.number`); 0: the system chose."""
 
 
 class Attempt(SQLModel, table=True):
@@ -101,6 +103,7 @@ class Attempt(SQLModel, table=True):
     enhanced: str = ""
     reply: str = ""
     host: str = ""
+    egress: int = Field(default=0, sa_type=SmallInteger)
 
 
 class Due(SQLModel, table=True):

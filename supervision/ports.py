@@ -14,6 +14,8 @@ LOOPBACK = "127.0.0.1"
 PROVIDER_NETWORK = "127.0.1."
 PROVIDERS = 6
 """Each mailbox provider of the sandbox has a loopback address of its own, `127.0.1.N`."""
+INBOUND_ADDRESS = f"{PROVIDER_NETWORK}{PROVIDERS + 1}"
+"""Where the pretend Internet finds our own mail server."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Ports:
     providers = property(lambda self: self.base + 6)
     metrics = property(lambda self: self.base + 7)
     submission = property(lambda self: self.base + 8)
+    inbound = providers
+    """At `INBOUND_ADDRESS`: one port is the pretend Internet's port 25."""
     temporal_http = property(lambda self: self.base + 9)
 
 
@@ -67,6 +71,8 @@ def listeners(ports: Ports, sandbox: bool) -> list[Listener]:
         Listener("Temporal UI", LOOPBACK, ports.temporal_ui),
         Listener("PostgreSQL", LOOPBACK, ports.postgres),
         Listener("worker metrics", LOOPBACK, ports.metrics),
+        Listener("SMTP submission", LOOPBACK, ports.submission),
+        Listener("inbound SMTP", INBOUND_ADDRESS, ports.inbound),
         Listener("Temporal HTTP", LOOPBACK, ports.temporal_http),
     ]
     return own + (sandbox_listeners(ports) if sandbox else [])

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "services": {"domain", "store", "workflows", "services"},
     **{door: {"domain", "store", "services", door} for door in DOORS},
 }
-ROOTS = {"worker.py", "stack.py", "cli.py", "api/app.py", "settings.py", "commands/terminal.py"}
+ROOTS = {"worker.py", "stack.py", "cli.py", "api/app.py", "smtp/app.py", "settings.py", "commands/terminal.py"}
 """Composition roots build everything, and only they (and the settings themselves) read settings."""
 BESIDE = {
     "sandbox": {"sandbox"},

@@ -1,0 +1,79 @@
+"""Composition root of the SMTP doors, each a process of its own: `songda smtp submission`, `songda smtp inbound`."""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+from aiosmtpd.smtp import SMTP
+from temporalio.client import Client
+
+from domain.secrets import Vault
+from services import calm_collector, discreet_logs
+from services.clockwork import Clockwork
+from services.foundation import Foundation
+from services.private_process import keep_private
+from settings import Settings
+from smtp.doors import Door
+from store.db import Database
+
+log = structlog.get_logger(__name__)
+
+Protocols = Callable[[], asyncio.Protocol]
+"""Makes the protocol of one new connection."""
+LAST_WORDS = 10.0
+"""Seconds that open sessions have to end once the door is closed."""
+
+
+async def serve(settings: Settings, door: Door, host: str, port: int) -> None:
+    """Listen until a signal; raises `OSError` when it cannot."""
+    keep_private()
+    discreet_logs.install()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _foundation(settings) as base:
+        make = _inbound if door is Door.INBOUND else _submission
+        protocols = await make(settings, base, _tls(settings))
+        server = await asyncio.get_running_loop().create_server(protocols, host, port)
+        calm_collector.calm()
+        log.info("smtp_door_open", door=door.value, port=port)
+        await stop.wait()
+        server.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def _foundation(settings: Settings) -> AsyncIterator[Foundation]:
+    db = await Database.open(settings.database_url)
+    try:
+        client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace, lazy=True)
+        vault = Vault(settings.secret_key.get_secret_value())
+        yield Foundation(db, Clockwork(db, client), vault, settings.policy())
+    finally:
+        await db.close()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.smtp_tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.smtp_tls_certificate, settings.smtp_tls_key or None)
+    return context
+
+
+async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext | None) -> Protocols:
+    return lambda: SMTP(_NotYet(), hostname=settings.submission_host_name, tls_context=tls)
+
+
+async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None) -> Protocols:
+    return lambda: SMTP(_NotYet(), hostname=settings.bounce_host, tls_context=tls)
+
+
+class _NotYet:
+    async def handle_MAIL(self, *_: object) -> str:
+        return "451 4.3.0 not yet"

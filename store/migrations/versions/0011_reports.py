@@ -1,0 +1,14 @@
+"""What comes in at the inbound door: bounces, complaints, replies; corrected outcomes."""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
