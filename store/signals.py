@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from domain.sending import MessageState, Reason
 from store.columns import moment, now
+from store.db import Connection, by_column
 
 
 @dataclass
@@ -88,3 +89,21 @@ def _counted(state: str, reason: str) -> str:
     if reason == Reason.EXPIRED:
         return "expired"
     return "hard" if reason.startswith("hard.") else "refused"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Counts of one sender at one provider."""
+
+    account_id: UUID
+    domain_id: UUID
+    egress: int
+    lane: str
+    counts: Counts
+
+
+async def note(connection: Connection, signals: Iterable[Signal]) -> None:
+    """Keep these counts, in the caller's transaction."""
+    rows = [(one.account_id, one.domain_id, one.egress, one.lane, *astuple(one.counts)) for one in signals]
+    if rows:
+        await connection.execute(insert(1), *by_column(rows))
