@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COMPOSE = CHECKOUT / "docker-compose.yml"
@@ -18,7 +19,7 @@ def locked() -> dict[str, str]:
     """Name to version."""
     text = (CHECKOUT / "requirements.lock").read_text()
     pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)", text, re.M)
-    return {name.lower().replace("_", "-"): version for name, version in pins}
+    return {canonicalize_name(name): version for name, version in pins}
 
 
 def declared() -> list[Requirement]:
@@ -29,7 +30,7 @@ def declared() -> list[Requirement]:
 
 @pytest.mark.parametrize("requirement", declared(), ids=lambda requirement: requirement.name)
 def test_the_lock_satisfies_what_is_declared(requirement: Requirement) -> None:
-    version = locked().get(requirement.name.lower().replace("_", "-"))
+    version = locked().get(canonicalize_name(requirement.name))
     assert version is not None, "run `make lock`"
     assert requirement.specifier.contains(version, prereleases=True), "run `make lock`"
 
