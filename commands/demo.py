@@ -55,7 +55,9 @@ async def play_against(where: Addresses, material: "Material") -> bool:
 
     if where.sandbox_url is None:
         raise CannotStart("The demo needs the sandbox: start the stack without --no-sandbox.")
-    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
+    places = Places(
+        where.public_url, where.submission, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data
+    )
     result = await screen.play(places, material, output)
     screen.report(result, places, output)
     found = await with_database(Books(where.database_url, where.temporal_address), audit)

@@ -95,7 +95,7 @@ class Joining:
 
     async def webhook(self) -> Evidence:
         url = f"{self._scene.places.sandbox}/hooks/{self.customer.tag}"
-        body = {"url": url, "events": ["request", "deliver", "invalid", "soft_bounce"]}
+        body = {"url": url, "events": ["request", "deliver", "invalid", "soft_bounce", "report_spam"]}
         row, made = await self._scene.make("/v1/webhooks", ("url", url), body)
         if not made:  # the secret is shown once, and that answer was lost
             row = await self._scene.api.json("POST", f"/v1/webhooks/{row['id']}/secret")

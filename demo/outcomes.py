@@ -74,7 +74,12 @@ class Outcomes:
 
     async def events(self) -> Evidence:
         """Each accepted recipient's final event reached the customer's endpoint."""
-        wanted = {a for a, state in self.customer.accepted.items() if state in ("delivered", "bounced")}
+        ended = {a for a, state in self.customer.accepted.items() if state in ("delivered", "bounced")}
+        seen, heard = await self.hear({"deliver", "invalid"}, ended)
+        return f"{seen} signed requests, {heard} recipients"
+
+    async def hear(self, kinds: set[str], wanted: set[str]) -> tuple[int, int]:
+        """Wait until the endpoint got an event of these kinds for each recipient; (requests, recipients)."""
         heard: set[str] = set()
         seen, after = 0, 0
 
@@ -83,12 +88,12 @@ class Outcomes:
             for request in await self._scene.internet.caught(self.customer.tag, after):
                 after, seen = max(after, request["id"]), seen + 1
                 body = self._verified(request)
-                if body["type"] in ("deliver", "invalid"):
+                if body["type"] in kinds:
                     heard.add(body["data"]["recipient"])
             return True if wanted <= heard else None
 
         await eventually(look, f"events of {len(wanted)} recipients", every=0.3, moving=lambda: seen)
-        return f"{seen} signed requests, {len(heard & wanted)} recipients"
+        return seen, len(heard & wanted)
 
     def _verified(self, request: dict[str, Any]) -> dict[str, Any]:
         """The event, its signature checked as the customer's receiver does (Standard Webhooks)."""

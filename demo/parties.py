@@ -27,9 +27,13 @@ class DemoFailure(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of the stack are reached; `data` is its folder, which `songda operators` needs."""
+    """Where the parts of the stack are reached; `data` is its folder, which `songda operators` needs.
+
+    `submission` is `host:port` of the SMTP door.
+    """
 
     api: str
+    submission: str
     sandbox: str
     temporal: str
     temporal_ui: str

@@ -5,6 +5,7 @@ last fen. A chapter per file; each step can be repeated after a fault: it looks 
 from collections import Counter
 from collections.abc import Sequence
 
+from demo.answering import Answering
 from demo.browser import Reviewer
 from demo.campaigning import Campaigning
 from demo.certifying import Certifying
@@ -17,7 +18,14 @@ from demo.sending import Sending
 from demo.writing import Writing
 
 Chapter = (
-    type[Joining] | type[Writing] | type[Sending] | type[Listing] | type[Certifying] | type[Paying] | type[Campaigning]
+    type[Joining]
+    | type[Writing]
+    | type[Sending]
+    | type[Listing]
+    | type[Certifying]
+    | type[Paying]
+    | type[Campaigning]
+    | type[Answering]
 )
 CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying, Campaigning)
 TO_THE_FIRST_SEND: tuple[Chapter, ...] = CHAPTERS[:3]

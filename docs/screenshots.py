@@ -205,7 +205,9 @@ async def main(data: Path) -> None:
     if where is None or where.sandbox_url is None:
         sys.exit("No stack with a sandbox runs on this data folder: start `songda up`, or name it with --data DIR.")
     IMAGES.mkdir(exist_ok=True)
-    places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
+    places = Places(
+        where.public_url, where.submission, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data
+    )
     story = Story(places, load(None, None))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

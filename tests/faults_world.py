@@ -16,7 +16,9 @@ SLOTS = 80
 def places(stack: Stack) -> Places:
     where = stack.addresses
     assert where.sandbox_url
-    return Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
+    return Places(
+        where.public_url, where.submission, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data
+    )
 
 
 async def books(stack: Stack) -> AuditReport:

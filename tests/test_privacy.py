@@ -37,7 +37,14 @@ async def test_a_whole_run_leaves_nothing_private_behind() -> None:
     async with temporary_folder() as folder, Stack(Options(folder, free_base()), screen.print) as stack:
         where = stack.addresses
         assert where.sandbox_url
-        places = Places(where.public_url, where.sandbox_url, where.temporal_address, where.temporal_ui_url, where.data)
+        places = Places(
+            where.public_url,
+            where.submission,
+            where.sandbox_url,
+            where.temporal_address,
+            where.temporal_ui_url,
+            where.data,
+        )
         result = await play(places, MATERIAL, screen)
         assert result.passed, [step.evidence for step in result.steps]
         await strangers(where.public_url, result)

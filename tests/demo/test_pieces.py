@@ -17,7 +17,8 @@ from demo.scene import Customer, Material
 from demo.story import CHAPTERS, TO_THE_FIRST_SEND, Story
 from tests.browsing import on_a_port
 
-PLACES = Places("http://127.0.0.1:1", "http://127.0.0.1:1", "127.0.0.1:1", "http://127.0.0.1:1", "/nowhere")
+NOBODY = "http://127.0.0.1:1"
+PLACES = Places(NOBODY, "127.0.0.1:1", NOBODY, "127.0.0.1:1", NOBODY, "/nowhere")
 
 
 @pytest.mark.parametrize("tag", ["00000000", "ffffffff", "a1b2c3d4"])
