@@ -1,16 +1,36 @@
-"""Who does not want an account's mails in batch: why, and how addresses are compared."""
+"""Whom mails are held back from: why, for how long, and how addresses are compared (reference §9)."""
 
+import datetime as dt
+from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_ADDED = 1000
 """Addresses that one request may add by hand."""
+MAX_NOTE = 200
+COMPLAINT_HOLDS = dt.timedelta(days=180)
+DEAD_AT_MOST = dt.timedelta(days=30)
+DEAD = "dead"
+"""Why nobody on this platform writes to an address: its server said that it does not exist. No account's entry."""
 
 
 class SuppressionReason(StrEnum):
+    """In the order in which they are said: a complaint outranks all."""
+
+    COMPLAINT = "complaint"
+    """The recipient reported a mail of the account as spam."""
     UNSUBSCRIBE = "unsubscribe"
     """The recipient asked, by the link of a mail."""
     MANUAL = "manual"
     """A member of the account entered it."""
+
+
+class SuppressionScope(StrEnum):
+    """Which mails an entry holds back."""
+
+    BATCH = "batch"
+    """Campaigns and API users of kind batch."""
+    ALL = "all"
+    """Trigger mails, too."""
 
 
 class Consent(StrEnum):
@@ -21,6 +41,27 @@ class Consent(StrEnum):
     """By this very mail, which can take it back."""
     SUPPRESSED = "suppressed"
     """By another mail, or by the sender."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Why an address must not be written to: a `SuppressionReason`, or `DEAD`. `until`: None is for ever."""
+
+    reason: str
+    until: dt.datetime | None = None
+
+
+_RANKS = {reason: rank for rank, reason in enumerate((*SuppressionReason, DEAD))}
+
+
+def first_said(one: Held, other: Held) -> Held:
+    """Which of two reasons is said where one is: the account's own before the platform's."""
+    return min(one, other, key=lambda held: _RANKS[held.reason])
+
+
+def dead_for(failures: int) -> dt.timedelta:
+    """How long an address is held back after so many mails that its server refused as unknown: 2^n hours."""
+    return min(DEAD_AT_MOST, dt.timedelta(hours=2 ** min(failures, 10)))
 
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}

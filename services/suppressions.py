@@ -14,7 +14,7 @@ from services.domains import actor
 from services.foundation import Foundation
 from store import suppressions as rows
 from store.audit_log import note
-from store.suppressions import Suppression
+from store.suppressions import Sought, Suppression
 
 EXPORT_BATCH = 2000
 EXPORT_COLUMNS = ("address", "reason", "created_at", "message_id")
@@ -37,12 +37,12 @@ class Suppressions:
     async def page(self, caller: Caller, sought: str, after: UUID | None, limit: int) -> list[Suppression]:
         """Newest first, older than `after`; `sought` is a part of the address."""
         async with self._base.db.read() as session:
-            return await rows.page(session, caller.account_id, sought.strip(), after, limit)
+            return await rows.page(session, caller.account_id, Sought(sought.strip()), after, limit)
 
     async def count(self, caller: Caller) -> int:
         """How many there are in all."""
         async with self._base.db.read() as session:
-            return await rows.count(session, caller.account_id)
+            return await rows.count(session, caller.account_id, Sought())
 
     async def add(self, caller: Caller, addresses: Sequence[str], field: str = "addresses") -> Entered:
         """Enter addresses by hand: all, or none when one of them is wrong (`<field>[n]`)."""
@@ -66,9 +66,10 @@ class Suppressions:
         """
         require(caller, Right.SEND)
         async with self._base.db.begin() as session:
-            reason = await rows.remove(session, caller.account_id, suppression)
-            if reason is None:
+            gone = await rows.remove(session, caller.account_id, [suppression])
+            if not gone:
                 raise Refusal("suppression_unknown")
+            reason = gone[suppression]
             subject = f"suppression/{suppression}"
             await note(session, actor(caller), "suppression.removed", subject, caller.account_id, reason=reason)
 

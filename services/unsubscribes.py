@@ -76,8 +76,7 @@ class Unsubscribes:
         return mail
 
     async def _consent(self, connection: Connection, mail: SentMail) -> Consent:
-        held = await suppressions.of_address(connection, mail.account_id, mail.address)
-        if held is None:
-            return Consent.GIVEN
-        mine = held == (SuppressionReason.UNSUBSCRIBE, mail.id)
-        return Consent.WITHDRAWN if mine else Consent.SUPPRESSED
+        held = await suppressions.of_address(connection, mail.account_id, mail.address, now())
+        if any((row["reason"], row["message_id"]) == (SuppressionReason.UNSUBSCRIBE, mail.id) for row in held):
+            return Consent.WITHDRAWN
+        return Consent.SUPPRESSED if held else Consent.GIVEN

@@ -73,6 +73,8 @@ class Campaign(SQLModel, table=True):
     """Members that the freeze has looked at; what became messages is `submission.recipients`."""
     duplicates: int = 0
     suppressed: int = 0
+    suppressed_by: dict[str, int] = json_object(default_factory=dict, sa_column_kwargs={"server_default": text("'{}'")})
+    """The same by reason: `domain.suppressions.Held`."""
     incomplete: int = 0
     """Left out because they lack a variable of the template."""
     cancelled: int = 0

@@ -7,8 +7,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from domain.link_tokens import LinkKind
+from store.columns import now
 from store.db import Database
-from store.suppressions import remove
+from store.suppressions import complain, remove
 from tests.browsing import PHONE, Chrome, on_a_port, shoot, window
 from tests.mail_links_world import MailLinks, link, mail_links
 from tests.sending_world import submit
@@ -95,7 +96,7 @@ async def test_a_mail_takes_back_only_what_it_did_itself(world: MailLinks) -> No
     assert await world.suppressed() == [("li.lei@qq.com", "unsubscribe", first)]
 
 
-async def test_the_recipients_word_takes_the_place_of_the_senders(world: MailLinks) -> None:
+async def test_the_recipients_word_stands_beside_the_senders(world: MailLinks) -> None:
     message = await world.message()
     await world.db.pool.execute(
         "INSERT INTO suppression (account_id, address, reason, created_at) VALUES ($1, 'li.lei@qq.com', $2, now())",
@@ -104,7 +105,22 @@ async def test_the_recipients_word_takes_the_place_of_the_senders(world: MailLin
     page = await world.http.get(link(LinkKind.UNSUBSCRIBE, message), headers=ENGLISH)
     assert "You are unsubscribed" in page.text
     await world.http.post(link(LinkKind.UNSUBSCRIBE, message), data=ONE_CLICK)
-    assert await world.suppressed() == [("li.lei@qq.com", "unsubscribe", message)]
+    both = [("li.lei@qq.com", "manual", None), ("li.lei@qq.com", "unsubscribe", message)]
+    assert sorted(await world.suppressed()) == both, "whoever removes the one must see the other"
+    await world.http.post(link(LinkKind.UNSUBSCRIBE, message), data={"act": "resubscribe"})
+    assert await world.suppressed() == both[:1]
+
+
+async def test_who_complained_can_unsubscribe_too_and_taking_that_back_leaves_the_complaint(world: MailLinks) -> None:
+    message = await world.message()
+    async with world.db.raw() as connection:
+        assert await complain(connection, world.customer.account, "Li.Lei@qq.com", message, now())
+    assert "You are unsubscribed" in (await world.http.get(link(LinkKind.UNSUBSCRIBE, message), headers=ENGLISH)).text
+    await world.http.post(link(LinkKind.UNSUBSCRIBE, message), data=ONE_CLICK)
+    complaint = ("li.lei@qq.com", "complaint", message)
+    assert sorted(await world.suppressed()) == [complaint, ("li.lei@qq.com", "unsubscribe", message)]
+    await world.http.post(link(LinkKind.UNSUBSCRIBE, message), data={"act": "resubscribe"})
+    assert await world.suppressed() == [complaint]
 
 
 async def test_tokens_for_something_else_are_none(world: MailLinks) -> None:
@@ -172,5 +188,5 @@ async def test_batch_mails_leave_who_unsubscribed_out_until_the_entry_is_removed
     )  # fmt: skip
     entry = await world.db.pool.fetchval("SELECT id FROM suppression")
     async with world.db.begin() as session:
-        assert await remove(session, world.customer.account, entry) == "unsubscribe"
+        assert await remove(session, world.customer.account, [entry]) == {entry: "unsubscribe"}
     assert (await submit(world.db, world.customer, ["LI.lei@qq.com", "han@qq.com"])).accepted == 2
