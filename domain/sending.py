@@ -64,6 +64,8 @@ class Reason(StrEnum):
     AUTH = "block.auth"
     CONTENT = "block.content"
     IP = "block.ip"
+    TLS = "policy.tls"
+    """It may be sent encrypted only, and the servers offer no TLS, or not with the right certificate."""
     OTHER = "policy.other"
     EXPIRED = "expired"
     """It was only ever deferred until its time to live ended: no server refused it for good."""

@@ -11,11 +11,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 import httpx2
 
+from domain.networks import Address, Network, plain, public
 from domain.webhooks import Answer, Failure
 
 CONNECT_SECONDS = 5.0
@@ -26,16 +27,9 @@ CONNECTIONS = 32
 ADDRESSES_TRIED = 3
 PORTS = frozenset({80, 443, 8443})
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Post = Callable[[dict[str, str], bytes], Awaitable[Answer]]
 
-_CARRIERS = tuple(
-    IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
-)
-"""IPv6 ranges that carry (or carried) other addresses inside; Python calls some of them global."""
-_RELAY = IPv4Network("192.88.99.0/24")
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "Songda-Webhooks/1", "Accept-Encoding": "identity"}
 
 
@@ -43,20 +37,6 @@ async def system_resolve(host: str, port: int) -> list[str]:
     """Every address of a name, by the system's resolver; raises `OSError` or `UnicodeError`."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def public(address: Address) -> bool:
-    """Whether an address is out on the Internet: not private, loopback, link-local, shared, multicast or a carrier."""
-    if address in _RELAY or any(address in carrier for carrier in _CARRIERS):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def plain(text: str) -> Address:
-    """An address without its zone, and without the IPv4-mapped dress (`::ffff:127.0.0.1`)."""
-    address = ip_address(text.split("%", 1)[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
 
 
 class Guard:

@@ -38,6 +38,7 @@ REASONS = {
     Reason.AUTH: _("未通过对方的 SPF、DKIM 或 DMARC 验证"),
     Reason.CONTENT: _("内容被对方判为垃圾邮件"),
     Reason.IP: _("发信 IP 在对方的拦截名单中"),
+    Reason.TLS: _("无法与对方建立所要求的加密连接"),
     Reason.OTHER: _("对方按自己的规则拒收"),
     Reason.EXPIRED: _("到重试截止时间仍未送达"),
     Reason.RENDER_FAILED: _("无法用模板和变量生成邮件"),
