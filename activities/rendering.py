@@ -44,7 +44,7 @@ class Renderer:
         self._db = db
         self._vault = vault
         own = (own_url,) if own_url else ()
-        self._house = House(bounce_host, tracking_url, vault.link_key, own)
+        self._house = House(bounce_host, vault.verp_key, tracking_url, vault.link_key, own)
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._size = 0
         self._loading: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()

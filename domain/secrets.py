@@ -27,6 +27,8 @@ class Vault:
         self._pepper = derive(master, "songda/digest")
         self.link_key = derive(master, "songda/links")
         """Of the tokens in links of mails (`domain.link_tokens`)."""
+        self.verp_key = derive(master, "songda/verp")
+        """Of the return paths of mails (`domain.verp`)."""
 
     def seal(self, secret: bytes, binding: str) -> bytes:
         """Encrypt for the row that `binding` names (Fernet has no associated data, so the plaintext carries it)."""

@@ -13,7 +13,7 @@ from domain.transport import Mail
 PRIVATE, PUBLIC = new_key_pair()
 KEY = dkim.load_key("customer.example", "s1", PRIVATE)
 TRACKING_URL = "https://track.songda.example"
-HOUSE = House("bounce.test", TRACKING_URL, b"k" * 32, ("https://songda.example",))
+HOUSE = House("bounce.test", b"v" * 32, TRACKING_URL, b"k" * 32, ("https://songda.example",))
 CONTENT = MailContent(
     submission_id=UUID(int=0x0192 << 112 | 7), account_id=UUID(int=5), kind="batch", sender="news@customer.example",
     sender_name="送达，客户", reply_to="help@customer.example", accepted_at=dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC),

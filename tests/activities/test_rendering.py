@@ -12,6 +12,7 @@ from activities.rendering import Renderer
 from domain.ids import new_id
 from domain.reviews import ReviewState
 from domain.senders import SendKind
+from domain.verp import make_token
 from store.contents import SubmissionContent
 from store.db import Database
 from store.pages import PageMessage
@@ -71,7 +72,8 @@ async def test_another_version_is_another_mail_of_the_same_message(db: Database)
     assert mails[0] == mails[2] != mails[1]
     assert b"\r\nSubject: second\r\n" in mails[1].data and b"\r\nSubject: second\r\n" not in mails[0].data
     ids = [mail.data.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for mail in mails]
-    assert ids[0] == ids[1] == f"<{sent.submission_id.hex}.0@{customer.domain_name}>".encode()
+    token = make_token(VAULT.verp_key, one.id)
+    assert ids[0] == ids[1] == f"<{sent.submission_id.hex}.0.{token}@{customer.domain_name}>".encode()
 
 
 async def test_another_process_makes_the_same_bytes(db: Database) -> None:
@@ -83,7 +85,7 @@ async def test_another_process_makes_the_same_bytes(db: Database) -> None:
         mails.append(each.render(one, await each.content(sent.submission_id)))
     assert mails[0] == mails[1]
     assert f"List-Unsubscribe: <{TRACKING}/t/u/".encode() in mails[0].data
-    assert mails[0].envelope_from == "b+7@bounce.test"
+    assert mails[0].envelope_from == f"b+{make_token(VAULT.verp_key, 7)}@bounce.test"
 
 
 async def test_a_content_that_was_put_out_of_memory_is_still_rendered(

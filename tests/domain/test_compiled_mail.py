@@ -23,6 +23,7 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.compiled_mail import House
 from domain.link_tokens import LinkKind, LinkToken, read_token
 from domain.tracked_links import target, tracked_links
+from domain.verp import make_token, read_return_path
 from tests.domain.test_templates import EVERY_PLACE, NASTY
 from tests.mail_world import CONTENT, HOUSE, PUBLIC, TRACKING_URL, Somebody, mail
 
@@ -87,7 +88,7 @@ def test_a_mail_reads_back_as_written() -> None:
     assert read["From"].addresses[0].display_name == CONTENT.sender_name
     assert (read["To"], read["Reply-To"]) == ("a@x.test", CONTENT.reply_to)
     assert read["Date"].datetime == CONTENT.accepted_at
-    assert read["Message-ID"] == f"<{CONTENT.submission_id.hex}.0@customer.example>"
+    assert read["Message-ID"] == f"<{CONTENT.submission_id.hex}.0.{make_token(HOUSE.verp_key, 1)}@customer.example>"
     assert part(mail().data, "html") == CONTENT.html.replace("%name%", "World")
     assert part(mail().data, "plain") == CONTENT.text.replace("%name%", "World")
     assert not read.defects and not any(each.defects for each in read.walk())
@@ -211,7 +212,7 @@ def test_one_click_unsubscribing_is_offered_signed_and_unfolded() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kind": "trigger"}, {"account_id": SYSTEM_ACCOUNT}, {"house": House("bounce.test")}]
+    "changes", [{"kind": "trigger"}, {"account_id": SYSTEM_ACCOUNT}, {"house": House("bounce.test", b"v" * 32)}]
 )
 def test_what_nobody_subscribed_to_offers_no_unsubscribing(changes: dict[str, Any]) -> None:
     assert b"List-Unsubscribe" not in mail(**changes).data
@@ -282,7 +283,8 @@ def test_only_addresses_beyond_ascii_need_smtputf8() -> None:
 
 
 def test_the_envelope_sender_names_the_message() -> None:
-    assert mail(Somebody(id=42), house=House("弹回.example")).envelope_from == "b+42@xn--zbs57q.example"
+    sender = mail(Somebody(id=42), house=House("弹回.example", b"v" * 32)).envelope_from
+    assert sender.endswith("@xn--zbs57q.example") and read_return_path(b"v" * 32, sender) == 42
 
 
 def test_dates_are_of_the_acceptance_in_any_zone() -> None:

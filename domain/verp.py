@@ -1,0 +1,62 @@
+"""Return paths that name their message: `b+<26 characters>@<bounce host>` (VERP, reference §1.5).
+
+The 26 characters are base32 of a message id and a keyed MAC, eight octets each: nobody can name a message whose mail
+they have not seen. Local parts may be folded to capitals on their way, so letters count in either case.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import struct
+
+MAC_OCTETS = 8
+"""64 bits: to guess one, a forger would ask our door 2^63 times."""
+LOCAL_PREFIX = "b+"
+MAX_MESSAGE = 2**63 - 1
+
+_ID = struct.Struct(">Q")
+_PADDING = "=" * 6
+_RETURN_PATH = re.compile(r"b\+([a-z2-7]{26})@([a-z0-9.-]{1,253})", re.IGNORECASE | re.ASCII)
+_MESSAGE_ID = re.compile(r"\.([a-z2-7]{26})@", re.IGNORECASE | re.ASCII)
+
+
+def make_token(key: bytes, message: int) -> str:
+    """The 26 characters, lower-case; `key` is `Vault.verp_key`. Raises `struct.error` for what can be no row's id."""
+    said = _ID.pack(message)
+    return base64.b32encode(said + _mac(key, said))[:26].lower().decode()
+
+
+def read_token(key: bytes, token: str) -> int | None:
+    """The message; None for whatever we did not make. Takes as long for a near miss as for any other."""
+    try:
+        said = base64.b32decode(token.upper() + _PADDING)[: _ID.size]
+    except ValueError:
+        return None
+    (message,) = _ID.unpack(said)
+    right = hmac.compare_digest(make_token(key, message), token.lower()) and message <= MAX_MESSAGE
+    return message if right else None
+
+
+def return_path(token: str, host: str) -> str:
+    """The envelope sender of the message that the token names: 28 octets before the `@` (RFC 5321 §4.5.3.1.1: 64)."""
+    return f"{LOCAL_PREFIX}{token}@{host}"
+
+
+def read_return_path(key: bytes, address: str) -> int | None:
+    """The message that a return path of ours names, whichever of our hosts it is at."""
+    found = _RETURN_PATH.fullmatch(address)
+    return None if found is None else read_token(key, found[1])
+
+
+def read_message_id(key: bytes, message_id: str) -> int | None:
+    """The message whose Message-ID this is: what a complaint quotes when the provider has cut out everything else."""
+    found = _MESSAGE_ID.search(message_id)
+    return None if found is None else read_token(key, found[1])
+
+
+def _mac(key: bytes, said: bytes) -> bytes:
+    """Keyed BLAKE2b (RFC 7693 §2.9), as in the tokens of links."""
+    if not key:
+        raise ValueError("return paths need a key")
+    return hashlib.blake2b(said, key=key, digest_size=MAC_OCTETS).digest()
