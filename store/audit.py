@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from store import audit_money
+from store import audit_money, audit_signals
 from store.audit_check import Check
 from store.db import Connection
 
@@ -150,7 +150,7 @@ FROM message
 async def check(connection: Connection, late: dt.datetime) -> list[Finding]:
     """Run every check; `late` is the instant before which waiting is no longer excused."""
     findings = []
-    for one in (*CHECKS, *audit_money.CHECKS):
+    for one in (*CHECKS, *audit_money.CHECKS, *audit_signals.CHECKS):
         wants_late = "$1" in one.query
         rows = await connection.fetch(one.query, *([late] if wants_late else []))
         findings.append(Finding(one.name, len(rows), [dict(row) for row in rows[:SHOWN]]))

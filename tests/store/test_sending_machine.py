@@ -48,6 +48,7 @@ ROWS = (
     "submission",
     "clockwork",
     "quota_use",
+    "signal_tally",
     "campaign_lane",
     "campaign",
 )
