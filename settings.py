@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     """PEM file with the certificate chain of our own SMTP doors; empty: they offer no STARTTLS."""
     smtp_tls_key: str = ""
     """PEM file with its private key."""
+    smtp_connections: int = Field(500, ge=1)
+    """Connections that one process of an SMTP door serves at once; each holds up to 130 KB."""
+    smtp_connections_per_address: int = Field(50, ge=1)
+    """Of them, of one IPv4 address or IPv6 /64."""
     submission_host_name: str = "smtp.songda.example"
     """How the submission door calls itself in its greeting."""
     submission_plain_login: bool = False

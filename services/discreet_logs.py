@@ -7,6 +7,9 @@ from domain.discretion import discreet, places
 LOGGERS = ("uvicorn.error", "asyncio", "temporalio.activity", "temporalio.worker", "temporalio.workflow")
 """Where libraries write down the errors that we let pass."""
 
+SILENT = ("mail.log",)
+"""Where a library (aiosmtpd) writes down what clients say: addresses, and what they sign in with."""
+
 
 class Discreet(logging.Filter):
     """Puts the course of an error in place of its traceback."""
@@ -26,3 +29,5 @@ def install() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(each, Discreet) for each in logger.filters):
             logger.addFilter(Discreet())
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

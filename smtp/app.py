@@ -17,6 +17,7 @@ from services.foundation import Foundation
 from services.private_process import keep_private
 from settings import Settings
 from smtp.doors import Door
+from smtp.limits import Connections, Room
 from store.db import Database
 
 log = structlog.get_logger(__name__)
@@ -36,15 +37,14 @@ async def serve(settings: Settings, door: Door, host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _foundation(settings) as base:
         make = _inbound if door is Door.INBOUND else _submission
-        protocols = await make(settings, base, _tls(settings))
+        room = Room(Connections(settings.smtp_connections, settings.smtp_connections_per_address))
+        protocols = await make(settings, base, _tls(settings), room)
         server = await asyncio.get_running_loop().create_server(protocols, host, port)
         calm_collector.calm()
         log.info("smtp_door_open", door=door.value, port=port)
         await stop.wait()
         server.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                await server.wait_closed()
+        await room.connections.end(LAST_WORDS)
 
 
 @contextlib.asynccontextmanager
@@ -66,11 +66,11 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext | None) -> Protocols:
+async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:
     return lambda: SMTP(_NotYet(), hostname=settings.submission_host_name, tls_context=tls)
 
 
-async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None) -> Protocols:
+async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:
     return lambda: SMTP(_NotYet(), hostname=settings.bounce_host, tls_context=tls)
 
 

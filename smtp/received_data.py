@@ -1,0 +1,59 @@
+"""The content of one mail as it comes after DATA (RFC 5321 §4.1.1.4, §4.5.2).
+
+Only `<CRLF>.<CRLF>` ends it, in flat pieces whatever the lengths of its lines are. aiosmtpd keeps an object for each
+line (a mail of empty lines takes 60 times its size) and ends the mail of a client that sends long ones.
+"""
+
+import asyncio
+import re
+from enum import StrEnum
+
+from smtp.limits import Share
+
+END = b"\r\n.\r\n"
+PIECE = 65_536
+"""Bytes that a connection's reader holds; also the longest command line that is read before it is refused."""
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+
+
+class Unread(StrEnum):
+    """Why a mail that was read to its end was not kept."""
+
+    TOO_LARGE = "552 5.3.4 message size exceeds the limit"
+    NO_ROOM = "452 4.3.1 too many large mails at once, try again later"
+    BARE = "550 5.6.0 lines end in CRLF (RFC 5321 2.3.8): the mail has a bare CR, a bare LF or a NUL"
+
+
+async def read_data(reader: asyncio.StreamReader, most: int, share: Share) -> bytes | Unread:
+    """The mail without its last dot and with the dots that begin lines undone; whatever it is, it is read to its end.
+
+    `most` counts bytes on the wire.
+    """
+    kept, trouble = bytearray(), None
+    # The line end of the command itself: the dot of an empty mail follows it.
+    reader._buffer[:0] = b"\r\n"  # type: ignore[attr-defined]
+    ended = False
+    while not ended:
+        piece, ended = await _piece(reader)
+        if trouble is None and len(kept) + len(piece) > most + len(END) + 2:
+            trouble = Unread.TOO_LARGE
+        if trouble is None and not share.grow(len(piece)):
+            trouble = Unread.NO_ROOM
+        if trouble is None:
+            kept += piece
+        else:
+            kept.clear()
+    return trouble or bytes(kept[:-3].replace(b"\r\n.", b"\r\n")[2:])
+
+
+async def _piece(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
+    """What can be read at once, and whether it ends the mail."""
+    try:
+        return await reader.readuntil(END), True
+    except asyncio.LimitOverrunError as over:
+        return await reader.readexactly(over.consumed), False
+
+
+def has_bare(content: bytes) -> bool:
+    """Whether some line ends otherwise than in CRLF, so that two programs could see different lines; or a NUL."""
+    return _BARE.search(content) is not None
