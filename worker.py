@@ -48,6 +48,7 @@ from services.clockwork import Clockwork
 from services.private_process import keep_private
 from services.relay import Relay
 from services.settlement import Settlement
+from services.signal_folding import SignalFolding
 from settings import Settings
 from store.db import BY_INDEX, LONGEST_WHILE_SENDING, Database
 from store.papers import PaperStore
@@ -239,7 +240,8 @@ async def run(settings: Settings) -> None:
             lambda: deliveries.pages_in_hand >= PAGES_OF_FLOODS,
         )
         clockwork = Clockwork(tools.db, tools.client)
-        running = (relay.run(), clockwork.run(), Settlement(tools.db).run(), tools.lanes.run())
+        counting = (Settlement(tools.db).run(), SignalFolding(tools.db).run())
+        running = (relay.run(), clockwork.run(), *counting, tools.lanes.run())
         loops = [await stack.enter_async_context(background(loop)) for loop in running]
         calm_collector.calm()
         log.info("worker_ready", sender=str(tools.sender.id))

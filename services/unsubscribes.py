@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from domain.errors import Refusal
 from domain.link_tokens import LinkKind, LinkToken, read_token
 from domain.masking import mask_address
+from domain.signals import Counts
 from domain.suppressions import Consent, SuppressionReason
 from domain.webhooks import Event, OwedEvent
 from services.foundation import Foundation
-from store import engagement, suppressions
+from store import engagement, signals, suppressions
 from store.columns import now
 from store.db import Connection
 from store.engagement import SentMail
@@ -52,6 +53,8 @@ class Unsubscribes:
                 return
             new = await suppressions.withdraw(connection, mail.account_id, mail.address, mail.id, at)
             found = await engagement.record(connection, mail, said, at)
+            if found.first:
+                await signals.note_of(connection, mail.id, Counts(unsubscribed=1))
             if new or found.first:
                 event = OwedEvent(mail.account_id, Event.UNSUBSCRIBE, mail.id, at, mail.event_data())
                 await owe_events(connection, [event])
