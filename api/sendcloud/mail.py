@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.sendcloud import parameters, xsmtpapi
+from api.sendcloud import parameters
 from api.sendcloud.envelope import Failure, failure_of, success
 from api.sendcloud.parameters import Parameters
-from api.sendcloud.xsmtpapi import Personal
+from domain import xsmtpapi
 from domain.addresses import BadAddress, normalise_address
 from domain.campaigns import MAX_NAME, NewCampaign
 from domain.errors import Refusal
@@ -25,6 +25,7 @@ from domain.free_content import FreeMail, Written
 from domain.sendcloud import email_ids, task_id
 from domain.senders import SendKind
 from domain.sending import Accepted, Recipient
+from domain.xsmtpapi import BadXsmtpapi, Fault, Personal
 from services.api_keys import Holder
 from services.catalog import Services
 from store.db import DATABASE_TROUBLE
@@ -37,6 +38,9 @@ MOST_LISTS = 5
 MOST_REPLY_TO = 3
 SUMMARY_BYTES = 200
 LONGEST_REQUEST_ID = 128
+XSMTPAPI_FAULTS = {
+    Fault.NO_JSON: 40817, Fault.SHAPE: 40813, Fault.NO_TO: 40815, Fault.EMPTY_TO: 40816, Fault.TOO_MANY: 40827,
+}  # fmt: skip
 _NAMED = re.compile(r"\s*(?P<name>[^<>]*?)\s*<\s*(?P<address>[^<>]*?)\s*>\s*")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -194,7 +198,7 @@ def _check_summary(summary: str, html: str) -> None:
 
 def _recipients(given: Parameters) -> tuple[Recipient, ...]:
     """Those of `xsmtpapi`, else those of `to`; each is written to alone."""
-    personal = xsmtpapi.read(given.text("xsmtpapi"))
+    personal = _personal(given.text("xsmtpapi"))
     if personal is not None and personal.to is not None:
         pairs = zip(personal.to, personal.values, strict=True)
         return tuple(Recipient(_address(to, 40880), own, n) for n, (to, own) in enumerate(pairs, 1))
@@ -202,6 +206,13 @@ def _recipients(given: Parameters) -> tuple[Recipient, ...]:
         if given.several(name):
             raise Failure(code, name, given.text(name))
     return _broadcast(given, personal)
+
+
+def _personal(text: str) -> Personal | None:
+    try:
+        return xsmtpapi.read(text)
+    except BadXsmtpapi as bad:
+        raise Failure(XSMTPAPI_FAULTS[bad.fault], "xsmtpapi", bad.value, bad.detail_zh) from None
 
 
 def _broadcast(given: Parameters, personal: Personal | None) -> tuple[Recipient, ...]:

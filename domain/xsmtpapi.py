@@ -1,12 +1,14 @@
-"""`xsmtpapi`: recipients who are written to one by one, and their values (reference/sendcloud-api.md §5)."""
+"""X-SMTPAPI: recipients who are written to one by one, and their values (reference/sendcloud-api.md §5)."""
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeAlias
 
-from api.sendcloud.envelope import Failure
+from domain.errors import SongdaError
 from domain.variables import NAME
 
 LARGEST = 2**20
@@ -17,6 +19,32 @@ _KEY = re.compile(rf"%?({NAME})%?")
 _MACRO = re.compile(rf"%({NAME})%")
 NOT_YET = ("filters", "settings", "send_domain")
 """Tracking and unsubscribe page of a single mail: refused, since to ignore them would be to do the opposite."""
+
+Detail: TypeAlias = tuple[str, str]
+"""In Chinese and in English."""
+
+_NAME_RULE = ("变量名由1到32个字母、数字或下划线组成", "a name has 1 to 32 letters, digits or underscores")
+_VALUE_RULE = ("变量的值应为字符串、数字或布尔值", "a value is a string, a number or a boolean")
+
+
+class Fault(StrEnum):
+    """What is wrong, as both doors tell apart."""
+
+    NO_JSON = "is not JSON"
+    SHAPE = "has a value of the wrong kind"
+    NO_TO = "has no to"
+    EMPTY_TO = "has an empty to"
+    TOO_MANY = "has more than 100 recipients"
+
+
+class BadXsmtpapi(SongdaError):
+    """It cannot be followed. `value` is the part that is wrong, as the customer wrote it."""
+
+    def __init__(self, fault: Fault, value: str, detail: Detail = ("", "")) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+        self.value = value
+        self.detail_zh, self.detail_en = detail
 
 
 @dataclass(frozen=True)
@@ -31,17 +59,31 @@ class Personal:
 
 
 def read(text: str) -> Personal | None:
-    """What the parameter says; None where it says nothing. Raises `Failure`."""
+    """What the JSON text says; None where it says nothing. Raises `BadXsmtpapi`."""
     if not text:
         return None
     try:
         said = json.loads(text) if len(text) <= LARGEST else None
     except (ValueError, RecursionError):
-        raise Failure(40817, "xsmtpapi", text) from None
+        raise BadXsmtpapi(Fault.NO_JSON, text) from None
     if not isinstance(said, dict):
-        raise Failure(40813, "xsmtpapi", text)
+        raise BadXsmtpapi(Fault.SHAPE, text)
     said = {name: value for name, value in said.items() if value not in (None, {}, [])} | _to(said)
     return _personal(said) if said else None
+
+
+def read_header(value: str) -> Personal | None:
+    """The same of the header of a mail: base64 of the JSON, folded anywhere; JSON itself is taken, too."""
+    if value.lstrip().startswith("{"):
+        return read(re.sub(r"\r?\n", "", value).strip())
+    packed = re.sub(r"\s+", "", value)
+    try:
+        text = b64decode(packed, validate=True).decode() if len(packed) <= 2 * LARGEST else ""
+    except ValueError:
+        text = ""
+    if packed and not text:
+        raise BadXsmtpapi(Fault.NO_JSON, packed)
+    return read(text)
 
 
 def _to(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,11 +94,11 @@ def _to(said: Mapping[str, Any]) -> dict[str, Any]:
 def _personal(said: Mapping[str, Any]) -> Personal:
     for name in NOT_YET:
         if name in said:
-            raise Failure(40813, "xsmtpapi", name, "暂不支持")
+            raise BadXsmtpapi(Fault.SHAPE, name, ("暂不支持", "not supported yet"))
     common = {_name(key): _value(value) for key, value in _object(said, "pubsub").items()}
     if "to" not in said:
         if not common:
-            raise Failure(40815, "xsmtpapi", ",".join(said))
+            raise BadXsmtpapi(Fault.NO_TO, ",".join(said))
         return Personal(None, common=common)
     to = _addresses(said["to"])
     if common:  # then `sub` is ignored
@@ -66,11 +108,11 @@ def _personal(said: Mapping[str, Any]) -> Personal:
 
 def _addresses(to: Any) -> list[str]:
     if not isinstance(to, list) or not all(isinstance(address, str) for address in to):
-        raise Failure(40813, "xsmtpapi", "to")
+        raise BadXsmtpapi(Fault.SHAPE, "to")
     if not to:
-        raise Failure(40816, "xsmtpapi", "to")
+        raise BadXsmtpapi(Fault.EMPTY_TO, "to")
     if len(to) > MOST:
-        raise Failure(40827, "xsmtpapi", str(len(to)))
+        raise BadXsmtpapi(Fault.TOO_MANY, str(len(to)))
     return to
 
 
@@ -80,7 +122,7 @@ def _of_each(said: Mapping[str, Any], count: int) -> list[dict[str, str]]:
     found: list[dict[str, str]] = [{} for _ in range(count)]
     for key, values in _object(said, "sub").items():
         if not isinstance(values, list) or len(values) < count:
-            raise Failure(40813, "xsmtpapi", key, f"变量的值应有{count}个")
+            raise BadXsmtpapi(Fault.SHAPE, key, (f"变量的值应有{count}个", f"needs {count} values"))
         name = _name(key)
         for own, value in zip(found, values, strict=False):
             own[name] = _expanded(_value(value), macros)
@@ -90,7 +132,7 @@ def _of_each(said: Mapping[str, Any], count: int) -> list[dict[str, str]]:
 def _object(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = said.get(name, {})
     if not isinstance(found, dict):
-        raise Failure(40813, "xsmtpapi", name)
+        raise BadXsmtpapi(Fault.SHAPE, name)
     return found
 
 
@@ -98,7 +140,7 @@ def _name(key: str) -> str:
     """Samples write names with percent signs and without."""
     match = _KEY.fullmatch(key)
     if match is None:
-        raise Failure(40813, "xsmtpapi", key, "变量名由1到32个字母、数字或下划线组成")
+        raise BadXsmtpapi(Fault.SHAPE, key, _NAME_RULE)
     return match[1]
 
 
@@ -106,7 +148,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int | float):
-        raise Failure(40813, "xsmtpapi", json.dumps(value, ensure_ascii=False), "变量的值应为字符串、数字或布尔值")
+        raise BadXsmtpapi(Fault.SHAPE, json.dumps(value, ensure_ascii=False), _VALUE_RULE)
     return str(value)
 
 
