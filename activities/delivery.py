@@ -191,12 +191,12 @@ class PageWork:
             else:
                 by_domain.setdefault(domain_of(message.address), []).append(message)
         routes = await self._routes(list(by_domain))
-        queues: dict[str, tuple[MailRoute, deque[PageMessage]]] = {}
+        queues: dict[object, tuple[MailRoute, deque[PageMessage]]] = {}
         if late:
             queues[""] = (MailRoute("", failure=_EXPIRED), late)
         for route in routes:
             self._wire.lanes.learn(route)
-            queues.setdefault(route.destination, (route, deque()))[1].extend(by_domain[route.domain])
+            queues.setdefault(route.connection, (route, deque()))[1].extend(by_domain[route.domain])
         return list(queues.values())
 
     async def _routes(self, domains: list[str]) -> list[MailRoute]:

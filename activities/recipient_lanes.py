@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from domain.lanes import OTHER, TRUSTED_FOR, lane_of
+from domain.lanes import OTHER, RELAY, TRUSTED_FOR, lane_of
 from domain.sending import OutcomeKind
 from domain.transport import MailRoute, Router
 from store import lanes
@@ -101,4 +101,6 @@ class Learned:
 
 def route_lane(route: MailRoute) -> str:
     """The lane of a route that is at hand; without servers it is of no provider."""
+    if route.relay:
+        return RELAY
     return lane_of(host.name for host in route.hosts) if route.hosts else OTHER

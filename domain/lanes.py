@@ -15,6 +15,8 @@ from domain.errors import Refusal
 from domain.sending import Outcome, OutcomeKind, Reason
 
 OTHER = "other"
+RELAY = "relay"
+"""Mails that a smart host sends on, whoever they are for."""
 USUAL_PER_CONNECTION = 20
 """Messages on one connection to a provider that nothing is known of (reference §1.6)."""
 RESERVE = 0.2
@@ -157,6 +159,7 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     Provider("yahoo", "雅虎、AOL", "Yahoo, AOL", ("yahoodns.net", "yahoo.com"), _per_minute(300, 5, 50)),
     Provider("icloud", "苹果 iCloud", "Apple iCloud", ("icloud.com", "apple.com"), _per_minute(300, 5, 50)),
+    Provider(RELAY, "中继服务器", "Smart hosts", (), Limits(connections=20, per_site=10, per_connection=200)),
     Provider(OTHER, "其他域名", "All other domains", (), Limits(per_site=2, per_connection=USUAL_PER_CONNECTION)),
 )
 """No rate for the long tail: its sites know nothing of each other, so each has its cap instead."""

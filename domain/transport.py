@@ -1,17 +1,47 @@
 """What the sending engine asks of the world: a route to a domain's mail servers, a connection, a dialogue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from domain.sending import Outcome
 
 
+class Tls(StrEnum):
+    """How a connection must be encrypted before it speaks of a mail (RFC 3207)."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"
+    """When the server offers it and it works; with whatever certificate."""
+    REQUIRED = "required"
+    """Encrypted, with whatever certificate: protects from who only listens."""
+    VERIFIED = "verified"
+    """Encrypted, with a certificate that a known authority issued for the server's name."""
+
+    @property
+    def must(self) -> bool:
+        """Whether nothing is sent without encryption."""
+        return self in (Tls.REQUIRED, Tls.VERIFIED)
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a smart host asks of us (RFC 4954)."""
+
+    user: str
+    password: str = field(repr=False)
+
+
 @dataclass(frozen=True)
 class MailHost:
-    """One receiving server: its name from the MX record and the addresses to try, in order."""
+    """One receiving server: its name from the MX record and the addresses to try, in order.
+
+    `port` None: where mail servers listen.
+    """
 
     name: str
     addresses: tuple[str, ...]
+    port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,16 +49,25 @@ class MailRoute:
     """Where a domain's mail goes (RFC 5321 §5.1), best server first; or why nowhere.
 
     `failure` is set when there is no server to try: `BOUNCED` for a null MX or an unknown domain, else `DEFERRED`.
+    `relay`: the hosts are a smart host's, which sends on; they ask for `login`, where it is set.
     """
 
     domain: str
     hosts: tuple[MailHost, ...] = ()
     failure: Outcome | None = None
+    tls: Tls = Tls.OPPORTUNISTIC
+    relay: bool = False
+    login: Login | None = None
 
     @property
     def destination(self) -> str:
-        """Domains with the same servers share connections: this names the group."""
+        """Domains with the same servers are one site: this names the group."""
         return ",".join(sorted(host.name for host in self.hosts)) or self.domain
+
+    @property
+    def connection(self) -> "tuple[str, Tls, Login | None]":
+        """Domains for which this is the same share connections."""
+        return self.destination, self.tls, self.login
 
 
 @dataclass(frozen=True)

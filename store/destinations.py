@@ -1,0 +1,54 @@
+"""How destinations are to be reached, as operators decided. The table, then its queries."""
+
+import datetime as dt
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint, select
+from sqlmodel import Field, SQLModel, col
+
+from domain.ids import new_id
+from store.columns import moment, now, text_list
+from store.db import Connection, Session
+
+
+class DestinationPolicy(SQLModel, table=True):
+    """One rule. `match` and `tls` are `domain.destinations.Match` and `domain.transport.Tls`."""
+
+    __tablename__ = "destination_policy"
+    __table_args__ = (UniqueConstraint("match", "pattern"),)
+    id: UUID = Field(primary_key=True, default_factory=new_id)
+    match: str
+    pattern: str
+    tls: str
+    smart_hosts: list[str] = text_list(default_factory=list)
+    """`host:port`, in the order to try them; none: by the MX."""
+    login_user: str = ""
+    login_password: bytes | None = None
+    """Sealed for `destination/<id>`."""
+    note: str = ""
+    row_version: int = 0
+    changed_at: dt.datetime = moment(default_factory=now)
+    changed_by: str = ""
+
+
+async def read_policies(connection: Connection) -> list[DestinationPolicy]:
+    """All of them, for a worker."""
+    rows = await connection.fetch("SELECT * FROM destination_policy")
+    return [DestinationPolicy(**dict(row)) for row in rows]
+
+
+async def every_policy(session: Session) -> list[DestinationPolicy]:
+    """By kind and pattern."""
+    order = (col(DestinationPolicy.match), col(DestinationPolicy.pattern))
+    return list((await session.execute(select(DestinationPolicy).order_by(*order))).scalars())
+
+
+async def lock_policy(session: Session, policy_id: UUID) -> DestinationPolicy | None:
+    return await session.get(DestinationPolicy, policy_id, with_for_update=True)
+
+
+async def policy_exists(session: Session, match: str, pattern: str) -> bool:
+    same = select(DestinationPolicy).where(
+        col(DestinationPolicy.match) == match, col(DestinationPolicy.pattern) == pattern
+    )
+    return (await session.execute(same)).first() is not None
