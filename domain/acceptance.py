@@ -1,16 +1,18 @@
 """The rules of accepting a send: who may send what from where to whom (design §4.1, seed 2.1–2.3)."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain.addresses import BadAddress, normalise_address
 from domain.domains import DomainState
 from domain.errors import Refusal
+from domain.ids import iso
 from domain.ledger import first_charged
 from domain.money import show_unit
 from domain.senders import TEST_SENDS_PER_DAY, SendKind
 from domain.sending import MAX_RECIPIENTS, Recipient, Rejected, SendRequest
+from domain.suppressions import DEAD, Held, SuppressionReason
 from domain.variables import missing
 
 MAX_LABEL = 50
@@ -188,17 +190,32 @@ def _at(refusal: Refusal, place: int) -> Refusal:
 
 
 def leave_out(
-    recipients: list[Recipient], rejected: list[Rejected], suppressed: Collection[str]
+    recipients: list[Recipient], rejected: list[Rejected], held: Mapping[str, Held]
 ) -> tuple[list[Recipient], list[Rejected]]:
-    """(who is written to, everybody who is not). Raises `Refusal` when nobody is left."""
-    if not suppressed:
+    """(who is written to, everybody who is not). `held`: by address, who must not be.
+
+    Raises `Refusal` when nobody is left: for a single recipient the one that says why.
+    """
+    if not held:
         return recipients, rejected
-    kept = [one for one in recipients if one.address not in suppressed]
+    kept = [one for one in recipients if one.address not in held]
+    if not kept and len(recipients) == 1:
+        raise held_refusal(held[recipients[0].address], f"recipients[{recipients[0].line - 1}].address")
     if not kept:
         raise Refusal("recipients_all_suppressed", field="recipients", count=len(recipients))
-    why = Refusal("suppressed", field="address")
-    more = [Rejected.of(one.line, one.address, why) for one in recipients if one.address in suppressed]
+    more = [Rejected.of(one.line, one.address, held_refusal(held[one.address], "address"))
+            for one in recipients if one.address in held]  # fmt: skip
     return kept, sorted((*rejected, *more), key=lambda one: one.line)
+
+
+_HELD = {SuppressionReason.COMPLAINT.value: "recipient_complained", DEAD: "recipient_dead"}
+
+
+def held_refusal(held: Held, field: str) -> Refusal:
+    """Why an address is not written to; of a dead one never who else wrote to it."""
+    if held.until is None or held.reason not in _HELD:
+        return Refusal("suppressed", field=field)
+    return Refusal(_HELD[held.reason], field=field, until=iso(held.until))
 
 
 def _checked(recipient: Recipient, place: int, variables: tuple[str, ...], only: frozenset[str] | None) -> Recipient:

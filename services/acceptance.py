@@ -67,7 +67,7 @@ class Acceptance:
         written = False
         async with self._db.pool.acquire() as connection:
             try:
-                looked = await groups.examine(connection, asked)
+                looked = await groups.examine(connection, asked, now())
                 async with connection.transaction():
                     answers = await groups.write(connection, looked, now(), self._terms)
                     written = True

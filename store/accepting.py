@@ -7,7 +7,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -18,12 +18,13 @@ from domain.errors import Refusal
 from domain.ids import new_id
 from domain.ledger import Terms, first_charged
 from domain.sending import TIME_TO_LIVE, Accepted, Recipient, Rejected, SendRequest
+from domain.suppressions import Held
 from domain.times import business_day
 from domain.webhooks import Event, message_data
 from store import quota
 from store.db import Connection, Database, by_column
 from store.holding import Chargeable, reserve
-from store.suppressions import suppressed
+from store.suppressions import Wanted, held_back
 from store.webhooks import OwedEvent, owe_events
 
 DUE_CHANNEL = "songda_due"
@@ -133,7 +134,7 @@ async def accept(
         return earlier
     if len(request.recipients) > MANY:  # reading them takes a while, and nothing is locked yet
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
-    admitted = replace(await _admitted(connection, caller, request), fingerprint=fingerprint)
+    admitted = replace(await _admitted(connection, caller, request, now), fingerprint=fingerprint)
     if not await _write_submission(connection, admitted, now, terms.scale):
         return await _lost_race(connection, caller.account_id, request, fingerprint)
     count = len(admitted.recipients)
@@ -183,13 +184,21 @@ def admit(asked: Asked, identity: Identity, only: frozenset[str] | None) -> Admi
     return Admitted(caller, request, identity, recipients, duplicates, rejected, new_id())
 
 
-def without(admitted: Admitted, addresses: set[str]) -> Admitted:
+def wanted(admitted: Admitted, recipients: Sequence[Recipient]) -> list[Wanted]:
+    """Whom suppressions and dead addresses are asked about; the platform's own notices are for everybody."""
+    if admitted.account == SYSTEM_ACCOUNT:
+        return []
+    return [Wanted(admitted.account, one.address, admitted.identity.is_batch) for one in recipients]
+
+
+def without(admitted: Admitted, held: Mapping[Wanted, Held]) -> Admitted:
     """Leave these out, and say so in the answer. Raises `Refusal` when nobody is left."""
-    recipients, rejected = leave_out(admitted.recipients, admitted.rejected, addresses)
+    mine = {one.address: held[one] for one in wanted(admitted, admitted.recipients) if one in held} if held else {}
+    recipients, rejected = leave_out(admitted.recipients, admitted.rejected, mine)
     return replace(admitted, recipients=recipients, rejected=rejected)
 
 
-async def _admitted(connection: Connection, caller: Caller, request: SendRequest) -> Admitted:
+async def _admitted(connection: Connection, caller: Caller, request: SendRequest, now: dt.datetime) -> Admitted:
     identity = await identify(connection, caller, request)
     check_identity(identity, request)
     only = await member_addresses(connection, caller.account_id) if identity.is_test else None
@@ -197,12 +206,10 @@ async def _admitted(connection: Connection, caller: Caller, request: SendRequest
         admitted = await asyncio.to_thread(admit, (caller, request), identity, only)
     else:
         admitted = admit((caller, request), identity, only)
-    if not identity.is_batch:
-        return admitted
-    kept_out: set[str] = set()
+    held: dict[Wanted, Held] = {}
     for some in _slices(admitted.recipients):
-        kept_out |= await suppressed(connection, caller.account_id, [one.address for one in some])
-    return without(admitted, kept_out)
+        held |= await held_back(connection, wanted(admitted, some), now)
+    return without(admitted, held)
 
 
 def _slices(recipients: Sequence[Recipient]) -> Iterable[Sequence[Recipient]]:

@@ -6,7 +6,7 @@ the last message that quota and money allow is allowed. asyncpg, no ORM objects.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -15,10 +15,11 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.errors import Refusal
 from domain.ledger import EMAIL, PREPAID, Terms, available_micro
 from domain.sending import Accepted
+from domain.suppressions import Held
 from domain.times import business_day
-from store.accepting import Admitted, Asked, admit, identities, member_addresses, requested, without
+from store.accepting import Admitted, Asked, admit, identities, member_addresses, requested, wanted, without
 from store.db import Connection, by_column
-from store.suppressions import suppressed
+from store.suppressions import Wanted, held_back
 from store.webhooks import owe_events
 
 SMALL = 100
@@ -97,7 +98,7 @@ def is_small(asked: Asked) -> bool:
     return request.idempotency_key is None and len(request.recipients) <= SMALL
 
 
-async def examine(connection: Connection, asked: Sequence[Asked]) -> list[Admitted | Refusal]:
+async def examine(connection: Connection, asked: Sequence[Asked], now: dt.datetime) -> list[Admitted | Refusal]:
     """Apply every rule that needs no lock; in their order, what passed or why it did not."""
     known = await identities(connection, asked)
     members = {
@@ -105,7 +106,7 @@ async def examine(connection: Connection, asked: Sequence[Asked]) -> list[Admitt
         for account in {one[0].account_id for one, who in zip(asked, known, strict=True) if who and who.is_test}
     }
     looked = [_examined(one, who, members) for one, who in zip(asked, known, strict=True)]
-    return await _without_suppressed(connection, looked)
+    return await _without_held_back(connection, looked, now)
 
 
 def _examined(asked: Asked, identity: Identity | None, members: dict[UUID, frozenset[str]]) -> Admitted | Refusal:
@@ -118,18 +119,17 @@ def _examined(asked: Asked, identity: Identity | None, members: dict[UUID, froze
         return refusal
 
 
-async def _without_suppressed(connection: Connection, looked: Sequence[Admitted | Refusal]) -> list[Admitted | Refusal]:
-    addresses: dict[UUID, set[str]] = {}
-    for one in looked:
-        if isinstance(one, Admitted) and one.identity.is_batch:
-            addresses.setdefault(one.account, set()).update(each.address for each in one.recipients)
-    kept_out = {account: await suppressed(connection, account, list(some)) for account, some in addresses.items()}
-    return [_left(one, kept_out.get(one.account, set())) if isinstance(one, Admitted) else one for one in looked]
+async def _without_held_back(
+    connection: Connection, looked: Sequence[Admitted | Refusal], now: dt.datetime
+) -> list[Admitted | Refusal]:
+    asked = [who for one in looked if isinstance(one, Admitted) for who in wanted(one, one.recipients)]
+    held = await held_back(connection, asked, now)
+    return [_left(one, held) if held and isinstance(one, Admitted) else one for one in looked]
 
 
-def _left(admitted: Admitted, kept_out: set[str]) -> Admitted | Refusal:
+def _left(admitted: Admitted, held: Mapping[Wanted, Held]) -> Admitted | Refusal:
     try:
-        return without(admitted, kept_out) if kept_out else admitted
+        return without(admitted, held)
     except Refusal as refusal:
         return refusal
 

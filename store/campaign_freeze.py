@@ -6,14 +6,17 @@ a chunk is either some small domains as a whole, or a stretch of a large one. Me
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from domain.campaigns import CampaignState
+from domain.suppressions import DEAD
 from store.campaigns import content_version
 from store.db import Connection
+from store.suppressions import FIRST_SAID
 
 CHUNK = 10_000
 """Members of one transaction of the copy."""
@@ -53,8 +56,9 @@ SELECT min(s.last) FROM unnest($1::uuid[]) AS l (id) CROSS JOIN LATERAL (
         ORDER BY address LIMIT $4) AS few) AS s
 WHERE s.members = $4
 """
-# An address that stands in several lists is taken from the first of them.
-_COPY = """
+# An address that stands in several lists is taken from the first of them. Whom nobody may write to is looked up by
+# whole keys (as in store/pages.py): a chunk costs the same however long those tables are.
+_COPY = f"""
 WITH listed AS MATERIALIZED (
     SELECT list_id, domain, address, variables FROM list_member
     WHERE list_id = ANY($2::uuid[]) AND domain = ANY($3::text[]) AND address > $4
@@ -63,21 +67,28 @@ WITH listed AS MATERIALIZED (
     SELECT DISTINCT ON (domain, address) address, variables FROM listed
     ORDER BY domain, address, array_position($2::uuid[], list_id)
 ), sorted AS MATERIALIZED (
-    SELECT o.address, o.variables, s.address IS NOT NULL AS suppressed, o.variables ?& $6::text[] AS complete
+    SELECT o.address, o.variables, coalesce(s.reason, d.reason) AS held, o.variables ?& $6::text[] AS complete
     FROM once o
-    LEFT JOIN suppression s ON s.account_id = $7 AND s.address = lower(o.address COLLATE "C") COLLATE "default"
+    LEFT JOIN LATERAL (
+        SELECT reason FROM suppression WHERE account_id = $7 AND (until IS NULL OR until > now())
+          AND address = lower(o.address COLLATE "C") COLLATE "default" ORDER BY {FIRST_SAID} LIMIT 1) s ON true
+    LEFT JOIN LATERAL (
+        SELECT '{DEAD}' AS reason FROM dead_address WHERE until > now()
+          AND address = lower(o.address COLLATE "C") COLLATE "default" LIMIT 1) d ON true
 ), made AS (
     INSERT INTO message (submission_id, account_id, ordinal, address, variables, state, attempts, round, reason, code,
                          enhanced, reply, host, possible_duplicate)
     SELECT $1, $7, $8 + (row_number() OVER ())::int - 1, address, variables, 'queued', 0, 0, '', 0, '', '', '', false
-    FROM sorted WHERE complete AND NOT suppressed RETURNING 1
+    FROM sorted WHERE complete AND held IS NULL RETURNING 1
 )
 SELECT (SELECT count(*) FROM listed)::int AS listed, (SELECT count(*) FROM made)::int AS made,
        (SELECT count(*) FROM listed)::int - count(*)::int AS duplicates,
-       count(*) FILTER (WHERE suppressed)::int AS suppressed,
-       count(*) FILTER (WHERE NOT complete AND NOT suppressed)::int AS incomplete
+       count(held)::int AS suppressed,
+       coalesce((SELECT jsonb_object_agg(held, n) FROM (SELECT held, count(*) AS n FROM sorted WHERE held IS NOT NULL
+                                                       GROUP BY held) AS h), '{{}}') AS suppressed_by,
+       count(*) FILTER (WHERE NOT complete AND held IS NULL)::int AS incomplete
 FROM sorted
-"""
+"""  # noqa: S608 - constants of ours
 _LANE = """
 INSERT INTO campaign_lane (campaign_id, lane, first_ordinal, end_ordinal, next_ordinal)
 VALUES ($1, $2, $3::int, $3::int + $4::int, $3::int)
@@ -85,7 +96,7 @@ ON CONFLICT (campaign_id, lane) DO UPDATE SET end_ordinal = campaign_lane.end_or
 """
 _COUNT = """
 UPDATE campaign SET listed = listed + $2, duplicates = duplicates + $3, suppressed = suppressed + $4,
-    incomplete = incomplete + $5, freeze_place = $6 WHERE id = $1
+    incomplete = incomplete + $5, freeze_place = $6, suppressed_by = $7 WHERE id = $1
 """
 _EVENTS = """
 INSERT INTO webhook_event (endpoint_id, account_id, kind, message_id, occurred_at, attempts, data)
@@ -191,8 +202,8 @@ async def copy_chunk(connection: Connection, campaign: UUID, chunk: int = CHUNK)
 
 async def _locked(connection: Connection, campaign: UUID) -> Any:
     return await connection.fetchrow(
-        "SELECT id, account_id, lists, listed, freeze_place, template_version_id, revision FROM campaign"
-        " WHERE id = $1 AND state = $2 FOR NO KEY UPDATE",
+        "SELECT id, account_id, lists, listed, freeze_place, template_version_id, revision, suppressed_by"
+        " FROM campaign WHERE id = $1 AND state = $2 FOR NO KEY UPDATE",
         campaign,
         CampaignState.PREPARING.value,
     )
@@ -238,7 +249,8 @@ async def _copy(connection: Connection, row: Any, stretch: _Stretch, base: int) 
         _COPY, campaign, row["lists"], stretch.domains, stretch.after, stretch.upto, needed, account, base
     )
     counts = [done[name] for name in ("listed", "duplicates", "suppressed", "incomplete")]
-    await connection.execute(_COUNT, campaign, *counts, stretch.place)
+    held = dict(Counter(row["suppressed_by"]) + Counter(done["suppressed_by"]))
+    await connection.execute(_COUNT, campaign, *counts, stretch.place, held)
     if done["made"]:
         await connection.execute(_LANE, campaign, stretch.lane, base, done["made"])
         await connection.execute(

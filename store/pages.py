@@ -11,7 +11,9 @@ from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
 from domain.ids import Kind, new_id, workflow_id
+from domain.suppressions import DEAD, SuppressionScope
 from store.db import Connection
+from store.suppressions import FIRST_SAID
 
 BATCH_PER_ACCOUNT = 200
 """One account's share of a batch, so that a flood does not delay another's single mail."""
@@ -71,17 +73,26 @@ UPDATE page SET epoch = epoch + 1 WHERE id = $1 AND closed_at IS NULL
 RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal
 """
 
-_LOAD_BY = """
+# Each message asks twice by a whole key, whatever the planner thinks of the tables: `LIMIT` keeps it from joining them.
+# The platform's own notices are held back by nothing, so that nobody is locked out by what happened to other mails.
+_LOAD_BY = f"""
 SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.variables, m.attempts, m.round,
        m.possible_duplicate, s.expires_at, s.kind,
-       CASE WHEN s.kind = 'batch' THEN coalesce((
-           SELECT u.reason FROM suppression u WHERE u.account_id = m.account_id
-             AND u.address = lower(m.address COLLATE "C") COLLATE "default"), '') ELSE '' END AS suppressed
-FROM {source}
+       CASE WHEN m.account_id = '{SYSTEM_ACCOUNT}' THEN ''
+            ELSE coalesce(u.reason, CASE WHEN d.until > now() THEN '{DEAD}' END, '') END AS suppressed,
+       d.until IS NOT NULL AS was_dead
+FROM {{source}}
 JOIN submission s ON s.id = m.submission_id
-WHERE m.state = 'queued' AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id) {which}
+LEFT JOIN LATERAL (
+    SELECT reason FROM suppression
+    WHERE account_id = m.account_id AND address = lower(m.address COLLATE "C") COLLATE "default"
+      AND (until IS NULL OR until > now()) AND (s.kind = 'batch' OR scope = '{SuppressionScope.ALL}')
+    ORDER BY {FIRST_SAID} LIMIT 1) u ON true
+LEFT JOIN LATERAL (
+    SELECT until FROM dead_address WHERE address = lower(m.address COLLATE "C") COLLATE "default" LIMIT 1) d ON true
+WHERE m.state = 'queued' AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id) {{which}}
 ORDER BY m.id
-"""
+"""  # noqa: S608 - constants of ours
 _LOAD = _LOAD_BY.format(
     source="unnest($1::bigint[], $2::int[]) AS p (id, round) JOIN message m ON m.id = p.id AND m.round = p.round",
     which="",
@@ -170,9 +181,9 @@ class PageMessage:
     kind: str = "trigger"
     """Of the submission: `domain.senders.SendKind`."""
     suppressed: str = ""
-    """Why the recipient must not be written to, since it was accepted; empty: no reason."""
+    """Why the recipient must not be written to by now (`domain.suppressions.Held.reason`); empty: no reason."""
     was_dead: bool = False
-    """The address was proved dead once, and that has expired: if it takes this mail, it is forgotten."""
+    """The address was proved dead once: if it takes this mail, that is forgotten."""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,10 @@ SELECT w.n, '{DEAD}', d.until FROM wanted w JOIN dead_address d ON d.address = w
 """  # noqa: S608 - constants of ours
 
 
+FIRST_SAID = f"array_position(ARRAY{[reason.value for reason in SuppressionReason]}, reason)"
+"""The rank of a row's reason, as `domain.suppressions.first_said` has it."""
+
+
 async def held_back(connection: Connection, wanted: Sequence[Wanted], at: dt.datetime) -> dict[Wanted, Held]:
     """Those who must not be written to, each with the reason that is said first. One statement."""
     asked = list(dict.fromkeys(wanted))
@@ -244,12 +248,6 @@ async def remove(session: Session, account: UUID, suppressions: Sequence[UUID]) 
         .returning(col(Suppression.id), col(Suppression.reason))
     )
     return {row[0]: str(row[1]) for row in gone.all()}
-
-
-async def suppressed(connection: Connection, account: UUID, addresses: Sequence[str]) -> set[str]:
-    """Until the callers ask `held_back`."""
-    found = await held_back(connection, [Wanted(account, address, True) for address in addresses], now())
-    return {one.address for one in found}
 
 
 async def add(session: Session, account: UUID, addresses: Sequence[str]) -> int:

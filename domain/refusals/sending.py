@@ -142,12 +142,32 @@ register(
 register(
     "suppressed",
     422,
-    ("收件人已取消订阅或被拦截。", "批量邮件不会发给此地址。"),
-    ("The recipient has unsubscribed or is suppressed.", "Batch mails are not sent to this address."),
+    ("收件人已取消订阅，或在本账户的拦截列表中。", "请在“发送相关-拦截列表”中查看原因。"),
+    ("The recipient has unsubscribed or is suppressed.", "GET /v1/suppressions/lookup says why."),
 )
+register(
+    "recipient_complained",
+    422,
+    (
+        "收件人曾将本账户的邮件举报为垃圾邮件，{until} 前不再向其发信。",
+        "请在“发送相关-拦截列表”中查看；不要再向其发送推广邮件。",
+    ),
+    (
+        "The recipient reported a mail of this account as spam: nothing is sent to it before {until}.",
+        "See GET /v1/suppressions/lookup; take the address off your lists.",
+    ),
+)
+register(
+    "recipient_dead",
+    422,
+    ("对方服务器答复该邮箱不存在，{until} 前不再向其发信。", "请核对地址；届时会再次尝试。"),
+    ("Its server says that this mailbox does not exist: nothing is sent to it before {until}.",
+     "Check the address; after that time the next mail is tried again."),
+)  # fmt: skip
 register(
     "recipients_all_suppressed",
     422,
-    ("{count} 个收件人均已取消订阅或被拦截。", "请更换收件人。"),
-    ("All {count} recipients have unsubscribed or are suppressed.", "Send to others."),
-)
+    ("{count} 个收件人均不能投递：已退订、曾举报、被拦截或邮箱不存在。", "请更换收件人；在“发送相关-拦截列表”中可查询各地址的原因。"),
+    ("None of the {count} recipients can be written to: unsubscribed, complained, suppressed or without a mailbox.",
+     "Send to others; GET /v1/suppressions/lookup says why for each address."),
+)  # fmt: skip

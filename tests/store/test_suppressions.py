@@ -8,7 +8,7 @@ import pytest
 from domain.ids import new_id
 from store.columns import now
 from store.db import Database
-from store.suppressions import add, suppressed, withdraw
+from store.suppressions import Entry, Wanted, enter, held_back, withdraw
 from tests.sending_world import make_customer
 
 SAME = 's.account_id = $1 AND s.address = lower($2 COLLATE "C") COLLATE "default"'
@@ -17,14 +17,16 @@ SAME = 's.account_id = $1 AND s.address = lower($2 COLLATE "C") COLLATE "default
 
 async def asked(db: Database, account: UUID, addresses: Sequence[str]) -> set[str]:
     async with db.raw() as connection:
-        return await suppressed(connection, account, addresses)
+        held = await held_back(connection, [Wanted(account, address, True) for address in addresses], now())
+    return {one.address for one in held}
 
 
 async def test_addresses_come_back_as_they_were_given(db: Database) -> None:
     alice, bob = new_id(), new_id()
-    async with db.begin() as session:
-        assert await add(session, alice, ["Li.Lei@qq.com", "李雷@example.org", "li.lei@qq.com"]) == 2
-        assert await add(session, bob, ["han@example.org"]) == 1
+    async with db.raw() as connection:
+        mine = [Entry(address) for address in ("Li.Lei@qq.com", "李雷@example.org", "li.lei@qq.com")]
+        assert await enter(connection, alice, mine, now()) == 2
+        assert await enter(connection, bob, [Entry("han@example.org")], now()) == 1
     wanted = ["LI.lei@qq.com", "li.lei@qq.com", "李雷@example.org", "han@example.org", "new@qq.com"]
     assert await asked(db, alice, wanted) == {"LI.lei@qq.com", "li.lei@qq.com", "李雷@example.org"}
     assert await asked(db, alice, []) == set()
