@@ -36,7 +36,7 @@ from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
 from domain.ids import Kind
-from domain.queues import BULK, CONTROL, EXPRESS, IMPORTS
+from domain.queues import BULK, CONTROL, EXPRESS, HOOKS, IMPORTS, PROBES
 from domain.secrets import Vault
 from gateways.alipay import AlipayDesk
 from gateways.dns import DnsResolver
@@ -85,6 +85,8 @@ PAGES_OF_FLOODS = 4
 RUNNERS_AT_ONCE, RUNNERS_BUSY = 32, 4
 """Of campaigns, in one process; most of them wait for their lane. Of those that do not, so few are enough that one's
 first and last messages leave no gap."""
+DRAINS_AT_ONCE, PROBES_AT_ONCE = 24, 16
+"""Webhook endpoints that are served at once, with up to 32 connections each, and dead ones that are tried."""
 IMPORTS_AT_ONCE = 2
 """The others wait for their turn, which comes every few seconds."""
 
@@ -299,8 +301,19 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
         max_concurrent_activities=IMPORTS_AT_ONCE,
         **settings,
     )
+    hooks = hook_workers(tools, settings)
     # A worker without a workflow cannot be made.
-    return [control, express, bulk, imports] if CONTROL_WORKFLOWS else [express, bulk, imports]
+    return [control, express, bulk, imports, *hooks] if CONTROL_WORKFLOWS else [express, bulk, imports, *hooks]
+
+
+def hook_workers(tools: Tools, settings: dict[str, Any]) -> list[Worker]:
+    """Webhook endpoints that answer, and those that do not."""
+    activities = webhook_activities(tools)
+    limits = {HOOKS: DRAINS_AT_ONCE, PROBES: PROBES_AT_ONCE}
+    return [
+        Worker(tools.client, task_queue=queue, activities=activities, max_concurrent_activities=limit, **settings)
+        for queue, limit in limits.items()
+    ]
 
 
 def bulk_worker(tools: Tools, deliveries: DeliveryActivities, settings: dict[str, Any]) -> Worker:

@@ -1,13 +1,14 @@
 """One pass over one webhook endpoint: take, send in bounded parallel, acknowledge in groups, judge the endpoint.
 
 An event is acknowledged only after a 2xx was read, so a kill between the answer and the group commit means a second
-request with the same `webhook-id`. An endpoint that fails is tried with one event; one that works gets
-`AT_ONCE` requests at a time. An event that is refused while others are taken waits on its own.
+request with the same `webhook-id`. An endpoint that fails is tried with one event; one that works gets `AT_ONCE`
+requests at a time, which never wait for the database: the next page is taken, and the last ones are recorded, beside
+them. An event that is refused while others are taken waits on its own.
 """
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,18 +19,24 @@ from temporalio import activity
 from domain import webhooks as rules
 from domain.policy import Policy
 from domain.secrets import Vault
-from domain.webhooks import Answer, DisabledBy, Failure
+from domain.webhook_forms import CONTENT_TYPE, About, form_of, new_token, signed_form
+from domain.webhooks import Answer, DisabledBy, Failure, Format
 from store import webhook_queue as queue
 from store.db import Database
-from store.webhook_queue import EndpointRow, Health, TakenEvent, Try
+from store.webhook_queue import EndpointRow, Health, Place, TakenEvent, Try
 
 PASS_SECONDS = 20.0
 """After this a pass starts no new request and returns; the workflow asks for another one."""
 PAGE = 256
+GATHER_SECONDS = 0.02
+"""Answers of so long are acknowledged together."""
 FIRST_LOOK = 4
 AT_ONCE = 32
 STREAK = 32
 """Failures in a row after which a pass stops: the endpoint went away in the middle."""
+
+REPLAYED = {"songda-replay": "true"}
+"""Header of what is sent once more because somebody asked for that."""
 
 Post = Callable[[dict[str, str], bytes], Awaitable[Answer]]
 
@@ -37,7 +44,7 @@ Post = Callable[[dict[str, str], bytes], Awaitable[Answer]]
 class Poster(Protocol):
     """Opens a session to one URL; what it yields posts (headers, body) and never raises."""
 
-    def session(self, url: str) -> AbstractAsyncContextManager[Post]: ...
+    def session(self, url: str, seconds: float | None = None) -> AbstractAsyncContextManager[Post]: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,10 @@ class Pass:
         self._means = means
         self._endpoint = endpoint
         self._clock = clock
+        self._format = Format(endpoint.format)
         self._secrets: list[str] = []
+        self._about: dict[int, About] = {}
+        self._in_hand: set[int] = set()
         self.delivered = 0
         self.failed = 0
         self.gone = False
@@ -85,12 +95,12 @@ class Pass:
         except InvalidToken:
             self.last_error, self.failed = Failure.SECRET.value, 1
             return
-        async with self._means.poster.session(self._endpoint.url) as post:
-            while not self._over():
-                events = await self._take()
-                if not events:
-                    return
-                await self._send_all(events, post)
+        seconds = rules.ANSWER_SECONDS[self._format]
+        async with self._means.poster.session(self._endpoint.url, seconds) as post:
+            if first := await self._first():
+                await self._stream(post, first)
+                if len(first) == FIRST_LOOK or self._endpoint.failures:
+                    await self._stream(post)
 
     def now(self) -> dt.datetime:
         """The workflow's time, as this pass sees it."""
@@ -129,34 +139,65 @@ class Pass:
             sealed.append(endpoint.previous_secret)
         return [self._means.vault.unseal(one, bound).decode() for one in sealed]
 
-    async def _take(self) -> list[TakenEvent]:
-        probe = self._endpoint.failures > 0 and not self.delivered
-        limit = 1 if probe else PAGE if self.delivered else FIRST_LOOK
-        async with self._means.db.raw() as connection:
-            return await queue.take(connection, self._endpoint.id, self._clock.now(), limit, probe=probe)
+    async def _first(self) -> list[TakenEvent]:
+        """A few, or one that has been tried least often: how is it today?"""
+        failing = self._endpoint.failures > 0
+        return await self._take(1, None) if failing else await self._take(FIRST_LOOK, Place())
 
-    async def _send_all(self, events: list[TakenEvent], post: Post) -> None:
-        """Send in parallel; a recorder acknowledges in groups, each as soon as the one before is written."""
+    async def _take(self, limit: int, place: Place | None) -> list[TakenEvent]:
+        async with self._means.db.raw() as connection:
+            events = await queue.take(connection, self._endpoint.id, self._clock.now(), limit, place)
+            if self._format is Format.SENDCLOUD and events:
+                self._about |= await queue.about(connection, events)
+        self._in_hand |= {event.id for event in events}
+        return events
+
+    async def _stream(self, post: Post, events: list[TakenEvent] | None = None) -> None:
+        """Send these, or everything that is due, in parallel; a recorder acknowledges in groups."""
+        waiting: asyncio.Queue[TakenEvent | None] = asyncio.Queue(PAGE)
         results: asyncio.Queue[Try | None] = asyncio.Queue()
-        waiting = iter(events)
         async with asyncio.TaskGroup() as group:
             recorder = group.create_task(self._record_all(results))
             async with asyncio.TaskGroup() as senders:
-                for _ in range(min(AT_ONCE, len(events))):
+                for _ in range(AT_ONCE if events is None else len(events)):
                     senders.create_task(self._send_some(waiting, post, results))
+                senders.create_task(self._feed(waiting, events))
             results.put_nowait(None)
             await recorder
 
-    async def _send_some(self, waiting: Iterator[TakenEvent], post: Post, results: "asyncio.Queue[Try | None]") -> None:
-        for event in waiting:
-            if self._streak >= STREAK or self.gone or self._clock.seconds() >= PASS_SECONDS:
-                return
-            results.put_nowait(self._note(event, await self._send(event, post)))
+    async def _feed(self, waiting: "asyncio.Queue[TakenEvent | None]", events: list[TakenEvent] | None) -> None:
+        after = 0
+        while events or (events is None and not self._over()):
+            page = events if events else await self._take(PAGE, Place(after, frozenset(self._in_hand)))
+            for event in page:
+                await waiting.put(event)
+            if events or (not page and not after):
+                break
+            after = page[-1].id if page else 0  # what was committed late has a smaller id
+        for _ in range(AT_ONCE if events is None else len(events)):
+            await waiting.put(None)
+
+    async def _send_some(
+        self, waiting: "asyncio.Queue[TakenEvent | None]", post: Post, results: "asyncio.Queue[Try | None]"
+    ) -> None:
+        """Once the pass is over, what was taken is left as it is."""
+        while (event := await waiting.get()) is not None:
+            if not self._over():
+                results.put_nowait(self._note(event, await self._send(event, post)))
 
     async def _send(self, event: TakenEvent, post: Post) -> Answer:
+        headers, body = self._written(event)
+        return await post(headers | REPLAYED if event.replay else headers, body)
+
+    def _written(self, event: TakenEvent) -> tuple[dict[str, str], bytes]:
+        if self._format is Format.SENDCLOUD:
+            about = self._about.get(event.message_id or 0, About())
+            fields = form_of(event.kind, event.occurred_at, event.data, about)
+            named = {"Content-Type": CONTENT_TYPE, "webhook-id": rules.event_id(event.id)}
+            return named, signed_form(fields, self._secrets[0], new_token())
         body = rules.body_of(event.kind, event.occurred_at, event.number, event.data)
         sent_at = dt.datetime.now(dt.UTC)  # receivers compare it with their own clock
-        return await post(rules.signed_headers(rules.event_id(event.id), sent_at, body, self._secrets), body)
+        return rules.signed_headers(rules.event_id(event.id), sent_at, body, self._secrets), body
 
     def _note(self, event: TakenEvent, answer: Answer) -> Try:
         """Count an answer and say when its event is tried again."""
@@ -182,6 +223,7 @@ class Pass:
 
     async def _record_all(self, results: "asyncio.Queue[Try | None]") -> None:
         while (first := await results.get()) is not None:
+            await asyncio.sleep(GATHER_SECONDS)
             tries, ended = [first], False
             while not results.empty() and not ended:
                 one = results.get_nowait()
@@ -194,5 +236,6 @@ class Pass:
     async def _record(self, tries: list[Try]) -> None:
         async with self._means.db.raw() as connection:
             await queue.record(connection, self._endpoint.id, tries)
+        self._in_hand -= {each.event.id for each in tries}
         if activity.in_activity():
             activity.heartbeat(self.delivered, self.failed)

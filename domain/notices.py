@@ -288,14 +288,14 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
     ),
     (Notice.WEBHOOK_DISABLED, "zh"): NoticeText(
         "WebHook 已停用：%host%",
-        "<p>您好：</p><p>我们已停止向 <b>%host%</b> 推送事件，因为它连续 5 天没有确认任何请求，"
+        "<p>您好：</p><p>我们已停止向 <b>%host%</b> 推送事件，因为它连续 72 小时没有确认任何请求，"
         "或回答不再需要（HTTP 410）。最后一次的结果：<b>%error%</b>。</p>"
         "<p>尚未送达的事件会保留。修复接收程序后，请在页面上重新启用，它们会随即送出。</p>"
         '<p><a href="%link%">查看推送记录并启用</a></p>',
     ),
     (Notice.WEBHOOK_DISABLED, "en"): NoticeText(
         "Webhook disabled: %host%",
-        "<p>Hello,</p><p>we stopped sending events to <b>%host%</b>: it acknowledged nothing for five days, or it "
+        "<p>Hello,</p><p>we stopped sending events to <b>%host%</b>: it acknowledged nothing for 72 hours, or it "
         "answered that it wants no more (HTTP 410). What the last request came to: <b>%error%</b>.</p>"
         "<p>Events that were not delivered are kept. Repair the receiver, then enable it again on the page: they are "
         'sent at once.</p><p><a href="%link%">See the delivery log and enable it</a></p>',

@@ -1,11 +1,11 @@
 """Events as facts, the endpoints that hear of them, and how a delivery is signed and tried again (design §4.10).
 
-Signing follows the Standard Webhooks specification, version 1 (symmetric).
+An endpoint has one of two formats: JSON signed after the Standard Webhooks specification, version 1 (symmetric), or the
+form that SendCloud posts (`domain/webhook_forms.py`).
 """
 
 import base64
 import datetime as dt
-import hashlib
 import hmac
 import json
 import secrets
@@ -19,6 +19,7 @@ import idna
 
 from domain.errors import Refusal
 from domain.ids import Process, iso
+from domain.webhook_forms import app_key
 
 MAX_ENDPOINTS = 20
 """Endpoints of one account."""
@@ -26,12 +27,25 @@ MAX_URL = 2000
 SECRET_PREFIX = "whsec_"
 OLD_SECRET_SIGNS = dt.timedelta(hours=24)
 """After a rotation the old secret signs beside the new one for so long."""
-BACK_OFF = tuple(dt.timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
-"""Waits after the first, second … failure in a row; the last one repeats."""
-DISABLED_AFTER = dt.timedelta(days=5)
+BACK_OFF = tuple(dt.timedelta(seconds=s) for s in (5, 55, 300, 840, 2400, 3600, 7200, 14_400, *8 * (28_800,)))
+"""Waits after the first, second … failure in a row: five in the first hour, later every 8 hours; 72 hours in all."""
+DISABLED_AFTER = sum(BACK_OFF, dt.timedelta())
 """An endpoint that failed for so long without one success is disabled and its owner told."""
-MAX_TRIES = 12
-"""Tries of one event while its endpoint takes others: as many as `BACK_OFF` makes in `DISABLED_AFTER`."""
+MAX_TRIES = len(BACK_OFF) + 1
+"""Tries of one event while its endpoint takes others: over the same 72 hours."""
+
+
+class Format(StrEnum):
+    """What is posted; chosen when an endpoint is made."""
+
+    STANDARD = "standard"
+    """JSON after Standard Webhooks."""
+    SENDCLOUD = "sendcloud"
+    """The form of SendCloud's WebHook (reference §8)."""
+
+
+ANSWER_SECONDS = {Format.STANDARD: 15.0, Format.SENDCLOUD: 3.0}
+"""A receiver answers within so many seconds; SendCloud's has three (reference §8.1)."""
 
 
 class Event(StrEnum):
@@ -168,8 +182,10 @@ def message_data(submission: UUID, message: int, ordinal: int, recipient: str, l
     }
 
 
-def new_secret() -> str:
-    """`whsec_` and 32 random bytes in base64, as the specification writes a symmetric secret."""
+def new_secret(form: Format = Format.STANDARD) -> str:
+    """`whsec_` and 32 random bytes in base64, as the specification writes a symmetric secret; or an APP KEY."""
+    if form is Format.SENDCLOUD:
+        return app_key()
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -184,10 +200,11 @@ def event_id(row: int) -> str:
 
 
 def signed_headers(event: str, sent_at: dt.datetime, body: bytes, secrets_: list[str]) -> dict[str, str]:
-    """The three headers of the specification; one signature per secret, newest first."""
+    """Content type and the three headers of the specification; one signature per secret, newest first."""
     seconds = str(int(sent_at.timestamp()))
     content = f"{event}.{seconds}.".encode() + body
     return {
+        "Content-Type": "application/json",
         "webhook-id": event,
         "webhook-timestamp": seconds,
         "webhook-signature": " ".join(_signature(secret, content) for secret in secrets_),
@@ -196,7 +213,7 @@ def signed_headers(event: str, sent_at: dt.datetime, body: bytes, secrets_: list
 
 def _signature(secret: str, content: bytes) -> str:
     key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode()
 
 
 def back_off(failures: int) -> dt.timedelta:

@@ -11,26 +11,26 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from urllib.parse import urlsplit
-
-import httpx2
+from urllib.parse import quote, urlsplit
 
 from domain.networks import Address, Network, plain, public
 from domain.webhooks import Answer, Failure
+from gateways.http_connection import Broken, Connection, Connections, connect
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
-READ_CAP = 64 * 1024
 KEPT_WORDS = 300
-CONNECTIONS = 32
 ADDRESSES_TRIED = 3
 PORTS = frozenset({80, 443, 8443})
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Post = Callable[[dict[str, str], bytes], Awaitable[Answer]]
 
-_HEADERS = {"Content-Type": "application/json", "User-Agent": "Songda-Webhooks/1", "Accept-Encoding": "identity"}
+_HEADERS = "User-Agent: Songda-Webhooks/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+_SAFE = "/?:@!$&'()*+,;=%~[]"
+"""Stays as it is written in a path or a query; everything else that is not plain ASCII is percent-encoded."""
 
 
 async def system_resolve(host: str, port: int) -> list[str]:
@@ -76,27 +76,25 @@ class HttpPoster:
         self._seconds = seconds
 
     @asynccontextmanager
-    async def session(self, url: str) -> AsyncIterator[Post]:
-        """A function that posts (headers, body) to this URL and answers with an `Answer`; it never raises."""
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        addresses = await self._guard.addresses(parts.hostname or "", port)
+    async def session(self, url: str, seconds: float | None = None, method: str = "POST") -> AsyncIterator[Post]:
+        """A function that sends (headers, body) to this URL and answers with an `Answer`; it never raises.
+
+        `seconds` bounds one request, besides the bound of all.
+        """
+        target = _target(url)
+        if target is None:
+            yield _always(Failure.DNS)
+            return
+        addresses = await self._guard.addresses(target.name, target.port)
         if isinstance(addresses, Failure):
             yield _always(addresses)
             return
-        async with self._client() as client:
-            yield _Origin(client, url, addresses, self._seconds).post
-
-    def _client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(
-            verify=self._tls,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx2.Timeout(self._seconds, connect=min(CONNECT_SECONDS, self._seconds)),
-            limits=httpx2.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=2.0
-            ),
-        )
+        limit = self._seconds if seconds is None else min(seconds, self._seconds)
+        origin = _Origin(target, addresses, self._tls if target.secure else None, limit, method)
+        try:
+            yield origin.post
+        finally:
+            origin.close()
 
 
 def _always(failure: Failure) -> Post:
@@ -106,72 +104,95 @@ def _always(failure: Failure) -> Post:
     return post
 
 
-class _Origin:
-    """One URL and the checked addresses behind its name."""
+@dataclass(frozen=True)
+class _Target:
+    """What a URL says: whom to call, and what the request line and `Host` say."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, addresses: list[str], seconds: float) -> None:
-        self._client = client
-        self._seconds = seconds
+    secure: bool
+    name: str
+    port: int
+    host: str
+    path: str
+
+
+def _target(url: str) -> _Target | None:
+    """None for what cannot be called. User names are left out, as fragments are."""
+    try:
         parts = urlsplit(url)
-        self._host, self._name = parts.netloc, parts.hostname or ""
-        self._urls = [_at(url, address) for address in addresses]
+        named, name = parts.port, parts.hostname or ""
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not name.isascii() or not name.isprintable():
+        return None
+    secure = parts.scheme == "https"
+    place = f"[{name}]" if ":" in name else name
+    asked = quote(parts.path or "/", safe=_SAFE) + ("?" + quote(parts.query, safe=_SAFE) if parts.query else "")
+    port = named or (443 if secure else 80)
+    return _Target(secure, name, port, place if named is None else f"{place}:{named}", asked)
+
+
+class _Origin:
+    """One URL, the checked addresses behind its name, and the connections that are open to them."""
+
+    def __init__(
+        self, target: _Target, addresses: list[str], tls: ssl.SSLContext | None, seconds: float, method: str
+    ) -> None:
+        self._target, self._addresses, self._tls, self._seconds = target, addresses, tls, seconds
+        self._open = Connections()
+        self._head = f"{method} {target.path} HTTP/1.1\r\nHost: {target.host}\r\n{_HEADERS}"
+
+    def close(self) -> None:
+        self._open.close()
 
     async def post(self, headers: dict[str, str], body: bytes) -> Answer:
         """Try the addresses until one takes the connection, all within the total time."""
         began = time.monotonic()
-        answer = Answer(None, Failure.CONNECT)
+        request = self._written(headers, body)
         try:
             async with asyncio.timeout(self._seconds):
-                for url in list(self._urls):
-                    answer = await self._post_to(url, headers, body)
-                    if answer.failure is not Failure.CONNECT:
-                        break
+                answer = await self._ask(request)
         except TimeoutError:
             answer = Answer(None, Failure.TIMEOUT)
-        elapsed = int((time.monotonic() - began) * 1000)
-        return Answer(answer.status, answer.failure, answer.response, elapsed)
+        return replace(answer, milliseconds=int((time.monotonic() - began) * 1000))
 
-    async def _post_to(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
+    def _written(self, headers: dict[str, str], body: bytes) -> bytes:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{self._head}{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+
+    async def _ask(self, request: bytes) -> Answer:
+        """On a connection that rested, else on a new one; the server may have closed the first one just now."""
+        rested = self._open.take()
+        if rested is not None:
+            try:
+                return await self._exchange(rested, request)
+            except Broken as broken:
+                if not broken.untouched:
+                    return Answer(None, Failure.BROKEN)
+        fresh = await self._connect()
+        if isinstance(fresh, Failure):
+            return Answer(None, fresh)
         try:
-            async with self._client.stream(
-                "POST",
-                url,
-                headers={**_HEADERS, **headers, "Host": self._host},
-                content=body,
-                extensions={"sni_hostname": self._name},
-            ) as response:
-                return Answer(response.status_code, None, await _first_words(response))
-        except httpx2.ConnectTimeout:
-            return Answer(None, Failure.CONNECT)
-        except httpx2.ConnectError as error:
-            return Answer(None, Failure.TLS if _is_tls(error) else Failure.CONNECT)
-        except httpx2.TimeoutException:
-            return Answer(None, Failure.TIMEOUT)
-        except httpx2.TransportError:
+            return await self._exchange(fresh, request)
+        except Broken:
             return Answer(None, Failure.BROKEN)
 
+    async def _exchange(self, connection: Connection, request: bytes) -> Answer:
+        reply = await connection.ask(request)
+        self._open.give_back(connection)
+        return Answer(reply.status, None, _first_words(reply.body))
 
-def _at(url: str, address: str) -> str:
-    """The URL with an address in the place of its host; the port stays."""
-    parts = urlsplit(url)
-    place = f"[{address}]" if ":" in address else address
-    return parts._replace(netloc=place if parts.port is None else f"{place}:{parts.port}").geturl()
-
-
-async def _first_words(response: httpx2.Response) -> str:
-    """Read to the end, so that the connection can be used again, but never past the cap."""
-    kept, size = b"", 0
-    async for chunk in response.aiter_raw():
-        kept = (kept + chunk)[:KEPT_WORDS] if len(kept) < KEPT_WORDS else kept
-        size += len(chunk)
-        if size >= READ_CAP:
-            break
-    return " ".join(kept.decode("utf-8", "replace").replace("\0", "").split())
+    async def _connect(self) -> Connection | Failure:
+        limit = min(CONNECT_SECONDS, self._seconds)
+        for address in self._addresses:
+            try:
+                return await connect(address, self._target.port, self._tls, self._target.name, limit)
+            except ssl.SSLError:
+                return Failure.TLS
+            except OSError:  # TimeoutError is one
+                continue
+        return Failure.CONNECT
 
 
-def _is_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _first_words(body: bytes) -> str:
+    """What of an answer is kept for the delivery log."""
+    return " ".join(body.decode("utf-8", "replace").replace("\0", "").split())[:KEPT_WORDS] if body else ""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.webhook_forms import About
 from domain.webhooks import DisabledBy
 from store.db import Connection, by_column
 from store.webhooks import PENDING
 
 BUSY = dt.timedelta(seconds=60)
-KEPT_ATTEMPTS = 1000
+KEPT_ATTEMPTS = 10_000
 KEPT_EVENTS = dt.timedelta(days=30)
 
 
@@ -25,6 +26,7 @@ class EndpointRow:
     id: UUID
     account_id: UUID
     url: str
+    format: str
     secret: bytes
     previous_secret: bytes | None
     previous_until: dt.datetime | None
@@ -42,14 +44,16 @@ class EndpointRow:
 
 @dataclass(frozen=True)
 class TakenEvent:
-    """One pending event, numbered."""
+    """One pending event, numbered. `replay`: it is sent once more because somebody asked for that."""
 
     id: int
     kind: str
     occurred_at: dt.datetime
+    message_id: int | None
     data: dict[str, Any]
     number: int
     attempts: int
+    replay: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,21 +90,23 @@ class Backlog:
 
 
 _ENDPOINT = """
-SELECT id, account_id, url, secret, previous_secret, previous_until, state, disabled_by, disabled_at, owner_told_at,
-       failing_since, failures, next_attempt_at, last_error, last_delivered_at, deleted_at
+SELECT id, account_id, url, format, secret, previous_secret, previous_until, state, disabled_by, disabled_at,
+       owner_told_at, failing_since, failures, next_attempt_at, last_error, last_delivered_at, deleted_at
 FROM webhook_endpoint WHERE id = $1
 """
 _MARK_BUSY = """
 UPDATE webhook_endpoint SET busy_until = now() + $2
 WHERE id = $1 AND state = 'enabled' AND deleted_at IS NULL RETURNING last_number
 """
+_EVENT = "id, kind, occurred_at, message_id, data, number, attempts, replay_at IS NOT NULL AS replay"
 _DUE = f"""
-SELECT id, kind, occurred_at, data, number, attempts FROM webhook_event
-WHERE endpoint_id = $1 AND {PENDING} AND (next_attempt_at IS NULL OR next_attempt_at <= $2)
+SELECT {_EVENT} FROM webhook_event
+WHERE endpoint_id = $1 AND {PENDING} AND (next_attempt_at IS NULL OR next_attempt_at <= $2) AND id > $4
+  AND id <> ALL($5::bigint[])
 ORDER BY id LIMIT $3 FOR NO KEY UPDATE
 """  # noqa: S608 - constants of ours
 _PROBE = f"""
-SELECT id, kind, occurred_at, data, number, attempts FROM webhook_event
+SELECT {_EVENT} FROM webhook_event
 WHERE endpoint_id = $1 AND {PENDING} ORDER BY attempts, id LIMIT $2 FOR NO KEY UPDATE
 """  # noqa: S608 - constants of ours
 _NUMBER = """
@@ -108,16 +114,17 @@ UPDATE webhook_event SET number = n.number
 FROM unnest($1::bigint[], $2::bigint[]) AS n(id, number) WHERE webhook_event.id = n.id
 """
 _LOCK = "UPDATE webhook_endpoint SET last_delivered_at = greatest(last_delivered_at, $2) WHERE id = $1"
-_RECORD = """
-UPDATE webhook_event SET
-  attempts = webhook_event.attempts + 1,
-  delivered_at = CASE WHEN r.error IS NULL THEN r.at END,
-  given_up_at = CASE WHEN r.given_up THEN r.at END,
+_RECORD = f"""
+UPDATE webhook_event v SET
+  attempts = v.attempts + 1,
+  delivered_at = COALESCE(v.delivered_at, CASE WHEN r.error IS NULL THEN r.at END),
+  given_up_at = CASE WHEN r.error IS NULL THEN NULL WHEN r.given_up THEN r.at ELSE v.given_up_at END,
+  replay_at = CASE WHEN r.error IS NOT NULL AND NOT r.given_up THEN v.replay_at END,
   next_attempt_at = r.next_at
 FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::boolean[], $5::timestamptz[])
   AS r(id, at, error, given_up, next_at)
-WHERE webhook_event.id = r.id AND webhook_event.delivered_at IS NULL
-"""
+WHERE v.id = r.id AND {PENDING}
+"""  # noqa: S608 - constants of ours
 _LOG = """
 INSERT INTO webhook_attempt (endpoint_id, event_id, kind, number, at, status, error, response, milliseconds)
 SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::int[], $7::text[], $8::text[],
@@ -126,6 +133,11 @@ SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::timestamptz
 _JUDGE = """
 UPDATE webhook_endpoint SET failing_since = $2, failures = $3, next_attempt_at = $4, last_error = $5, busy_until = NULL
 WHERE id = $1 AND url = $6
+"""
+_ABOUT = """
+SELECT m.id, u.name AS api_user, s.is_campaign
+FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
+JOIN api_user u ON u.id = s.api_user_id
 """
 _RELEASE = f"UPDATE webhook_event SET next_attempt_at = NULL WHERE endpoint_id = $1 AND {PENDING}"  # noqa: S608
 _BACKLOG = f"""
@@ -150,19 +162,28 @@ async def endpoint_row(connection: Connection, endpoint: UUID) -> EndpointRow | 
     return EndpointRow(**dict(row)) if row else None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a pass goes on taking: behind `after`, and without those it has `in_hand`."""
+
+    after: int = 0
+    in_hand: frozenset[int] = frozenset()
+
+
 async def take(
-    connection: Connection, endpoint: UUID, due_at: dt.datetime, limit: int, *, probe: bool
+    connection: Connection, endpoint: UUID, due_at: dt.datetime, limit: int, place: Place | None
 ) -> list[TakenEvent]:
     """Pending events, oldest first, each with its number; empty also when the endpoint was disabled meanwhile.
 
-    `probe` takes those with the fewest tries, whatever their own next time: they test whether the endpoint is back.
+    Without a place: those with the fewest tries, whatever their own next time; they test whether the endpoint is back.
     """
     last = await connection.fetchval(_MARK_BUSY, endpoint, BUSY)
     if last is None:
         return []
-    rows = await (
-        connection.fetch(_PROBE, endpoint, limit) if probe else connection.fetch(_DUE, endpoint, due_at, limit)
-    )
+    if place is None:
+        rows = await connection.fetch(_PROBE, endpoint, limit)
+    else:
+        rows = await connection.fetch(_DUE, endpoint, due_at, limit, place.after, sorted(place.in_hand))
     fresh = [row["id"] for row in rows if row["number"] is None]
     numbers = dict(zip(fresh, range(last + 1, last + 1 + len(fresh)), strict=True))
     if numbers:
@@ -171,6 +192,13 @@ async def take(
             "UPDATE webhook_endpoint SET last_number = $2 WHERE id = $1", endpoint, last + len(fresh)
         )
     return [TakenEvent(**{**dict(row), "number": row["number"] or numbers[row["id"]]}) for row in rows]
+
+
+async def about(connection: Connection, events: list[TakenEvent]) -> dict[int, About]:
+    """What the rows say of the events' messages, by message; absent: it is gone."""
+    messages = list({event.message_id for event in events if event.message_id is not None})
+    rows = await connection.fetch(_ABOUT, messages)
+    return {row["id"]: About(row["api_user"], row["is_campaign"]) for row in rows}
 
 
 async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> None:
@@ -228,3 +256,4 @@ async def forget(connection: Connection, endpoint: UUID) -> None:
     )
     await connection.execute("DELETE FROM webhook_event WHERE endpoint_id = $1", endpoint)
     await connection.execute("DELETE FROM webhook_attempt WHERE endpoint_id = $1", endpoint)
+    await connection.execute("DELETE FROM webhook_replay WHERE endpoint_id = $1", endpoint)

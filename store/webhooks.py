@@ -14,12 +14,15 @@ from sqlalchemy import BigInteger, Column, Index, func, text
 from sqlmodel import Field, SQLModel, col, select, update
 
 from domain.ids import Kind, new_id
-from domain.webhooks import EndpointState, OwedEvent
+from domain.webhooks import EndpointState, Format, OwedEvent
 from store.accounts import Account, Member
 from store.columns import json_object, moment, now, text_list
 from store.db import Connection, Session, by_column
 
-PENDING = "delivered_at IS NULL AND given_up_at IS NULL"
+PENDING = "(delivered_at IS NULL AND given_up_at IS NULL OR replay_at IS NOT NULL)"
+"""Owed, or to be sent once more."""
+UNSETTLED = "delivered_at IS NULL OR replay_at IS NOT NULL"
+"""What an index holds: what is pending, and what was given up. Both are few."""
 
 
 class WebhookEndpoint(SQLModel, table=True):
@@ -27,6 +30,7 @@ class WebhookEndpoint(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id", index=True)
     url: str
+    format: str = Format.STANDARD.value
     secret: bytes
     """Encrypted at rest (`domain.secrets.Vault`, binding `webhook/<id>`)."""
     previous_secret: bytes | None = None
@@ -57,7 +61,8 @@ class WebhookEvent(SQLModel, table=True):
 
     __tablename__ = "webhook_event"
     __table_args__ = (
-        Index("webhook_event_pending", "endpoint_id", "id", postgresql_where=text(PENDING)),
+        Index("webhook_event_unsettled", "endpoint_id", "id", postgresql_where=text(UNSETTLED)),
+        Index("webhook_event_message", "endpoint_id", "message_id", "id"),
         Index("webhook_event_age", "occurred_at", postgresql_using="brin"),
     )
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
@@ -75,6 +80,8 @@ class WebhookEvent(SQLModel, table=True):
     delivered_at: dt.datetime | None = moment(default=None)
     given_up_at: dt.datetime | None = moment(default=None)
     """The endpoint takes other events but refused this one for days."""
+    replay_at: dt.datetime | None = moment(default=None)
+    """Somebody asked for it once more, and that was not answered yet; `delivered_at` stays the first time."""
 
 
 class WebhookAttempt(SQLModel, table=True):
@@ -102,8 +109,9 @@ WITH idle AS MATERIALIZED (
   WHERE e.state = 'enabled' AND e.deleted_at IS NULL
     AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= now())
     AND (e.busy_until IS NULL OR e.busy_until <= now())
-    AND EXISTS (SELECT FROM webhook_event v WHERE v.endpoint_id = e.id AND {PENDING}
-                AND (v.next_attempt_at IS NULL OR v.next_attempt_at <= now()))
+    AND (EXISTS (SELECT FROM webhook_event v WHERE v.endpoint_id = e.id AND {PENDING}
+                 AND (v.next_attempt_at IS NULL OR v.next_attempt_at <= now()))
+         OR EXISTS (SELECT FROM webhook_replay r WHERE r.endpoint_id = e.id AND r.finished_at IS NULL))
   LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
 ), woken AS (
   UPDATE webhook_endpoint SET busy_until = now() + interval '30 seconds' FROM idle

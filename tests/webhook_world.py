@@ -1,16 +1,21 @@
 """One customer with webhook endpoints, for tests: rows as the features write them, and the activities over them."""
 
 import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlmodel import col, select
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
 from domain import webhooks as rules
 from domain.ids import Kind, Process, new_id
 from domain.policy import Policy
+from domain.queues import HOOKS, PROBES
 from domain.webhooks import Drained, DrainOrder, Event, OwedEvent
 from gateways.http import Guard, HttpPoster
 from store.clockwork import Clockwork, enlist
@@ -93,3 +98,12 @@ async def hooks(db: Database) -> Hooks:
     customer = await Customer(db).registers()
     await customer.confirms()
     return Hooks(db, customer)
+
+
+@asynccontextmanager
+async def drains(client: Client, does: WebhookActivities) -> AsyncIterator[None]:
+    """Workers of both queues on which passes are made."""
+    async with AsyncExitStack() as stack:
+        for queue in (HOOKS, PROBES):
+            await stack.enter_async_context(Worker(client, task_queue=queue, activities=[does.drain]))
+        yield

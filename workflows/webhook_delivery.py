@@ -4,9 +4,11 @@ import datetime as dt
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import Priority
 
 from activities.webhooks import WebhookActivities
 from domain.ids import Process, iso
+from domain.queues import HOOKS, PROBES
 from domain.webhooks import DeliveryProgress, Drained, DrainOrder, Stage
 from workflows import visibility
 from workflows.outages import BRIEF, OUTAGES
@@ -57,6 +59,8 @@ class WebhookDeliveryWorkflow:
         self._last = await workflow.execute_activity_method(
             WebhookActivities.drain,
             DrainOrder(process, workflow.now()),
+            task_queue=PROBES if self._last.failures else HOOKS,
+            priority=Priority(fairness_key=process.account),
             start_to_close_timeout=timedelta(seconds=90),
             heartbeat_timeout=timedelta(seconds=20),
             retry_policy=OUTAGES,

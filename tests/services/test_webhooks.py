@@ -25,7 +25,7 @@ from store.db import Database
 from store.webhooks import WebhookEndpoint, WebhookEvent
 from tests.patience import PATIENCE
 from tests.webhook_receiver import receiving
-from tests.webhook_world import POLICY, VAULT, Hooks, hooks
+from tests.webhook_world import POLICY, VAULT, Hooks, drains, hooks
 from worker import sandbox_runner
 from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
@@ -182,9 +182,9 @@ async def test_from_creation_to_the_log_over_reconcile_and_a_real_server(
     webhooks = await service(db, client)
     worker = Worker(
         client, task_queue=CONTROL, workflows=[WebhookDeliveryWorkflow], workflow_runner=sandbox_runner(),
-        activities=[does.drain, does.tell_owner, does.close],
+        activities=[does.tell_owner, does.close],
     )  # fmt: skip
-    async with receiving(lambda n, r: 500 if n == 1 else 200) as receiver, worker:
+    async with receiving(lambda n, r: 500 if n == 1 else 200) as receiver, worker, drains(client, does):
         loop = asyncio.create_task(Clockwork(db, client).run(interval=0.2))
         made = await webhooks.create(caller(world), receiver.url, [Event.DELIVER.value])
         key: UUID = made.status.endpoint.id
