@@ -25,6 +25,7 @@ from api.v1 import (
     recharges,
     sends,
     sessions,
+    signals,
     suppressions,
     templates,
     webhooks,
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     features = (
         accounts, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
         templates, audience, audience_imports, suppressions, campaigns, webhooks, ledger, recharges,
+        signals,
     )  # fmt: skip
     for feature in features:
         app.include_router(feature.router)

@@ -33,6 +33,7 @@ from services.review_report import ReviewReport
 from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
+from services.signals import SignalDesk, Signals
 from services.staff import Staff
 from services.suppressions import Suppressions
 from services.templates import Templates
@@ -72,6 +73,8 @@ class Services:
     senders: Senders
     sending: Sending
     sessions: Sessions
+    signal_desk: SignalDesk
+    signals: Signals
     staff: Staff
     suppressions: Suppressions
     templates: Templates
@@ -117,6 +120,8 @@ def build_services(foundation: Foundation) -> Services:
         senders=Senders(foundation),
         sending=Sending(foundation, acceptance),
         sessions=sessions,
+        signal_desk=SignalDesk(foundation),
+        signals=Signals(foundation),
         staff=Staff(foundation, hashing),
         suppressions=Suppressions(foundation),
         templates=Templates(foundation),

@@ -42,16 +42,18 @@ async def counted(
     return {tuple(row[: len(keys)]): Counts(*row[len(keys) :]) for row in rows}
 
 
-async def domain_names(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """Names of sender domains; of those that are deleted, too, as long as their rows are there."""
-    return await _names(session, "SELECT id::text, name FROM sender_domain WHERE id = ANY(CAST(:ids AS uuid[]))", ids)
+_NAMES = {
+    By.DOMAIN: "SELECT id::text, name FROM sender_domain WHERE id = ANY(CAST(:keys AS uuid[]))",
+    By.ACCOUNT: "SELECT id::text, name FROM account WHERE id = ANY(CAST(:keys AS uuid[]))",
+    By.EGRESS: "SELECT number, coalesce(nullif(public, ''), source) FROM egress_address"
+    " WHERE number = ANY(CAST(:keys AS smallint[]))",
+}
 
 
-async def account_names(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    return await _names(session, "SELECT id::text, name FROM account WHERE id = ANY(CAST(:ids AS uuid[]))", ids)
-
-
-async def _names(session: Session, query: str, ids: Sequence[str]) -> dict[str, str]:
+async def names(session: Session, by: By, keys: Sequence[Any]) -> dict[Any, str]:
+    """What people call these keys of `counted`; what has no name of its own, or is gone, is left out."""
+    if by not in _NAMES or not keys:
+        return {}
     connection = await session.connection()
-    rows = await connection.execute(text(query), {"ids": list(ids)})
+    rows = await connection.execute(text(_NAMES[by]), {"keys": list(keys)})
     return {row[0]: row[1] for row in rows}

@@ -244,6 +244,8 @@ async def _do(db: Database, step: object, said: Counter[tuple[object, ...]]) -> 
     else:
         assert isinstance(step, list)
         ago = dt.datetime.now(dt.UTC)
-        await keep(db, *(Signal(*key, counts, ago - hours * HOUR) for key, counts, hours in step))
+        await keep(
+            db, *(Signal(key[0], key[1], key[2], key[3], counts, ago - hours * HOUR) for key, counts, hours in step)
+        )
         for key, counts, _hours in step:
             said.update({(*key, name): n for name, n in zip(COUNTS, astuple(counts), strict=True)})
