@@ -2,6 +2,8 @@
 
 SongdaError
 ├── Refusal          the request cannot be accepted; `code` is stable, see domain/refusals/
+├── BadXsmtpapi      X-SMTPAPI cannot be followed, see domain/xsmtpapi.py
+├── Unreadable       a mail cannot be taken as it is, see domain/submitted_mail.py
 ├── LeaseLost        this process no longer owns its connections; someone else accounts for their messages
 └── StaleEpoch       the database was restored after this process began
 """

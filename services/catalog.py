@@ -9,6 +9,7 @@ from services.audience import Audience
 from services.audience_import import ListImports
 from services.billing import Billing
 from services.calendar import WorkCalendar
+from services.call_rate import WINDOW, CallRate
 from services.campaigns import Campaigns
 from services.certifications import Certifications
 from services.console_home import ConsoleHome
@@ -50,6 +51,7 @@ class Services:
     audience: Audience
     billing: Billing
     calendar: WorkCalendar
+    call_rate: CallRate
     campaigns: Campaigns
     certifications: Certifications
     console_home: ConsoleHome
@@ -97,6 +99,7 @@ def build_services(foundation: Foundation) -> Services:
         audience=Audience(foundation),
         billing=Billing(foundation),
         calendar=WorkCalendar(foundation),
+        call_rate=CallRate(limits, foundation.policy.scaled(WINDOW)),
         campaigns=Campaigns(foundation),
         certifications=certifications,
         console_home=ConsoleHome(foundation),

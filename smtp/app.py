@@ -12,12 +12,15 @@ from temporalio.client import Client
 
 from domain.secrets import Vault
 from services import calm_collector, discreet_logs
+from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
 from services.private_process import keep_private
 from settings import Settings
 from smtp.doors import Door
 from smtp.limits import Connections, Room
+from smtp.logins import Failures
+from smtp.submission import Submissions
 from store.db import Database
 
 log = structlog.get_logger(__name__)
@@ -67,7 +70,10 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:
-    return lambda: SMTP(_NotYet(), hostname=settings.submission_host_name, tls_context=tls)
+    door = Submissions(
+        build_services(base), Failures(), room, settings.submission_host_name, tls, settings.submission_plain_login
+    )
+    return door.connection
 
 
 async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:

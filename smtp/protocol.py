@@ -55,6 +55,10 @@ class Dialogue(SMTP):
         self._is_busy = False
         self._is_dismissed = False
 
+    def require_auth(self) -> None:
+        """Nothing but greetings before the client has signed in. (The option of this name warns of missing TLS.)"""
+        self._auth_required = True
+
     @property
     def address(self) -> str:
         """Of the client."""

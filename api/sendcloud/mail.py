@@ -79,6 +79,8 @@ async def answer_to(request: Request) -> Response:
 
 async def _send(served: Services, given: Parameters) -> Response:
     holder = await served.accounts.api_user(given.text("apiUser"), given.text("apiKey"))
+    if holder.caller.api_user_id is not None:
+        await served.call_rate.take(holder.caller.api_user_id)
     _refuse_what_comes_later(given)
     wants_ids = given.flag("respEmailId", 40859, True)
     if given.flag("useAddressList", 40874, False):
