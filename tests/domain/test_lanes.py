@@ -18,7 +18,7 @@ from domain.lanes import (
     spare,
     too_fast,
 )
-from domain.outcomes import classify
+from domain.reply_rule_seeds import classify
 
 
 @pytest.mark.parametrize(
