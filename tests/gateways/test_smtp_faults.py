@@ -100,7 +100,7 @@ D, B, U = OutcomeKind.DEFERRED, OutcomeKind.BOUNCED, OutcomeKind.UNCERTAIN
         ({"greeting": GARBAGE}, D),
         ({"greeting": LONG_LINE}, D),
         ({"greeting": b"421 busy\r\n"}, D),
-        ({"greeting": b"554 not you\r\n"}, B),
+        ({"greeting": b"554 not you\r\n"}, D),
         ({"EHLO": HANG}, D),
         ({"EHLO": DROP}, D),
         ({"EHLO": GARBAGE}, D),
