@@ -64,16 +64,23 @@ async def sink(folder: Path, port: int, *, recording: bool = False) -> AsyncIter
     """Listens on loopback until the block ends. A recording one is our own, since it has to survive kills by heart."""
     other = None if recording else find("smtp-sink")
     made, command = _foreign(other, port) if other else _own(folder, port, recording)
+    async with listening(command, port):
+        if made is None:
+            counters = Counters(folder / "sink-counters")
+            made = Sink(OURS, port, counters, folder / "sink-record" if recording else None)
+        yield made
+
+
+@asynccontextmanager
+async def listening(command: list[str], port: int) -> AsyncIterator[None]:
+    """A process of the bench that listens on that port inside the block, and ends with it."""
     process = await asyncio.create_subprocess_exec(
         *leashed(command, signal.SIGKILL, Owner()), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL, env={**os.environ, **SAME_SOURCE},
     )  # fmt: skip
     try:
         await _until_it_listens(process, port)
-        if made is None:
-            counters = Counters(folder / "sink-counters")
-            made = Sink(OURS, port, counters, folder / "sink-record" if recording else None)
-        yield made
+        yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -95,7 +102,7 @@ async def _until_it_listens(process: asyncio.subprocess.Process, port: int) -> N
     async with asyncio.timeout(PATIENCE):
         while True:
             if process.returncode is not None:
-                raise CannotStart(f"The sink ended with exit code {process.returncode}: is port {port} free?")
+                raise CannotStart(f"A sink ended with exit code {process.returncode}: is port {port} free?")
             if listens_on(process.pid, port):  # and not another program that has the port
                 return
             await asyncio.sleep(0.05)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.terminal import leave, news, output
+from domain.webhooks import Format
 from supervision.errors import CannotStart
 
 if TYPE_CHECKING:
@@ -81,6 +82,19 @@ def importing(
     from bench import importing as bench
 
     show(lambda screen: bench.run(bench.Options(lines), screen), as_json)
+
+
+@app.command()
+def webhooks(
+    events: Annotated[int, typer.Option(min=1, max=1_000_000, help="To the endpoint that answers.")] = 20_000,
+    form: Annotated[Format, typer.Option("--format", help="What is posted.")] = Format.STANDARD,
+    processes: Annotated[int, typer.Option(min=0, max=64, help="Worker processes; 0: one per core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Events to one webhook endpoint that answers, while ten are dead; beside it the bare loop."""
+    from bench import webhooks as bench
+
+    show(lambda screen: bench.run(bench.Options(events, form, processes), screen), as_json)
 
 
 def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
