@@ -27,6 +27,9 @@ from web.console import (
 from web.console import (
     login as console_login,
 )
+from web.console import (
+    signals as console_signals,
+)
 from web.console.site import mount_console
 from web.csrf import csrf_checked
 from web.portal import (
@@ -44,6 +47,7 @@ from web.portal import (
     onboarding,
     recharges,
     sends,
+    signals,
     statement,
     suppressions,
     templates,
@@ -77,6 +81,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     templates.router,
     suppressions.router,
     lanes.router,
+    signals.router,
     webhooks.router,
     statement.router,
     console_home.router,
@@ -91,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     pricing.router,
     payments.router,
     console_lanes.router,
+    console_signals.router,
 )
 """Every feature's pages; add yours here."""
 OF_MAILS: tuple[APIRouter, ...] = (tracking.router, unsubscribes.router)

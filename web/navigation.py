@@ -51,6 +51,7 @@ PORTAL: tuple[Section, ...] = (
             Entry("/portal/campaigns", _("群发任务"), "bullhorn", changes=Right.SEND),
             Entry("/portal/suppressions", _("退订列表"), "user-slash", changes=Right.SEND),
             Entry("/portal/queue-status", _("队列状态"), "traffic-light"),
+            Entry("/portal/sending-quality", _("发信质量"), "heart-pulse"),
             Entry("/portal/address-lists", _("地址列表"), "address-book", changes=Right.SEND),
             Entry("/portal/records/", _("记录与导出"), "table-list"),
         ),
