@@ -267,15 +267,17 @@ def migrate(
 
 
 async def ensure_platform(settings: "Settings") -> list[dict[str, str]]:
-    """The platform's account, domain and templates; returns the DNS records its operator publishes."""
+    """The platform's account, domain and templates, the classifier's table; returns the DNS records to publish."""
     from domain.domain_records import expected_records
     from domain.secrets import Vault
     from services import platform
+    from services.reply_seeding import ensure_reply_rules
     from store.db import Database
 
     db = await Database.open(settings.database_url, connections=2)
     try:
         policy = settings.policy()
+        await ensure_reply_rules(db)
         row = await platform.ensure_platform(db, Vault(settings.secret_key.get_secret_value()), policy)
     finally:
         await db.close()

@@ -163,21 +163,23 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Curve:
-    """When a message is tried again: the wait after each try, the last one repeats until `expires_at`."""
+    """When a message is tried again: the wait after each try, the last one repeats until it is given up."""
 
     waits: tuple[dt.timedelta, ...] = RETRY_AFTER
+    give_up_after: dt.timedelta | None = None
+    """Counted from its acceptance; None: only the time to live ends it."""
 
 
 USUAL = Curve()
 
 
 def retry_at(
-    now: dt.datetime, attempts: int, expires_at: dt.datetime, scale: float = 1.0, curve: Curve = USUAL
+    now: dt.datetime, attempts: int, ends_at: dt.datetime, scale: float = 1.0, curve: Curve = USUAL
 ) -> dt.datetime | None:
-    """When to try again after `attempts` tries, or None when the time to live would have ended by then."""
+    """When to try again after `attempts` tries, or None when the message would have been given up by then."""
     wait = curve.waits[min(max(attempts, 1), len(curve.waits)) - 1] / scale
     moment = now + wait
-    return moment if moment < expires_at else None
+    return moment if moment < ends_at else None
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,20 @@ class Standing:
     may_resend: bool
     """An uncertain end may be tried once more: the API user's policy, and it was not yet a possible duplicate."""
     curve: Curve = USUAL
+    kind: str = "batch"
+    """A key of `TIME_TO_LIVE`."""
+
+    def given_up_at(self, scale: float) -> dt.datetime:
+        """When no later try comes.
+
+        A message that waited long for its first try, in a closed lane or while all of us were down, is always tried
+        once more: else the first greylisting would end it. A campaign's pauses have moved `expires_at`, and so they
+        move this.
+        """
+        if self.curve.give_up_after is None or self.attempts == 0:
+            return self.expires_at
+        accepted_at = self.expires_at - TIME_TO_LIVE[self.kind] / scale
+        return min(self.expires_at, accepted_at + self.curve.give_up_after / scale)
 
 
 def settle(
@@ -206,7 +222,7 @@ def settle(
         case OutcomeKind.UNCERTAIN:
             if not standing.may_resend:
                 return MessageState.UNKNOWN, None
-    again = retry_at(now, standing.attempts + 1, standing.expires_at, scale, standing.curve)
+    again = retry_at(now, standing.attempts + 1, standing.given_up_at(scale), scale, standing.curve)
     if again is None:
         lost = outcome.kind is OutcomeKind.UNCERTAIN
         return (MessageState.UNKNOWN if lost else MessageState.BOUNCED), None
