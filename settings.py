@@ -10,7 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.addresses import BadAddress, normalise_address
 from domain.billing import AlipayApp
+from domain.destinations import USUAL, Treatment, checked_login, read_smart_hosts
+from domain.errors import Refusal
+from domain.networks import Reach
 from domain.policy import Policy
+from domain.transport import Login, Tls
 from domain.working_hours import read_hours
 
 
@@ -95,6 +99,16 @@ class Settings(BaseSettings):
     ehlo_name: str = "out1.songda.example"
     smtp_timeout: float = 60.0
     """Longest wait for one SMTP reply, in seconds."""
+    egress_host: str = ""
+    """This machine's name among the egress addresses of the console; empty: the system's own."""
+    delivery_allowed_networks: list[str] = []
+    """CIDRs of private networks where mail servers may be: whoever owns a domain could name ours as its MX."""
+    smart_host: str = ""
+    """`host:port`, several between commas: takes all mail that no rule of the console is about. Empty: by MX."""
+    smart_host_user: str = ""
+    smart_host_password: SecretStr = SecretStr("")
+    smart_host_tls: Tls = Tls.REQUIRED
+    """`none`, `opportunistic`, `required`, `verified`; a password is sent with the last two only."""
     smtp_tls_certificate: str = ""
     """PEM file with the certificate chain of our own SMTP doors; empty: they offer no STARTTLS."""
     smtp_tls_key: str = ""
@@ -137,6 +151,30 @@ class Settings(BaseSettings):
             return address and normalise_address(address)
         except BadAddress as problem:
             raise ValueError(problem.reason) from None
+
+    @field_validator("delivery_allowed_networks")
+    @classmethod
+    def _delivery_networks(cls, networks: list[str]) -> list[str]:
+        Reach(networks)
+        return networks
+
+    @model_validator(mode="after")
+    def _smart_host_is_whole(self) -> "Settings":
+        try:
+            self.treatment()
+        except Refusal as problem:
+            raise ValueError(f"smart_host: {problem.code}") from None
+        return self
+
+    def treatment(self) -> Treatment:
+        """How destinations are reached that no rule of the console is about."""
+        hosts = read_smart_hosts(self.smart_host)
+        if not hosts:
+            return USUAL
+        password = self.smart_host_password.get_secret_value()
+        checked_login(self.smart_host_tls, hosts, self.smart_host_user, password)
+        login = Login(self.smart_host_user, password) if self.smart_host_user else None
+        return Treatment(self.smart_host_tls, hosts, login)
 
     @model_validator(mode="after")
     def _alipay_is_whole(self) -> "Settings":

@@ -350,6 +350,7 @@ class Stack:
             "SONGDA_DNS_NAMESERVERS": json.dumps([f"{LOOPBACK}:{self.ports.dns}"]),
             "SONGDA_PAID_DAILY_QUOTA": str(SANDBOX_PAID_QUOTA),
             "SONGDA_SMTP_PORT": str(self.ports.providers),
+            "SONGDA_DELIVERY_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
             "SONGDA_LEAD_EMAIL": SANDBOX_LEAD,
             "SONGDA_SUBMISSION_PLAIN_LOGIN": "true",
             "SONGDA_WEBHOOK_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ from activities.certification_desk import CertificationDesk
 from activities.delivery import DeliveryActivities, Wire
 from activities.discretion import Discretion
 from activities.domains import DomainActivities
+from activities.egress import Egress, Place
 from activities.lanes import Lanes
 from activities.list_import import ListImportActivities
 from activities.onboarding import OnboardingActivities
@@ -36,17 +38,21 @@ from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
 from domain.ids import Kind
+from domain.networks import Reach
 from domain.queues import BULK, CONTROL, EXPRESS, HOOKS, IMPORTS, PROBES
 from domain.secrets import Vault
 from gateways.alipay import AlipayDesk
 from gateways.dns import DnsResolver
 from gateways.http import Guard, HttpPoster
+from gateways.own_addresses import bind_problem
+from gateways.routes import Routes
 from gateways.smtp import SmtpOptions, SmtpTransport
 from gateways.spreadsheets import Spreadsheets
 from services import calm_collector, discreet_logs
 from services.clockwork import Clockwork
 from services.private_process import keep_private
 from services.relay import Relay
+from services.reply_rules import LiveReplyRules
 from services.settlement import Settlement
 from services.signal_folding import SignalFolding
 from settings import Settings
@@ -108,6 +114,9 @@ class Tools:
     resolver: DnsResolver
     sender: SenderProcess
     lanes: Lanes
+    egress: Egress
+    routes: Routes
+    replies: LiveReplyRules
 
 
 def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -129,7 +138,7 @@ def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
 
 def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of a campaign's process; its sending is on a queue of its own."""
-    lanes = RecipientLanes(tools.db, tools.resolver)
+    lanes = RecipientLanes(tools.db, tools.routes)
     campaigns = CampaignActivities(tools.db, lanes, tools.settings.policy())
     return [
         *(campaigns.look, campaigns.prepare, campaigns.cancel, campaigns.finish),
@@ -182,8 +191,9 @@ def delivery_activities(tools: Tools) -> DeliveryActivities:
     """The sending engine of this process."""
     settings = tools.settings
     options = SmtpOptions(settings.smtp_port, settings.ehlo_name, settings.smtp_timeout)
+    transport = SmtpTransport(options, tools.replies.classify, tools.egress.sources)
     wire = Wire(
-        tools.resolver, SmtpTransport(options), tools.lanes, settings.slots_per_destination, settings.time_scale
+        tools.routes, transport, tools.lanes, settings.slots_per_destination, settings.time_scale, tools.replies.curve
     )
     policy = settings.policy()
     renderer = Renderer(tools.db, tools.vault, settings.bounce_host, policy.tracking_url, policy.public_url)
@@ -209,15 +219,26 @@ def metered(port: int) -> Runtime:
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
     db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING, planning=BY_INDEX)
-    sender = SenderProcess(db, settings.sender_slots)
+    sender, vault = SenderProcess(db, settings.sender_slots), Vault(settings.secret_key.get_secret_value())
+    place = Place(settings.egress_host or socket.gethostname(), settings.ehlo_name, settings.treatment())
+    egress = Egress(db, vault, place, bind_problem)
+    await egress.look()
+    resolver = DnsResolver(
+        settings.dns_nameservers,
+        reach=Reach(settings.delivery_allowed_networks),
+        ourselves=lambda: {*egress.names()} - {settings.bounce_host},  # what comes to that door goes no further
+    )
     return Tools(
         settings=settings,
         db=db,
         client=await connect(settings),
-        vault=Vault(settings.secret_key.get_secret_value()),
-        resolver=DnsResolver(settings.dns_nameservers),
+        vault=vault,
+        resolver=resolver,
         sender=sender,
         lanes=Lanes(db, sender, settings.time_scale),
+        egress=egress,
+        routes=Routes(resolver, egress.destinations),
+        replies=await LiveReplyRules.open(db),
     )
 
 
@@ -243,7 +264,7 @@ async def run(settings: Settings) -> None:
         )
         clockwork = Clockwork(tools.db, tools.client)
         counting = (Settlement(tools.db).run(), SignalFolding(tools.db).run())
-        running = (relay.run(), clockwork.run(), *counting, tools.lanes.run())
+        running = (relay.run(), clockwork.run(), *counting, tools.lanes.run(), tools.egress.run(), tools.replies.run())
         loops = [await stack.enter_async_context(background(loop)) for loop in running]
         calm_collector.calm()
         log.info("worker_ready", sender=str(tools.sender.id))

@@ -33,7 +33,7 @@ class DestinationPolicy(SQLModel, table=True):
 
 async def read_policies(connection: Connection) -> list[DestinationPolicy]:
     """All of them, for a worker."""
-    rows = await connection.fetch("SELECT * FROM destination_policy")
+    rows = await connection.fetch("SELECT * FROM destination_policy ORDER BY id")
     return [DestinationPolicy(**dict(row)) for row in rows]
 
 
