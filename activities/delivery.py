@@ -297,7 +297,7 @@ class PageWork:
         now = dt.datetime.now(dt.UTC)
         message = intent.message
         curve = self._wire.curves(message.kind, outcome.reason)
-        standing = Standing(message.attempts, message.expires_at, may_resend, curve)
+        standing = Standing(message.attempts, message.expires_at, may_resend, curve, message.kind)
         state, next_at = settle(outcome, standing, now, self._wire.time_scale)
         if outcome.kind is OutcomeKind.DEFERRED and state is MessageState.BOUNCED:
             outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=Reason.EXPIRED)
