@@ -35,6 +35,7 @@ from domain.onboarding import Stage, StepState
 from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
 from domain.sending import MessageState, Reason
+from domain.signals import Level, Rate, Window
 from domain.suppressions import SuppressionReason
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
 from web.console import lists, words
@@ -49,6 +50,7 @@ from web.portal import (
     onboarding,
     recharges,
     sends,
+    signals,
     statement,
     suppressions,
     webhooks,
@@ -83,6 +85,9 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (members.WHAT, [*Role]),
     (lanes.LOOKS, [*LaneState]),
     (onboarding.LOOKS, [*StepState]),
+    (signals.GRADES, [*Level]),
+    (signals.RATES, [*Rate]),
+    (signals.WINDOWS, [*Window]),
     (recharges.STATES, [*RechargeState]),
     (recharges.PAYMENTS, [*PaymentState]),
     (recharges.REASONS, [*CloseReason]),

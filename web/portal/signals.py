@@ -39,9 +39,9 @@ GRADES = {
 
 @dataclass(frozen=True)
 class Told:
-    """A rate in words: its name, of what it is a part, and what to do when it is not good."""
+    """A rate in words: what it is called, of what it is a part, and what to do when it is not good."""
 
-    name: str
+    word: str
     of: str
     advice: str = ""
 
