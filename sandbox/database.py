@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from sandbox import pay_orders
+from sandbox import answer_rows, pay_orders
 from sandbox.config import SandboxError
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Database:
         # A killed process loses nothing in this mode; only a power cut could, which a sandbox may suffer.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(SCHEMA + pay_orders.SCHEMA)
+        connection.executescript(SCHEMA + pay_orders.SCHEMA + answer_rows.SCHEMA)
         self._connection = connection
 
     async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -141,7 +141,7 @@ def receive(provider: str, session: Session, envelope: Envelope) -> Message:
         provider=provider,
         peer=str(session.peer[0]) if session.peer else "",
         ehlo=session.host_name or "",
-        mail_from=envelope.mail_from or "",
+        mail_from=(envelope.mail_from or "").removeprefix("<>"),  # so aiosmtpd calls the null sender
         recipients=tuple(dict.fromkeys(address.lower() for address in envelope.rcpt_tos)),
         header_from=readable(headers.get("From")),
         subject=readable(headers.get("Subject")),

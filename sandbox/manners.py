@@ -26,6 +26,12 @@ class Action(StrEnum):
     HANG = "hang"  # answer the final dot only after `seconds`
     SLOW = "slow"  # answer RCPT after `seconds`
     DOWN = "down"  # close every connection at once
+    # Taken as usual; what the recipient's side sends back comes `seconds` later.
+    LATEBOUNCE = "latebounce"  # a failure report, no such user
+    LATEFULL = "latefull"  # a delay report, and after as long again a failure report, mailbox full
+    COMPLAIN = "complain"  # the recipient calls it spam: a feedback report
+    VACATION = "vacation"  # an automatic answer
+    ANSWER = "answer"  # an ordinary reply to the sender
 
 
 class Stage(StrEnum):
@@ -110,6 +116,31 @@ MAGIC: dict[str, tuple[Action, str, str]] = {
         "邮件已保存，结束点之后 30 秒不回复（hang+5@：5 秒）；每个 Message-ID 一次",
     ),
     "slow": (Action.SLOW, "RCPT answered after 3 s (slow+N@)", "RCPT 3 秒后才回复（slow+N@）"),
+    "latebounce": (
+        Action.LATEBOUNCE,
+        "accepted; 2 s later (latebounce+N@) a failure report to the return path: no such user",
+        "收下；2 秒后（latebounce+N@）向退信地址发退信：用户不存在",
+    ),
+    "latefull": (
+        Action.LATEFULL,
+        "accepted; 2 s later (latefull+N@) a delay report, then a failure report: mailbox full",
+        "收下；2 秒后（latefull+N@）先发延迟通知，再发退信：邮箱已满",
+    ),
+    "complain": (
+        Action.COMPLAIN,
+        "accepted; 2 s later (complain+N@) the recipient reports it as spam: a feedback report to the return path",
+        "收下；2 秒后（complain+N@）收件人举报垃圾邮件：向退信地址发投诉报告",
+    ),
+    "vacation": (
+        Action.VACATION,
+        "accepted; 2 s later (vacation+N@) an out-of-office reply to the return path",
+        "收下；2 秒后（vacation+N@）向退信地址发休假自动回复",
+    ),
+    "answer": (
+        Action.ANSWER,
+        "accepted; 2 s later (answer+N@) an ordinary reply to the sender",
+        "收下；2 秒后（answer+N@）收件人写来普通回复",
+    ),
 }
 _MAGIC_PATTERN = re.compile(rf"({'|'.join(sorted(MAGIC, key=len, reverse=True))})(?:\+(\d{{1,3}}))?(?=$|[-\d._+])")
 _DEFAULT_TIMES = {
@@ -119,8 +150,11 @@ _DEFAULT_TIMES = {
     Action.LOST: 1,
     Action.HANG: 1,
 }
-_DEFAULT_SECONDS = {Action.GREYLIST: 2.0, Action.HANG: 30.0, Action.SLOW: 3.0}
+AFTERWARDS = frozenset({Action.LATEBOUNCE, Action.LATEFULL, Action.COMPLAIN, Action.VACATION, Action.ANSWER})
+"""What happens once a mail was taken."""
+_DEFAULT_SECONDS = {Action.GREYLIST: 2.0, Action.HANG: 30.0, Action.SLOW: 3.0} | dict.fromkeys(AFTERWARDS, 2.0)
 _AT_DATA = frozenset({Action.BLOCKED, Action.DROP, Action.LOST, Action.HANG})
+_AT_RCPT = frozenset(Action) - _AT_DATA - AFTERWARDS
 
 
 def magic_rule(recipient: str) -> Rule | None:
@@ -181,7 +215,7 @@ class Manners:
     def at_rcpt(self, recipient: str, sender: str, now: float) -> Verdict:
         """The answer to RCPT TO; ``now`` is any clock in seconds that never goes back."""
         rule = self._rule_for(recipient)
-        if rule is None or rule.action in _AT_DATA or rule.stage is Stage.DATA:
+        if rule is None or rule.action not in _AT_RCPT or rule.stage is Stage.DATA:
             return Verdict()
         if rule.action is Action.SLOW:
             return Verdict(wait=_seconds(rule))
@@ -206,6 +240,13 @@ class Manners:
             return Verdict(reply=self._text(rule), keep=False)
         return Verdict()
 
+    def afterwards(self, recipient: str, now: float) -> tuple[Action, float] | None:
+        """What a recipient's side does once it has the mail, and after how many seconds."""
+        rule = self._rule_for(recipient)
+        if rule is None or rule.action not in AFTERWARDS or not self._still(rule, (recipient.lower(), "after"), now):
+            return None
+        return rule.action, _seconds(rule)
+
     def _rule_for(self, recipient: str) -> Rule | None:
         address = recipient.lower()
         for rule in self.script:
@@ -228,7 +269,7 @@ class Manners:
         tries, _ = self._tries.count(key, now)
         if tries <= times:
             return True
-        if rule.action not in _AT_DATA and rule.stage is not Stage.DATA:
+        if rule.action in _AT_RCPT and rule.stage is not Stage.DATA:
             self._tries.forget(key)
         return False
 

@@ -11,6 +11,7 @@ from sandbox.config import SandboxConfig
 from sandbox.hooks import HookCatcher
 from sandbox.mailbox import Mailbox
 from sandbox.pay_desk import PayDesk
+from sandbox.postman import Postman
 from sandbox.providers import MailServers
 from sandbox.zones import Zones
 
@@ -23,6 +24,7 @@ class Parts:
     zones: Zones
     mailbox: Mailbox
     servers: MailServers
+    postman: Postman
     hooks: HookCatcher
     pay_desk: PayDesk
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
 from sandbox.database import Database
+from sandbox.due import Errands
 
 RETRIES = (240, 600, 600, 3600, 7200, 21_600, 54_000)
 """Seconds between the tries: Alipay's 4 m, 10 m, 10 m, 1 h, 2 h, 6 h, 15 h."""
 ANSWER_SECONDS = 15.0
-AT_ONCE = 20
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Notifier:
     def __init__(self, database: Database, time_scale: float) -> None:
         self._database = database
         self._scale = time_scale
-        self._owed = asyncio.Event()
+        self._errands = Errands(database, _due, _next)
 
     async def owe(self, number: str, url: str, manner: str, forms: Sequence[Mapping[str, str]]) -> None:
         """Have these sent now."""
         if url:
             await self._database.run(_owe, number, url, manner, [json.dumps(dict(form)) for form in forms])
-            self._owed.set()
+            self._errands.wake()
 
     async def sent(self, number: str) -> list[dict[str, Any]]:
         """The notifications of one order: manner, tries, what the merchant answered last, when the next try is."""
@@ -66,20 +66,7 @@ class Notifier:
     async def run(self) -> None:
         """Until cancelled."""
         async with httpx2.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as http:
-            while True:
-                self._owed.clear()
-                due = await self._database.run(_due, time.time(), AT_ONCE)
-                await asyncio.gather(*(self._send(http, notice) for notice in due))
-                if not due:
-                    await self._wait()
-
-    async def _wait(self) -> None:
-        following = await self._database.run(_next)
-        seconds = 3600.0 if following is None else max(0.05, following - time.time())
-        try:
-            await asyncio.wait_for(self._owed.wait(), seconds)
-        except TimeoutError:
-            return
+            await self._errands.run(partial(self._send, http))
 
     async def _send(self, http: httpx2.AsyncClient, notice: Notice) -> None:
         try:

@@ -12,10 +12,13 @@ from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from sandbox.answer_rows import Sender
+from sandbox.answers import Received, answers_to
 from sandbox.config import PortBusy, Record, SandboxConfig
 from sandbox.database import Database
-from sandbox.mailbox import Mailbox, receive
+from sandbox.mailbox import Mailbox, Message, receive
 from sandbox.manners import Action, Manners, Rule, Stage, Wording
+from sandbox.postman import Postman
 
 _SIZE_LIMIT = 35 * 1024 * 1024
 _SESSION_TIMEOUT = 900.0  # longer than any scripted wait, so that the script decides
@@ -141,13 +144,14 @@ def built_in_records(ip_base: str) -> list[Record]:
 class MailServer:
     """The SMTP server of one provider."""
 
-    def __init__(self, provider: Provider, host: str, port: int, mailbox: Mailbox) -> None:
+    def __init__(self, provider: Provider, host: str, port: int, mailbox: Mailbox, postman: Postman) -> None:
         self.provider = provider
         self.host = host
         self.port = port
         self.manners = Manners(provider.wording)
         self.counts = {"connections": 0, "accepted": 0, "refused": 0, "broken_off": 0}
         self.mailbox = mailbox
+        self._postman = postman
         self._server: asyncio.Server | None = None
         self._sessions: WeakSet[_Dialogue] = WeakSet()
 
@@ -166,6 +170,19 @@ class MailServer:
             self._server.close()
         for session in list(self._sessions):
             session.cut()
+
+    async def answer_afterwards(self, number: int, message: Message) -> None:
+        """Have sent what the recipients' side answers to a mail that was taken; raises sqlite3.Error."""
+        for recipient in message.recipients:
+            if manner := self.manners.afterwards(recipient, time.monotonic()):
+                await self.answer(number, message.mail_from, recipient, message.raw, manner)
+
+    async def answer(
+        self, number: int, mail_from: str, recipient: str, raw: bytes, manner: tuple[Action, float]
+    ) -> None:
+        """Have an answer to one mail sent in its manner, after so many seconds."""
+        mail = Received(self.provider.name, self.provider.hosts[0], self.provider.wording, mail_from, recipient, raw)
+        await self._postman.owe(number, Sender(self.provider.hosts[0], self.host), answers_to(mail, *manner))
 
     def _dialogue(self) -> _Dialogue:
         session = _Dialogue(self)
@@ -246,6 +263,8 @@ class _Receiver:
         if verdict.keep:
             try:
                 number = await mailbox.add(message)
+                if not (verdict.close or verdict.reply):
+                    await self._mail_server.answer_afterwards(number, message)
             except sqlite3.Error as problem:
                 return f"451 4.3.0 The sandbox cannot store mail: {problem}"
             counts["accepted"] += 1
@@ -263,10 +282,11 @@ class _Receiver:
 class MailServers:
     """All providers, by name, and their scripts, which survive a restart."""
 
-    def __init__(self, config: SandboxConfig, database: Database, mailbox: Mailbox) -> None:
+    def __init__(self, config: SandboxConfig, database: Database, mailbox: Mailbox, postman: Postman) -> None:
         self._database = database
         self.by_name = {
-            p.name: MailServer(p, f"{config.provider_ip_base}{p.number}", config.smtp_port, mailbox) for p in PROVIDERS
+            p.name: MailServer(p, f"{config.provider_ip_base}{p.number}", config.smtp_port, mailbox, postman)
+            for p in PROVIDERS
         }
 
     async def start(self) -> None:

@@ -21,6 +21,7 @@ from sandbox.parts import Parts
 from sandbox.pay_desk import PayDesk
 from sandbox.pay_keys import PayKeys, kept_keys
 from sandbox.pay_notices import Notifier
+from sandbox.postman import Postman
 from sandbox.providers import MailServers, built_in_records
 from sandbox.verification import Verifier
 from sandbox.web import create_app
@@ -63,6 +64,7 @@ async def running(config: SandboxConfig) -> AsyncIterator[Parts]:
             await service.start()
         await stack.enter_async_context(_background(Verifier(parts.mailbox, parts.zones).run()))
         await stack.enter_async_context(_background(notifier.run()))
+        await stack.enter_async_context(_background(parts.postman.run()))
         await stack.enter_async_context(_web(parts, web_socket))
         yield parts
 
@@ -73,7 +75,9 @@ async def _load(config: SandboxConfig, database: Database, notifier: Notifier) -
     await mailbox.load()
     await hooks.load()
     pay_desk = PayDesk(database, notifier, await asyncio.to_thread(_keys, config))
-    return Parts(config, zones, mailbox, MailServers(config, database, mailbox), hooks, pay_desk)
+    postman = Postman(config, database, zones)
+    servers = MailServers(config, database, mailbox, postman)
+    return Parts(config, zones, mailbox, servers, postman, hooks, pay_desk)
 
 
 def _keys(config: SandboxConfig) -> PayKeys:

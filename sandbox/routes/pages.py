@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from sandbox.mailbox import Selection
+from sandbox.manners import Action
 from sandbox.message_view import detail
 from sandbox.parts import Parts, PartsOf
 from sandbox.rendering import page
@@ -16,6 +17,13 @@ router = APIRouter(include_in_schema=False)
 
 _ROWS = 100
 View = Literal["html", "text", "source", "headers", "dkim"]
+ACTS = (
+    (Action.COMPLAIN, "举报垃圾邮件", "Report as spam"),
+    (Action.ANSWER, "回复", "Reply"),
+    (Action.VACATION, "休假自动回复", "Out-of-office reply"),
+    (Action.LATEBOUNCE, "退信", "Return it"),
+)
+"""What can be done about a mail on its page."""
 
 
 @router.get("/")
@@ -48,7 +56,20 @@ async def message(request: Request, number: int, parts: PartsOf, view: View | No
         return page(request, "missing.html", 404, what=f"邮件 Message {number}")
     shown = detail(row)
     chosen = view or ("html" if shown["html"] else "text")
-    return page(request, "message.html", message=shown, view=chosen)
+    sent = await parts.postman.sent(number)
+    return page(request, "message.html", message=shown, view=chosen, answers=sent, acts=ACTS)
+
+
+@router.post("/ui/messages/{number}/answers")
+async def answer(request: Request, number: int, parts: PartsOf, action: Annotated[str, Form()]) -> Response:
+    """What the reader of a mail does about it, or their server: told to the sender at once."""
+    row = await parts.mailbox.get(number)
+    chosen = next((act for act, _, _ in ACTS if act == action), None)
+    if row is None or chosen is None:
+        return page(request, "missing.html", 404, what=f"邮件 Message {number}")
+    server = parts.servers.by_name[row["provider"]]
+    await server.answer(number, row["mail_from"], row["recipients"][0], bytes(row["raw"]), (chosen, 0.0))
+    return RedirectResponse(f"/ui/messages/{number}#answers", status_code=303)
 
 
 @router.get("/dns")
