@@ -43,7 +43,7 @@ class Dialogue(SMTP):
     greeting = "ESMTP ready"
     go_ahead = "354 go ahead"
     refuses_bare = True
-    """Whether a mail with bare CR, bare LF or NUL is refused; the hook normalises it otherwise."""
+    """Whether a mail with a bare CR or a NUL is refused; else the hook sees them."""
 
     def __init__(self, handler: Any, room: Room, **options: Any) -> None:
         """`options` are aiosmtpd's."""
@@ -98,7 +98,7 @@ class Dialogue(SMTP):
         self._say_goodbye(b"")
 
     def _say_goodbye(self, words: bytes) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(words)
             self.transport.close()
 

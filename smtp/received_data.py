@@ -1,7 +1,10 @@
 """The content of one mail as it comes after DATA (RFC 5321 §4.1.1.4, §4.5.2).
 
-Only `<CRLF>.<CRLF>` ends it, in flat pieces whatever the lengths of its lines are. aiosmtpd keeps an object for each
-line (a mail of empty lines takes 60 times its size) and ends the mail of a client that sends long ones.
+Only `<CRLF>.<CRLF>` ends it. It is read in flat pieces, whatever the lengths of its lines are: aiosmtpd keeps an object
+for each line (a mail of empty lines takes 60 times its size) and refuses long ones.
+
+A bare LF becomes a CRLF, once the mail was read to its end: programs send such (`sendmail(…, mail.as_bytes())` of
+Python's), and nothing is passed on as it came. A bare CR or a NUL no honest program sends.
 """
 
 import asyncio
@@ -13,7 +16,8 @@ from smtp.limits import Share
 END = b"\r\n.\r\n"
 PIECE = 65_536
 """Bytes that a connection's reader holds; also the longest command line that is read before it is refused."""
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_BARE = re.compile(rb"\r(?!\n)|\0")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class Unread(StrEnum):
@@ -21,11 +25,11 @@ class Unread(StrEnum):
 
     TOO_LARGE = "552 5.3.4 message size exceeds the limit"
     NO_ROOM = "452 4.3.1 too many large mails at once, try again later"
-    BARE = "550 5.6.0 lines end in CRLF (RFC 5321 2.3.8): the mail has a bare CR, a bare LF or a NUL"
+    BARE = "550 5.6.0 the mail has a CR without LF (lines end in CRLF, RFC 5321 2.3.8) or a NUL"
 
 
 async def read_data(reader: asyncio.StreamReader, most: int, share: Share) -> bytes | Unread:
-    """The mail without its last dot and with the dots that begin lines undone; whatever it is, it is read to its end.
+    """The mail without its last dot and with the dots that begin lines undone. It is read to its end in any case.
 
     `most` counts bytes on the wire.
     """
@@ -43,7 +47,7 @@ async def read_data(reader: asyncio.StreamReader, most: int, share: Share) -> by
             kept += piece
         else:
             kept.clear()
-    return trouble or bytes(kept[:-3].replace(b"\r\n.", b"\r\n")[2:])
+    return trouble or _lines(kept[:-3])
 
 
 async def _piece(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
@@ -54,6 +58,13 @@ async def _piece(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
         return await reader.readexactly(over.consumed), False
 
 
+def _lines(kept: bytearray) -> bytes:
+    """All ending in CRLF, without the first (the command's own) and without the dots that were doubled."""
+    if kept.count(b"\n") != kept.count(b"\r\n"):
+        kept = bytearray(_BARE_LF.sub(b"\r\n", kept))
+    return bytes(kept.replace(b"\r\n.", b"\r\n")[2:])
+
+
 def has_bare(content: bytes) -> bool:
-    """Whether some line ends otherwise than in CRLF, so that two programs could see different lines; or a NUL."""
+    """Whether it has a CR without LF, which some programs take for the end of a line and others do not; or a NUL."""
     return _BARE.search(content) is not None
