@@ -22,6 +22,8 @@ EMAIL = "email"
 class JournalKind(StrEnum):
     RECHARGE = "recharge"
     CHARGE = "charge"
+    ADJUSTMENT = "adjustment"
+    """A message is charged after its submission was settled: a report says that it was handed over."""
     REFUND_DUE = "refund_due"
     REFUND = "refund"
 
@@ -80,6 +82,9 @@ def is_charged(state: str, reason: str, code: int) -> bool:
 
     Delivered, or bounced by its reply (`code`: the SMTP reply). Not: dropped; unknown; bounced without a reply (no such
     domain, say); expired while the receiver only ever asked to try again, whose last deferral's code stays on the row.
+
+    A message whose outcome a later report corrected is charged whatever it became (`domain.corrections`): the report
+    proves that it was handed over.
     """
     return state == MessageState.DELIVERED or (state == MessageState.BOUNCED and code > 0 and reason != Reason.EXPIRED)
 

@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from store import audit_money, audit_signals
+from store import audit_corrections, audit_money, audit_signals
 from store.audit_check import Check
 from store.db import Connection
 
@@ -69,11 +69,13 @@ CHECKS = (
         " HAVING m.attempts <> count(a.number) + (m.state <> 'queued' AND m.reason <> 'cancelled')::int",
     ),
     Check(
-        "pages' totals equal what their messages ended as",
+        "pages' totals equal what their messages ended as, corrections aside",
         "SELECT t.*, m.* FROM (SELECT sum(delivered) AS page_delivered, sum(bounced) AS page_bounced,"
         " coalesce(sum(dropped), 0) + (SELECT coalesce(sum(cancelled), 0) FROM campaign) AS page_dropped FROM page) t,"
-        " (SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,"
-        " count(*) FILTER (WHERE state = 'bounced') AS bounced,"
+        " (SELECT count(*) FILTER (WHERE state = 'delivered') - (SELECT count(*) FILTER (WHERE to_state = 'delivered')"
+        "  - count(*) FILTER (WHERE from_state = 'delivered') FROM correction) AS delivered,"
+        " count(*) FILTER (WHERE state = 'bounced')"
+        "  - (SELECT count(*) FROM correction WHERE to_state = 'bounced') AS bounced,"
         " count(*) FILTER (WHERE state = 'dropped') AS dropped FROM message) m"
         " WHERE (coalesce(page_delivered, 0), coalesce(page_bounced, 0), coalesce(page_dropped, 0))"
         " <> (delivered, bounced, dropped)",
@@ -150,7 +152,7 @@ FROM message
 async def check(connection: Connection, late: dt.datetime) -> list[Finding]:
     """Run every check; `late` is the instant before which waiting is no longer excused."""
     findings = []
-    for one in (*CHECKS, *audit_money.CHECKS, *audit_signals.CHECKS):
+    for one in (*CHECKS, *audit_money.CHECKS, *audit_signals.CHECKS, *audit_corrections.CHECKS):
         wants_late = "$1" in one.query
         rows = await connection.fetch(one.query, *([late] if wants_late else []))
         findings.append(Finding(one.name, len(rows), [dict(row) for row in rows[:SHOWN]]))

@@ -1,20 +1,24 @@
 """What must hold between the ledger and the facts it is about (design §4.9): recharges, holds, messages, charges.
 
-The rule of `domain.ledger.is_charged` is written here once more, in SQL and from the message rows.
+The rule of `domain.ledger.is_charged` is written here once more, in SQL and from the rows of messages and corrections.
 """
 
 from store.audit_check import Check
 
 _CHARGEABLE = """
-WITH fact AS (
+WITH corrected AS (
+    SELECT message_id, bool_or(charging = 'waived') AS waived FROM correction GROUP BY 1
+), judged AS (
+    SELECT m.id, m.submission_id, m.ordinal, m.state, m.finished_at, coalesce(NOT c.waived,
+        m.state = 'delivered' OR m.state = 'bounced' AND m.code > 0 AND m.reason <> 'expired') AS is_charged
+    FROM message m LEFT JOIN corrected c ON c.message_id = m.id
+), fact AS (
     SELECT h.submission_id, s.recipients, s.charged_from, count(m.id) AS messages,
-        count(*) FILTER (WHERE m.state = 'delivered'
-                         OR m.state = 'bounced' AND m.code > 0 AND m.reason <> 'expired') AS sent,
-        count(*) FILTER (WHERE m.state IN ('dropped', 'unknown')
-                         OR m.state = 'bounced' AND (m.code <= 0 OR m.reason = 'expired')) AS unsent,
+        count(*) FILTER (WHERE m.state <> 'queued' AND m.is_charged) AS sent,
+        count(*) FILTER (WHERE m.state <> 'queued' AND NOT m.is_charged) AS unsent,
         max(m.finished_at) AS finished_at
     FROM hold h JOIN submission s ON s.id = h.submission_id
-    LEFT JOIN message m ON m.submission_id = h.submission_id AND m.ordinal >= h.free
+    LEFT JOIN judged m ON m.submission_id = h.submission_id AND m.ordinal >= h.free
     GROUP BY h.submission_id, s.recipients, s.charged_from
 ), counted AS (
     SELECT h.*, coalesce(t.sent, 0) AS sent_waiting, coalesce(t.unsent, 0) AS unsent_waiting
@@ -23,7 +27,7 @@ WITH fact AS (
 )
 """
 _POSTED = """
-SELECT l.account_id, coalesce(sum(e.amount_fen) FILTER (WHERE j.kind = 'charge'), 0) AS charged_fen,
+SELECT l.account_id, coalesce(sum(e.amount_fen) FILTER (WHERE j.kind IN ('charge', 'adjustment')), 0) AS charged_fen,
        coalesce(sum(e.amount_fen), 0) AS entries_fen
 FROM ledger_account l LEFT JOIN entry e ON e.ledger_account_id = l.id LEFT JOIN journal j ON j.id = e.journal_id
 WHERE l.name = 'prepaid' AND l.account_id IS NOT NULL GROUP BY l.account_id
@@ -104,6 +108,12 @@ CHECKS = (
         "SELECT j.id AS journal, j.reference AS submission, j.round FROM journal j LEFT JOIN hold h"
         " ON h.submission_id = j.reference AND h.account_id = j.account_id AND j.round BETWEEN 1 AND h.round"
         " WHERE j.kind = 'charge' AND h.submission_id IS NULL",
+    ),
+    Check(
+        "every adjustment belongs to a correction that charged",
+        "SELECT j.id AS journal, j.reference AS correction FROM journal j LEFT JOIN correction c"
+        " ON c.id = j.reference AND c.account_id = j.account_id AND c.charging = 'charged'"
+        " WHERE j.kind = 'adjustment' AND c.id IS NULL",
     ),
     Check(
         "every credited recharge has one credited payment",

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Index, func, text
 from sqlmodel import Field, SQLModel, col, or_, select, update
 
 from domain.domain_records import Finding
-from domain.domains import DomainState, ExpectedRecord, Purpose, RecordState
+from domain.domains import HOLDING, DomainState, ExpectedRecord, Purpose, RecordState
 from domain.ids import Kind, new_id, workflow_id
 from store.accounts import Account, Member
 from store.clockwork import want_nudge
@@ -108,6 +108,12 @@ async def by_ids(session: Session, ids: Sequence[UUID]) -> list[SenderDomain]:
     """Some domains; the caller knows that it may see them."""
     query = select(SenderDomain).where(col(SenderDomain.id).in_(ids)).order_by(SenderDomain.name)
     return list((await session.exec(query)).all())
+
+
+async def is_held(session: Session, name: str) -> bool:
+    """Whether some account has proved that this name is its own."""
+    query = select(SenderDomain.id).where(col(SenderDomain.name) == name, col(SenderDomain.state).in_(HOLDING))
+    return (await session.exec(query.limit(1))).first() is not None
 
 
 async def count(session: Session, account: UUID) -> int:

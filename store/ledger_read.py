@@ -100,11 +100,13 @@ LEFT JOIN quota_use q ON q.account_id = a.id AND q.day = :day AND NOT q.is_test
 WHERE a.id = :account
 """
 _LINES = """
-SELECT e.id, j.at, j.kind, e.amount_fen, e.balance_after_fen, j.memo, j.reference, p.recharge_id
+SELECT e.id, j.at, j.kind, e.amount_fen, e.balance_after_fen, j.memo,
+    coalesce(c.submission_id, j.reference) AS reference, p.recharge_id
 FROM ledger_account l
 JOIN entry e ON e.ledger_account_id = l.id
 JOIN journal j ON j.id = e.journal_id
 LEFT JOIN payment p ON p.id = j.reference AND p.account_id = :account AND j.kind = 'recharge'
+LEFT JOIN correction c ON c.id = j.reference AND c.account_id = :account AND j.kind = 'adjustment'
 WHERE l.account_id = :account AND l.name = :prepaid
 """
 _HOLDS = """

@@ -70,26 +70,39 @@ async def settle_account(connection: Connection, account: UUID, limit: int = AT_
     settled = await connection.fetch(_SETTLE, account, *columns)
     if prepaid is None or len(settled) != len(taken):
         raise RuntimeError(f"a tally of account {account} has no hold")
-    await _charge(connection, account, prepaid, sorted(settled, key=lambda hold: hold["submission_id"]))
+    await charge(connection, account, prepaid, sorted(settled, key=lambda hold: hold["submission_id"]))
     return sum(row["tallies"] for row in taken)
 
 
-async def _charge(connection: Connection, account: UUID, prepaid: Any, settled: Sequence[Any]) -> None:
+async def charge(
+    connection: Connection,
+    account: UUID,
+    prepaid: Any,
+    settled: Sequence[Any],
+    kind: JournalKind = JournalKind.CHARGE,
+) -> None:
+    """Take what was counted as sent, and give back what was held for all that was counted.
+
+    `prepaid` is the customer's row as it was locked; of `settled` are needed `submission_id` and `round` (which name
+    the journals), `unit_micro`, `sent`, `unsent`.
+    """
     posted, carry = in_fen(prepaid["carry_micro"], [hold["sent"] * hold["unit_micro"] for hold in settled])
     charges = [(hold, fen) for hold, fen in zip(settled, posted, strict=True) if fen]
     released = sum((hold["sent"] + hold["unsent"]) * hold["unit_micro"] for hold in settled)
     await connection.execute(_MOVE, prepaid["id"], sum(posted), carry, released)
     if charges:
-        await _post(connection, account, prepaid, charges)
+        await _post(connection, account, prepaid, charges, kind)
 
 
-async def _post(connection: Connection, account: UUID, prepaid: Any, charges: Sequence[Charge]) -> None:
+async def _post(
+    connection: Connection, account: UUID, prepaid: Any, charges: Sequence[Charge], kind: JournalKind
+) -> None:
     """One journal per hold and round; a second one of the same round is an error, not a repeat."""
     revenue = await ledger_account(connection, REVENUE)
     ids = [new_id() for _ in charges]
     memos = [f"{hold['sent']} × {show_unit(hold['unit_micro'])}" for hold, _ in charges]
     holds = [[hold[name] for hold, _ in charges] for name in ("submission_id", "round")]
-    await connection.execute(_JOURNALS, account, JournalKind.CHARGE.value, ids, *holds, memos)
+    await connection.execute(_JOURNALS, account, kind.value, ids, *holds, memos)
     lines: list[tuple[UUID, int, int, int | None]] = []
     balance = prepaid["balance_fen"]
     for journal, (_, fen) in zip(ids, charges, strict=True):

@@ -32,7 +32,7 @@ async def test_honest_books_are_clean(db: Database) -> None:
         ("UPDATE message SET attempts = 3", "every try is on record"),
         (
             "WITH d AS (DELETE FROM due) UPDATE message SET state = 'delivered', attempts = 1",
-            "pages' totals equal what their messages ended as",
+            "pages' totals equal what their messages ended as, corrections aside",
         ),
         ("UPDATE quota_use SET used = used - 1", "quota used equals what was accepted, by account and day"),
         ("DELETE FROM quota_use", "quota used equals what was accepted, by account and day"),

@@ -12,6 +12,7 @@ from store.columns import now
 from store.db import Database
 from store.ledger import post
 from tests.money_world import finish, make_paying, recharge, send, settle
+from tests.reports_world import dsn, inbound
 
 HONEST = ("delivered", "delivered", "delivered", "bounced", "refused", "expired", "dropped", "unknown")
 
@@ -22,12 +23,19 @@ async def busy_books(db: Database) -> None:
     await send(db, customer, 9)
     await finish(db, ["delivered", *HONEST])
     await settle(db)
+    await _correct(db)
     await send(db, customer, 2)
     await finish(db, ["delivered", "bounced"])
     await send(db, customer, 3)
     await send(db, await make_paying(db, free=1), 1)
     for state, kinds in (("refund_wanted", ["refund_due"]), ("refunded", ["refund_due", "refund"])):
         await _refund(db, customer.account, state, kinds)
+
+
+async def _correct(db: Database) -> None:
+    """A report says that the uncertain message was delivered after all: charged in a journal of its own."""
+    message, address = await db.pool.fetchrow("SELECT id, address FROM message WHERE state = 'unknown'")
+    await inbound(db).report(dsn(address, action="delivered", status="2.0.0", said=""), [message])
 
 
 async def _refund(db: Database, account: object, state: str, kinds: list[str]) -> None:
@@ -50,7 +58,7 @@ async def test_honest_books_are_clean(db: Database) -> None:
     report = await audit(db)
     assert report.clean, [finding for finding in report.findings if finding.count]
     counted = await db.pool.fetchrow("SELECT count(*), count(closed_at), sum(sent), sum(unsent) FROM hold")
-    assert tuple(counted) == (3, 1, 4, 4)
+    assert tuple(counted) == (3, 1, 5, 3)
 
 
 ZERO = "every journal sums to zero"
@@ -65,6 +73,7 @@ BEHIND = "no settlement stays behind"
 WAITING = "every count that waits has an open hold"
 POSTED = "what was posted and carried is what the holds charged"
 ROUND = "every charge belongs to a round of a hold"
+ADJUSTED = "every adjustment belongs to a correction that charged"
 ONE_PAYMENT = "every credited recharge has one credited payment"
 CREDITED = "every credited payment is in the customer's books, whole and once"
 BACK = "every payment that goes back is in the books as such"
@@ -108,6 +117,10 @@ BREAKAGES = (
     ("UPDATE hold SET unit_micro = unit_micro + 1 WHERE closed_at IS NOT NULL", POSTED),
     ("UPDATE hold SET round = 0", ROUND),
     ("UPDATE journal SET reference = gen_random_uuid() WHERE kind = 'charge'", ROUND),
+    ("UPDATE journal SET reference = gen_random_uuid() WHERE kind = 'adjustment'", ADJUSTED),
+    ("UPDATE correction SET charging = ''", ADJUSTED),
+    ("UPDATE correction SET charging = 'waived'", COUNTS),
+    ("UPDATE journal SET kind = 'gift' WHERE kind = 'adjustment'", POSTED),
     ("UPDATE recharge SET state = 'closed'", ONE_PAYMENT),
     ("UPDATE payment SET state = 'credited'", ONE_PAYMENT),
     ("UPDATE payment SET amount_fen = amount_fen + 1 WHERE state = 'credited'", CREDITED),

@@ -16,7 +16,11 @@ router = APIRouter(prefix="/portal/statement")
 
 PAGE = 50
 HOLDS_SHOWN = 20
-KINDS = {JournalKind.CHARGE: _("发送扣费"), JournalKind.RECHARGE: _("充值")}
+KINDS = {
+    JournalKind.CHARGE: _("发送扣费"),
+    JournalKind.ADJUSTMENT: _("结果更正后扣费"),
+    JournalKind.RECHARGE: _("充值"),
+}
 """What moves a customer's balance; a payment that goes back never was in it."""
 CHANNELS = {"alipay": _("支付宝")}
 Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]

@@ -31,6 +31,7 @@ ENDPOINTS = {"enabled": _("已启用"), "disabled": _("已停用")}
 JOURNALS = {
     "recharge": _("充值"),
     "charge": _("扣费"),
+    "adjustment": _("结果更正后扣费"),
     "refund_due": _("待退款"),
     "refund": _("已退款"),
 }
@@ -75,8 +76,9 @@ ACTIONS = {
     "campaign.resume": _("继续群发任务"),
     "campaign.cancel": _("取消群发任务"),
     "campaign.revise": _("更换群发任务的内容"),
-    "suppression.added": _("向退订列表添加地址"),
-    "suppression.removed": _("从退订列表移除地址"),
+    "suppression.added": _("向拦截列表添加地址"),
+    "suppression.imported": _("向拦截列表导入地址"),
+    "suppression.removed": _("从拦截列表移除地址"),
     "webhook.created": _("添加 WebHook"),
     "webhook.changed": _("修改 WebHook"),
     "webhook.secret_rotated": _("更换 WebHook 密钥"),
