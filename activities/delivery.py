@@ -296,9 +296,9 @@ class PageWork:
         """The record of one attempt."""
         now = dt.datetime.now(dt.UTC)
         message = intent.message
-        curve = self._wire.curves(message.kind, outcome.reason)
-        standing = Standing(message.attempts, message.expires_at, may_resend, curve, message.kind)
-        state, next_at = settle(outcome, standing, now, self._wire.time_scale)
+        curve, scale = self._wire.curves(message.kind, outcome.reason), self._wire.time_scale
+        standing = Standing(message.attempts, message.expires_at, may_resend, curve, message.life(scale))
+        state, next_at = settle(outcome, standing, now, scale)
         if outcome.kind is OutcomeKind.DEFERRED and state is MessageState.BOUNCED:
             outcome = replace(outcome, kind=OutcomeKind.BOUNCED, reason=Reason.EXPIRED)
         self.counts[outcome.kind.value] += 1

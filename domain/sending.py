@@ -192,8 +192,8 @@ class Standing:
     may_resend: bool
     """An uncertain end may be tried once more: the API user's policy, and it was not yet a possible duplicate."""
     curve: Curve = USUAL
-    kind: str = "batch"
-    """A key of `TIME_TO_LIVE`."""
+    life: dt.timedelta | None = None
+    """From its acceptance to `expires_at`, without a campaign's pauses; None: `give_up_after` is not looked at."""
 
     def given_up_at(self, scale: float) -> dt.datetime:
         """When no later try comes.
@@ -202,10 +202,14 @@ class Standing:
         once more: else the first greylisting would end it. A campaign's pauses have moved `expires_at`, and so they
         move this.
         """
-        if self.curve.give_up_after is None or self.attempts == 0:
+        if self.curve.give_up_after is None or self.life is None or self.attempts == 0:
             return self.expires_at
-        accepted_at = self.expires_at - TIME_TO_LIVE[self.kind] / scale
-        return min(self.expires_at, accepted_at + self.curve.give_up_after / scale)
+        return self.expires_at - max(dt.timedelta(), self.life - self.curve.give_up_after / scale)
+
+
+def life_of(kind: str, accepted_at: dt.datetime, expires_at: dt.datetime, scale: float) -> dt.timedelta:
+    """How long a message of this kind lives; what is longer came from pauses, or from a campaign that asked for it."""
+    return min(TIME_TO_LIVE[kind] / scale, expires_at - accepted_at)
 
 
 def settle(

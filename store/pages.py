@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
 from domain.ids import Kind, new_id, workflow_id
+from domain.sending import life_of
 from domain.suppressions import DEAD, SuppressionScope
 from store.db import Connection
 from store.suppressions import FIRST_SAID
@@ -77,7 +78,7 @@ RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal
 # The platform's own notices are held back by nothing, so that nobody is locked out by what happened to other mails.
 _LOAD_BY = f"""
 SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.variables, m.attempts, m.round,
-       m.possible_duplicate, s.expires_at, s.kind,
+       m.possible_duplicate, s.accepted_at, s.expires_at, s.kind,
        CASE WHEN m.account_id = '{SYSTEM_ACCOUNT}' THEN ''
             ELSE coalesce(u.reason, CASE WHEN d.until > now() THEN '{DEAD}' END, '') END AS suppressed,
        d.until IS NOT NULL AS was_dead
@@ -184,6 +185,13 @@ class PageMessage:
     """Why the recipient must not be written to by now (`domain.suppressions.Held.reason`); empty: no reason."""
     was_dead: bool = False
     """The address was proved dead once: if it takes this mail, that is forgotten."""
+    accepted_at: dt.datetime | None = None
+    """Of the submission."""
+
+    def life(self, scale: float) -> dt.timedelta | None:
+        """How long it lives, without pauses; None: nobody said when it was accepted."""
+        born = self.accepted_at
+        return None if born is None else life_of(self.kind, born, self.expires_at, scale)
 
 
 @dataclass(frozen=True)
