@@ -1,6 +1,6 @@
 """What comes in at the inbound door becomes facts, and facts correct outcomes: one transaction each.
 
-    async with … : await inbound.report(raw, messages)     # durable when it returns; the peer's 250 may follow
+    await inbound.report(raw, messages)     # durable when it returns; the peer's 250 may follow
 
 The message's row is locked first. Whatever happens twice (a peer that repeats its mail, two doors, a second report of
 the same) happens once, see `domain.corrections`. A report whose message has no outcome yet waits in its row: `run`
@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 
+import asyncpg
 import structlog
 
 from domain import corrections as rules
@@ -118,12 +119,19 @@ class Inbound:
         async with self._db.pool.acquire() as connection:
             found = await reports.ripe(connection, AT_ONCE)
         for report, message in found:
-            async with self._db.raw() as connection:
-                subject = await corrections.lock(connection, message)
-                facts = await reports.waiting(connection, report)
-                if subject is not None and facts is not None:
-                    await self._act(connection, subject, facts, report)
+            try:
+                await self._look_again(report, message)
+            except (RuntimeError, asyncpg.IntegrityConstraintViolationError) as error:
+                # Books that are wrong: it waits, the audit names it, and the others go on.
+                log.error("report_refused", report_id=report, error=type(error).__name__)
         return len(found)
+
+    async def _look_again(self, report: int, message: int) -> None:
+        async with self._db.raw() as connection:
+            subject = await corrections.lock(connection, message)
+            facts = await reports.waiting(connection, report)
+            if subject is not None and facts is not None:
+                await self._act(connection, subject, facts, report)
 
     async def _act(self, connection: Connection, subject: Subject, facts: Facts, report: int) -> None:
         """Do what the report makes of the message, which the caller has locked."""

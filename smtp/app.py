@@ -7,7 +7,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 
 import structlog
-from aiosmtpd.smtp import SMTP
 from temporalio.client import Client
 
 from domain.secrets import Vault
@@ -15,9 +14,13 @@ from services import calm_collector, discreet_logs
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
+from services.inbound import Inbound
 from services.private_process import keep_private
+from services.reply_rules import LiveReplyRules
 from settings import Settings
 from smtp.doors import Door
+from smtp.inbound import Door as InboundDoor
+from smtp.inbound import InboundDialogue
 from smtp.limits import Connections, Room
 from smtp.logins import Failures
 from smtp.submission import Submissions
@@ -77,9 +80,8 @@ async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext 
 
 
 async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:
-    return lambda: SMTP(_NotYet(), hostname=settings.bounce_host, tls_context=tls)
-
-
-class _NotYet:
-    async def handle_MAIL(self, *_: object) -> str:
-        return "451 4.3.0 not yet"
+    replies = await LiveReplyRules.open(base.db)
+    inbound = Inbound(base.db, base.vault, settings.bounce_host, replies.classify)
+    beside = [asyncio.create_task(task) for task in (replies.run(), inbound.run())]
+    door = InboundDoor(inbound, base.vault.verp_key, settings.bounce_host.lower(), beside)
+    return lambda: InboundDialogue(door, room, tls)
