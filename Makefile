@@ -17,7 +17,7 @@ TEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # Dozens of processes are started by the tests: each would compile our sources anew.
 test: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup run test check fix lock clean chromium opendkim
+.PHONY: help setup run test check fix lock clean chromium opendkim postfix
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -43,7 +43,7 @@ INSTALL_VENV = { \
 run: setup  ## the whole stack on this machine, with the demo on sample files; stays up until Ctrl-C
 	@$(BIN)/songda up --demo
 
-test: setup chromium opendkim  ## the whole suite
+test: setup chromium opendkim postfix  ## the whole suite
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 check: setup  ## linter, formatter, types and the arrows between the layers
@@ -86,3 +86,15 @@ opendkim:
 	  get() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends opendkim >/dev/null; }; \
 	  get 2>/dev/null || { apt-get update -qq && get; } || echo "OpenDKIM cannot be installed: its tests will not run."; \
 	else echo "No OpenDKIM here: its tests will be skipped."; fi
+
+# A mail server whose bounces we read: required in CI, skipped elsewhere when it is missing. An instance of its own is run,
+# never Debian's service. It takes the place of another mail server, so it is installed in CI only, and never instead of one.
+postfix:
+	@if [ -x /usr/sbin/postfix ] || command -v postfix >/dev/null; then :; \
+	elif [ -n "$${CI:-}" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Postfix for the tests of bounces …"; \
+	  [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; \
+	    trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }; \
+	  get() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove postfix >/dev/null; }; \
+	  get 2>/dev/null || { apt-get update -qq && get; } || echo "Postfix cannot be installed: its tests will not run."; \
+	else echo "No Postfix here: its tests will be skipped."; fi

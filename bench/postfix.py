@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.sinks import find
@@ -33,12 +33,16 @@ SENT = b"status=sent"
 
 @dataclass(frozen=True)
 class Instance:
-    """Where it lives and what it talks to. `connections`: to the sink, as many as Songda may open."""
+    """Where it lives and what it talks to. `connections`: to the sink, as many as Songda may open.
+
+    `settings` go before those of `main_cf`.
+    """
 
     folder: Path
     port: int
     sink_port: int
     connections: int
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -121,7 +125,7 @@ def configure(instance: Instance) -> None:
     for part in ("etc", "queue", "data"):
         (instance.folder / part).mkdir(parents=True, exist_ok=True)
     instance.folder.chmod(0o755)
-    lines = [f"{name} = {value}" for name, value in main_cf(instance).items()]
+    lines = [f"{name} = {value}" for name, value in {**main_cf(instance), **instance.settings}.items()]
     (instance.config / "main.cf").write_text("\n".join(lines) + "\n")
     (instance.config / "master.cf").write_text(master_cf(instance))
 
