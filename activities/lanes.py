@@ -26,7 +26,7 @@ from domain.lanes import (
     RESERVE,
     USUAL_PER_CONNECTION,
     slower,
-    too_fast,
+    slows,
 )
 from domain.sending import Outcome
 from domain.transport import MailRoute
@@ -174,7 +174,7 @@ class Lanes:
         view = self._views.get(lane)
         if view is None:
             return
-        refused = too_fast(outcome)
+        refused = slows(outcome)
         if lane == OTHER:  # its sites know nothing of each other
             if refused and destination:
                 self._slow_site(destination)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from domain.errors import Refusal
-from domain.sending import Outcome, OutcomeKind, Reason
+from domain.sending import Outcome, OutcomeKind, Reason, Scope
 
 OTHER = "other"
 RELAY = "relay"
@@ -183,8 +183,16 @@ def lane_title(lane: str, language: str) -> str:
     return lane if provider is None else provider.en if language == "en" else provider.zh
 
 
-def too_fast(outcome: Outcome) -> bool:
-    """Whether a server asked for fewer mails or connections: what slows its lane (RFC 5321 §3.8 for 421)."""
+_ABOUT_OTHERS = frozenset({Scope.RECIPIENT, Scope.SENDER, Scope.CONTENT})
+"""One mailbox, one customer, one mail: whoever comes next in the lane has nothing to do with it."""
+
+
+def slows(outcome: Outcome) -> bool:
+    """Whether a server asked for fewer mails or connections (RFC 5321 §3.8 for 421), or for none from our address."""
+    if outcome.scope in _ABOUT_OTHERS:
+        return False
+    if outcome.scope == Scope.ADDRESS and outcome.reason == Reason.IP:
+        return True
     return outcome.kind is OutcomeKind.DEFERRED and (outcome.reason == Reason.RATE_LIMITED or outcome.code == 421)
 
 
@@ -198,6 +206,11 @@ def state_of(*, paused: bool, backed_off: bool, pace: float) -> LaneState:
 def slower(pace: float) -> float:
     """The pace after one more refusal for the rate."""
     return max(SLOWEST, pace / 2)
+
+
+def connections_at(pace: float, connections: int | None) -> int | None:
+    """How many connections a lane may have: who asked for fewer mails gets fewer of both."""
+    return None if connections is None else max(min(connections, FEWEST_CONNECTIONS), math.ceil(connections * pace))
 
 
 def refill(tokens: float, seconds: float, rate: float, burst: int) -> float:

@@ -24,6 +24,7 @@ from domain.lanes import (
     Neighbour,
     Seats,
     Stand,
+    connections_at,
     refill,
     seats,
     spare,
@@ -176,7 +177,7 @@ async def read_lanes(connection: Connection) -> list[LaneNow]:
         FROM lane
         """
     )
-    return [LaneNow(**dict(row)) for row in rows]
+    return [LaneNow(**dict(row) | {"connections": connections_at(row["pace"], row["connections"])}) for row in rows]
 
 
 async def back_off(connection: Connection, lanes: Iterable[str], scale: float) -> None:
@@ -232,7 +233,8 @@ async def deal(
 async def _lock(connection: Connection, lanes: set[str]) -> dict[str, Any]:
     """In one order, so that two processes never wait for each other."""
     rows = await connection.fetch(
-        "SELECT name, rate_per_s * pace AS rate, burst, connections, per_site, tokens, clock_timestamp() AS moment,"
+        "SELECT name, rate_per_s * pace AS rate, pace, burst, connections, per_site, tokens,"
+        " clock_timestamp() AS moment,"
         " extract(epoch FROM clock_timestamp() - tokens_at)::float8 AS seconds"
         " FROM lane WHERE name = ANY($1::text[]) ORDER BY name FOR NO KEY UPDATE",
         list(lanes),
@@ -279,7 +281,8 @@ async def _seats(
 
 
 def _seat(row: Any, order: SeatOrder, others: list[Neighbour]) -> Seats:
-    return seats(row["per_site"] if order.site else row["connections"], order.used, order.wanted, others)
+    cap = row["per_site"] if order.site else connections_at(row["pace"], row["connections"])
+    return seats(cap, order.used, order.wanted, others)
 
 
 async def _write_shares(

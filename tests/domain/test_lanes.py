@@ -11,12 +11,13 @@ from domain.lanes import (
     Neighbour,
     Seats,
     Stand,
+    connections_at,
     lane_of,
     lane_title,
     refill,
     seats,
+    slows,
     spare,
-    too_fast,
 )
 from domain.reply_rule_seeds import classify
 
@@ -76,17 +77,30 @@ def test_no_lane_starts_with_a_cap_that_leaves_campaigns_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "code", "text", "slows"),
+    ("host", "code", "text", "slower"),
     [
-        ("mx1.qq.com", 550, "Domain frequency limited", True),
+        ("mx1.qq.com", 550, "Ip frequency limited", True),
+        ("mx1.qq.com", 550, "Connection frequency limited", True),
+        ("mx1.qq.com", 550, "Domain frequency limited", False),
+        ("mx1.qq.com", 550, "Sender frequency limited", False),
         ("163mx01.mxmail.netease.com", 421, "HL:ICC", True),
         ("mx", 421, "Service not available", True),
+        ("mx", 554, "5.7.1 your IP is listed by an rbl", True),
+        ("mx", 550, "5.7.1 message content rejected as spam", False),
         ("mx", 450, "greylisted, try again later", False),
         ("mx", 550, "no such user", False),
     ],
 )
-def test_what_slows_a_lane(host: str, code: int, text: str, slows: bool) -> None:
-    assert too_fast(classify(host, code, text)) is slows
+def test_what_slows_a_lane(host: str, code: int, text: str, slower: bool) -> None:
+    """What is about the lane: our address and our connections, not one customer's sender, mail or recipient."""
+    assert slows(classify(host, code, text)) is slower
+
+
+@pytest.mark.parametrize(
+    ("pace", "cap", "left"), [(1, 5, 5), (0.5, 5, 3), (1 / 64, 5, 2), (0.5, 2, 2), (0.5, None, None)]
+)
+def test_a_slower_lane_has_fewer_connections(pace: float, cap: int | None, left: int | None) -> None:
+    assert connections_at(pace, cap) == left
 
 
 def test_a_sandbox_has_the_rates_of_its_clocks() -> None:
