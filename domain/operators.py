@@ -31,7 +31,7 @@ class Duty(StrEnum):
     """See recharges, payments and the ledger; set prices."""
     CALENDAR = "calendar"
     LANES = "lanes"
-    """Pause and resume lanes, change their limits."""
+    """Pause and resume lanes, change their limits; say what replies mean, and when to try again."""
     OPERATORS = "operators"
     AUDIT = "audit"
 

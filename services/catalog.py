@@ -15,6 +15,7 @@ from services.certifications import Certifications
 from services.console_home import ConsoleHome
 from services.contact import Contact
 from services.dashboard import Dashboard
+from services.dead_addresses import DeadAddressDesk
 from services.domains import Domains
 from services.foundation import Foundation
 from services.hashing import Hashing
@@ -29,6 +30,8 @@ from services.passwords import Passwords
 from services.payment_desk import PaymentDesk
 from services.prices import Prices
 from services.registrations import Registrations
+from services.reply_desk import ReplyDesk
+from services.retry_curves import CurveDesk
 from services.review_desk import ReviewDesk
 from services.review_report import ReviewReport
 from services.senders import Senders
@@ -57,6 +60,7 @@ class Services:
     console_home: ConsoleHome
     contact: Contact
     dashboard: Dashboard
+    dead_address_desk: DeadAddressDesk
     domains: Domains
     lane_desk: LaneDesk
     ledger: Ledger
@@ -70,8 +74,10 @@ class Services:
     prices: Prices
     queues: Queues
     registrations: Registrations
+    reply_desk: ReplyDesk
     review_desk: ReviewDesk
     review_report: ReviewReport
+    curve_desk: CurveDesk
     senders: Senders
     sending: Sending
     sessions: Sessions
@@ -105,6 +111,7 @@ def build_services(foundation: Foundation) -> Services:
         console_home=ConsoleHome(foundation),
         contact=Contact(foundation, limits),
         dashboard=Dashboard(foundation),
+        dead_address_desk=DeadAddressDesk(foundation),
         domains=Domains(foundation),
         lane_desk=LaneDesk(foundation),
         ledger=Ledger(foundation),
@@ -118,8 +125,10 @@ def build_services(foundation: Foundation) -> Services:
         prices=Prices(foundation),
         queues=Queues(foundation),
         registrations=registrations,
+        reply_desk=ReplyDesk(foundation),
         review_desk=ReviewDesk(foundation, certifications),
         review_report=ReviewReport(foundation),
+        curve_desk=CurveDesk(foundation),
         senders=Senders(foundation),
         sending=Sending(foundation, acceptance),
         sessions=sessions,

@@ -67,14 +67,15 @@ class LiveReplyRules:
             return
         async with self._db.read() as session:
             table, curves = await rows.every_rule(session), await rows.every_curve(session)
-        self._rules = ReplyRules(_usable(table)) if table else shipped()
-        self._curves = dict(_known(curves))
+        self._rules = ReplyRules(usable(table)) if table else shipped()
+        self._curves = curves_of(curves)
         self._edition = edition
         log.info("reply_rules_read", edition=edition, rows=len(table))
 
 
-def _usable(table: Iterable[ReplyRule]) -> Iterable[Rule]:
-    """What this version cannot read, as it was written by another or by hand, is left out and named."""
+def usable(table: Iterable[ReplyRule]) -> Iterable[Rule]:
+    """Rows that count, in order. One that this version cannot read (another wrote it, or a hand) is left out and named.
+    """
     for row in table:
         try:
             if row.enabled:
@@ -83,9 +84,12 @@ def _usable(table: Iterable[ReplyRule]) -> Iterable[Rule]:
             log.warning("reply_rule_left_out", rule_id=str(row.id))
 
 
-def _known(curves: Iterable[RetryCurve]) -> Iterable[tuple[CurveKey, Curve]]:
-    for row in curves:
+def curves_of(table: Iterable[RetryCurve]) -> dict[CurveKey, Curve]:
+    """By what they are for; with the same exception."""
+    found: dict[CurveKey, Curve] = {}
+    for row in table:
         try:
-            yield row.key, row.curve
+            found[row.key] = row.curve
         except ValueError:
             log.warning("retry_curve_left_out", curve=f"{row.curve_class}/{row.kind}")
+    return found

@@ -14,6 +14,7 @@ from domain.refusals import (
     operators,
     recipients,
     records,
+    reply_rules,
     sending,
     templates,
     tracking,
@@ -23,6 +24,6 @@ from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
     "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "domains",
-    "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "sending", "templates",
-    "tracking", "webhooks",
+    "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "reply_rules",
+    "sending", "templates", "tracking", "webhooks",
 ]  # fmt: skip
