@@ -18,6 +18,11 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
 
 
+def uncell(text: str) -> str:
+    """What `cell` made this of."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
 def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:
     """Rows of cells as lines of CSV (RFC 4180), in UTF-8."""
     sink = io.StringIO()

@@ -3,10 +3,17 @@
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
+
+from domain.errors import Refusal
 
 MAX_ADDED = 1000
-"""Addresses that one request may add by hand."""
+"""Addresses that one request may add by hand, and entries that one may remove."""
+MAX_IMPORTED = 100_000
+"""Lines of one file."""
 MAX_NOTE = 200
+LONGEST = dt.timedelta(days=3660)
+"""An end that is further away is no date that anybody meant: for ever is said by none."""
 COMPLAINT_HOLDS = dt.timedelta(days=180)
 DEAD_AT_MOST = dt.timedelta(days=30)
 DEAD = "dead"
@@ -31,6 +38,38 @@ class SuppressionScope(StrEnum):
     """Campaigns and API users of kind batch."""
     ALL = "all"
     """Trigger mails, too."""
+
+
+class Entry(NamedTuple):
+    """What is to be entered: a normalised address and why, which mails, until when."""
+
+    address: str
+    reason: str = SuppressionReason.MANUAL.value
+    scope: str = SuppressionScope.BATCH.value
+    until: dt.datetime | None = None
+    """None: for ever."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How addresses that a member enters are held back, where a line of a file says nothing else."""
+
+    scope: SuppressionScope = SuppressionScope.BATCH
+    until: dt.datetime | None = None
+    note: str = ""
+
+    def check(self, at: dt.datetime) -> None:
+        """Raise `Refusal` on field `until` or `note`."""
+        if self.until is not None and not at < self.until <= at + LONGEST:
+            raise Refusal("suppression_until", field="until")
+        if len(self.note) > MAX_NOTE:
+            raise Refusal("text_too_long", field="note", limit=MAX_NOTE)
+        if not self.note.isprintable():
+            raise Refusal("invalid", field="note", reason="No control characters.")
+
+    def entry(self, address: str) -> Entry:
+        return Entry(address, SuppressionReason.MANUAL.value, self.scope.value, self.until, self.note)
 
 
 class Consent(StrEnum):

@@ -50,6 +50,7 @@ class CampaignRow:
     listed: int
     duplicates: int
     suppressed: int
+    suppressed_by: dict[str, int]
     incomplete: int
     recipients: int
     created_at: dt.datetime
@@ -75,7 +76,8 @@ class RevisionRow:
 _ROWS = """
 SELECT c.id, c.name, c.state, c.problem, c.problem_params, u.name AS api_user, t.invoke_name AS template,
     coalesce(rv.number, v.number) AS template_version, c.revision, c.sender, c.sender_name, c.reply_to, c.label,
-    c.start_at, c.hours_from, c.hours_to, c.lives_hours, c.listed, c.duplicates, c.suppressed, c.incomplete,
+    c.start_at, c.hours_from, c.hours_to, c.lives_hours, c.listed, c.duplicates, c.suppressed, c.suppressed_by,
+    c.incomplete,
     coalesce(s.recipients, 0) AS recipients, c.created_at, c.held_at, s.expires_at, c.finished_at,
     (SELECT jsonb_agg(jsonb_build_object('id', l.id, 'alias', l.alias, 'name', l.name,
                                          'deleted', l.deleted_at IS NOT NULL) ORDER BY asked.place)

@@ -2,12 +2,15 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col, delete, func, select
 
 from domain.suppressions import suppression_key
 from store.columns import moment, now
-from store.db import Connection
+from store.db import Connection, Session
+
+MOST_COUNTED = 100_000
 
 
 class DeadAddress(SQLModel, table=True):
@@ -21,7 +24,16 @@ class DeadAddress(SQLModel, table=True):
     until: dt.datetime = moment()
 
 
-# In the order of the addresses, so that two transactions wait for each other in one order.
+@dataclass(frozen=True)
+class DeadCounts:
+    """How many there are, none counted past `MOST_COUNTED`; `held` of them are held back just now."""
+
+    known: int
+    held: int
+
+
+# `domain.suppressions.dead_for` in SQL. In the order of the addresses, so that two transactions wait for each other in
+# one order.
 _LEARN = """
 INSERT INTO dead_address AS d (address, failures, first_at, last_at, until)
 SELECT address, 1, now(), now(), now() + interval '2 hours' FROM unnest($1::text[]) AS a (address) ORDER BY address
@@ -41,3 +53,24 @@ async def forget(connection: Connection, addresses: Sequence[str]) -> None:
     if addresses:
         keys = sorted({suppression_key(address) for address in addresses})
         await connection.execute("DELETE FROM dead_address WHERE address = ANY($1::text[])", keys)
+
+
+async def find(session: Session, address: str) -> DeadAddress | None:
+    """What is known of a normalised address; it may be held back no more."""
+    return await session.get(DeadAddress, suppression_key(address))
+
+
+async def free(session: Session, address: str) -> int | None:
+    """Forget what is known of a normalised address; how often it failed, None when nothing is known."""
+    query = delete(DeadAddress).where(col(DeadAddress.address) == suppression_key(address))
+    gone = await session.exec(query.returning(col(DeadAddress.failures)))
+    failures: int | None = gone.scalar_one_or_none()
+    return failures
+
+
+async def counts(session: Session) -> DeadCounts:
+    """Of the whole platform."""
+    few = select(DeadAddress.until).limit(MOST_COUNTED).subquery()
+    held = func.count().filter(few.c.until > func.now())
+    known, now_held = (await session.exec(select(func.count(), held).select_from(few))).one()
+    return DeadCounts(known, now_held)

@@ -13,6 +13,7 @@ from domain.ids import new_id
 from domain.suppressions import (
     COMPLAINT_HOLDS,
     DEAD,
+    Entry,
     Held,
     SuppressionReason,
     SuppressionScope,
@@ -108,16 +109,19 @@ async def complain(connection: Connection, account: UUID, address: str, message_
 
 
 _WITHDRAW = """
-INSERT INTO suppression (account_id, address, id, reason, message_id, created_at)
+INSERT INTO suppression AS s (account_id, address, id, reason, message_id, created_at)
 VALUES ($1, $2, $3, 'unsubscribe', $4, $5)
-ON CONFLICT (account_id, address, reason) DO NOTHING RETURNING true
+ON CONFLICT (account_id, address, reason) DO UPDATE SET id = excluded.id, message_id = excluded.message_id,
+    created_at = excluded.created_at, until = NULL
+WHERE s.until IS NOT NULL
+RETURNING true
 """
 
 
 async def withdraw(connection: Connection, account: UUID, address: str, message: int, at: dt.datetime) -> bool:
     """The recipient of this message unsubscribes; False when that was so already.
 
-    It stands beside what a member entered or another complained of: whoever deletes those must see it.
+    It is for ever, and stands beside a complaint and what a member entered: whoever deletes those must see it.
     """
     key = suppression_key(address)
     return bool(await connection.fetchval(_WITHDRAW, account, key, new_id(), message, at))
@@ -197,16 +201,6 @@ async def holding(session: Session, account: UUID, address: str, at: dt.datetime
     return sorted(await session.exec(query), key=lambda one: order.index(SuppressionReason(one.reason)))
 
 
-class Entry(NamedTuple):
-    """What is to be entered: a normalised address and why, which mails, until when."""
-
-    address: str
-    reason: str = SuppressionReason.MANUAL.value
-    scope: str = SuppressionScope.BATCH.value
-    until: dt.datetime | None = None
-    note: str = ""
-
-
 # Entering never frees anybody: of two scopes the wider holds, of two ends the later. What has ended begins anew.
 _ENTER = """
 WITH asked AS (
@@ -248,10 +242,3 @@ async def remove(session: Session, account: UUID, suppressions: Sequence[UUID]) 
         .returning(col(Suppression.id), col(Suppression.reason))
     )
     return {row[0]: str(row[1]) for row in gone.all()}
-
-
-async def add(session: Session, account: UUID, addresses: Sequence[str]) -> int:
-    """Until the callers `enter`."""
-    raw = await session.connection()
-    driver = (await raw.get_raw_connection()).driver_connection
-    return await enter(driver, account, [Entry(address) for address in addresses], now())

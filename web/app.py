@@ -19,6 +19,9 @@ from web.console import (
     workdays,
 )
 from web.console import (
+    dead_addresses as console_dead_addresses,
+)
+from web.console import (
     home as console_home,
 )
 from web.console import (
@@ -96,6 +99,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     pricing.router,
     payments.router,
     console_lanes.router,
+    console_dead_addresses.router,
     console_signals.router,
 )
 """Every feature's pages; add yours here."""

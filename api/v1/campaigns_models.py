@@ -136,7 +136,11 @@ class LeftOut(BaseModel):
     """Members of the lists that get no mail."""
 
     duplicates: int = Field(description="In several of the lists.", examples=[12])
-    suppressed: int = Field(description="On the list of suppressed addresses.", examples=[7])
+    suppressed: int = Field(description="Not to be written to.", examples=[7])
+    suppressed_by: dict[str, int] = Field(
+        description="The same by reason: `complaint`, `unsubscribe`, `manual`, `dead`.",
+        examples=[{"unsubscribe": 5, "dead": 2}],
+    )
     incomplete: int = Field(description="Without a variable that the template needs.", examples=[3])
 
 
@@ -281,7 +285,12 @@ def _summary(view: CampaignView, language: str) -> dict[str, Any]:
         "began_at": row.held_at,
         "expires_at": row.expires_at if row.held_at else None,
         "members": row.listed,
-        "left_out": LeftOut(duplicates=row.duplicates, suppressed=row.suppressed, incomplete=row.incomplete),
+        "left_out": LeftOut(
+            duplicates=row.duplicates,
+            suppressed=row.suppressed,
+            suppressed_by=row.suppressed_by,
+            incomplete=row.incomplete,
+        ),
         "counts": {name: getattr(counts, name) for name in _COUNTED} | {"waiting": view.waiting},
         "progress": round(counts.settled / counts.recipients, 4) if counts.recipients else float(row.is_over),
     }

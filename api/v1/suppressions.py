@@ -1,81 +1,115 @@
-"""`/v1/suppressions`: whom the account does not write to in batch."""
+"""`/v1/suppressions`: whom the account does not write to, and why."""
 
-import datetime as dt
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from api.callers import AnyCaller, MemberCaller, Served
-from api.paging import Cursor, Limit, NextCursor, next_cursor
-from api.problems import Problem
-from domain.suppressions import MAX_ADDED, SuppressionReason
+from api.paging import Cursor, Limit, next_cursor
+from api.problems import Problem, language_of
+from api.v1.suppressions_models import (
+    ID,
+    ImportedOut,
+    RemovedOut,
+    RemoveIn,
+    SuppressionFileIn,
+    SuppressionOut,
+    SuppressionPage,
+    SuppressionsAdded,
+    SuppressionsIn,
+    WhyOut,
+)
+from domain.recipients import MAX_FILE_BYTES
+from domain.suppressions import SuppressionReason, SuppressionScope
+from store.suppressions import Sought
 
 _PROBLEM: dict[str, Any] = {"model": Problem}
 router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"], responses={401: _PROBLEM, 422: _PROBLEM})
 
-_ID = "01935b2e-7c1a-7ccc-8000-3f5a9c0d1e2f"
-Sought = Annotated[str, Query(alias="q", max_length=254, description="A part of the address.", examples=["@qq.com"])]
+Id = Annotated[UUID, Path(examples=[ID])]
 
 
-class SuppressionOut(BaseModel):
-    """An address that batch mails leave out."""
-
-    id: UUID = Field(examples=[_ID])
-    address: str = Field(description="In lower case.", examples=["li.lei@qq.com"])
-    reason: SuppressionReason = Field(description="`unsubscribe`: its owner asked; `manual`: a member entered it.")
-    message_id: int | None = Field(description="The mail whose link was used.", examples=[4711])
-    created_at: dt.datetime = Field(examples=["2026-11-23T08:00:00Z"])
-
-    model_config = ConfigDict(from_attributes=True)
+def sought(
+    q: Annotated[str, Query(max_length=254, description="A part of the address.", examples=["@qq.com"])] = "",
+    reason: Annotated[SuppressionReason | None, Query(examples=["complaint"])] = None,
+    scope: Annotated[SuppressionScope | None, Query(examples=["all"])] = None,
+) -> Sought:
+    """What the list is narrowed to."""
+    return Sought(q.strip(), reason or "", scope or "")
 
 
-class SuppressionPage(BaseModel):
-    items: list[SuppressionOut]
-    next_cursor: NextCursor = None
-
-
-class SuppressionsIn(BaseModel):
-    """Addresses to leave out from now on."""
-
-    model_config = ConfigDict(extra="forbid")
-    addresses: list[Annotated[str, Field(max_length=1000)]] = Field(
-        min_length=1, max_length=MAX_ADDED, examples=[["li.lei@qq.com", "han@example.org"]]
-    )
-
-
-class SuppressionsAdded(BaseModel):
-    added: int = Field(examples=[2])
-    known: int = Field(description="There already, or named twice.", examples=[0])
+Narrowed = Annotated[Sought, Depends(sought)]
 
 
 @router.get("", summary="List suppressions")
 async def list_suppressions(
-    served: Served, caller: AnyCaller, sought: Sought = "", cursor: Cursor = None, limit: Limit = 50
+    served: Served, caller: AnyCaller, narrowed: Narrowed, cursor: Cursor = None, limit: Limit = 50
 ) -> SuppressionPage:
-    """Newest first. Batch mails (campaigns, API users of kind `batch`) leave these addresses out; others do not."""
-    found = await served.suppressions.page(caller, sought, cursor, limit)
+    """Newest first, with those that have ended. Mails leave these addresses out, each entry within its scope."""
+    found = await served.suppressions.page(caller, narrowed, cursor, limit)
     items = [SuppressionOut.model_validate(each) for each in found]
     return SuppressionPage(items=items, next_cursor=next_cursor(found, limit))
 
 
 @router.post("", summary="Add suppressions", status_code=201, responses={403: _PROBLEM})
 async def add_suppressions(body: SuppressionsIn, served: Served, caller: MemberCaller) -> SuppressionsAdded:
-    """All, or none when one of them is no address. What is there already stays as it is."""
-    entered = await served.suppressions.add(caller, body.addresses)
+    """All, or none when one of them is no address. What was entered before keeps the wider scope and the later end."""
+    entered = await served.suppressions.add(caller, body.addresses, body.rule())
     return SuppressionsAdded(added=entered.added, known=entered.known)
 
 
+@router.post(
+    "/import", summary="Add suppressions from a file", responses={403: _PROBLEM, 413: _PROBLEM}
+)  # fmt: skip
+async def import_suppressions(
+    form: Annotated[SuppressionFileIn, Form(media_type="multipart/form-data")],
+    served: Served, caller: MemberCaller, request: Request,
+) -> ImportedOut:  # fmt: skip
+    """A CSV file of at most 100,000 lines, as `/v1/suppressions.csv` exports it, or a bare list of addresses.
+
+    Entered when this is answered. Lines that are wrong are named, and keep no other out.
+    """
+    data = await form.file.read(MAX_FILE_BYTES + 1)
+    done = await served.suppressions.import_file(caller, data, form.rule())
+    return ImportedOut.of(done, language_of(request))
+
+
+@router.post("/remove", summary="Remove suppressions", responses=dict.fromkeys((403, 404, 409), _PROBLEM))
+async def remove_suppressions(body: RemoveIn, served: Served, caller: MemberCaller) -> RemovedOut:
+    """As one; entries that are gone already count for nothing."""
+    return RemovedOut(removed=await served.suppressions.remove(caller, body.ids, body.despite_complaint))
+
+
+@router.get("/lookup", summary="Why an address is not written to")
+async def look_up(
+    served: Served,
+    caller: AnyCaller,
+    address: Annotated[str, Query(max_length=1000, examples=["li.lei@qq.com"])],
+) -> WhyOut:
+    """Everything that holds mails of this account to one address back just now, also what holds for all accounts."""
+    return WhyOut.of(await served.suppressions.why(caller, address))
+
+
+@router.get("/{suppression_id}", summary="One suppression", responses={404: _PROBLEM})
+async def show_suppression(suppression_id: Id, served: Served, caller: AnyCaller) -> SuppressionOut:
+    """As the list shows it."""
+    return SuppressionOut.model_validate(await served.suppressions.get(caller, suppression_id))
+
+
 @router.delete(
-    "/{suppression_id}", summary="Remove a suppression", status_code=204, responses={403: _PROBLEM, 404: _PROBLEM}
-)
+    "/{suppression_id}", summary="Remove a suppression", status_code=204,
+    responses=dict.fromkeys((403, 404, 409), _PROBLEM),
+)  # fmt: skip
 async def remove_suppression(
-    suppression_id: Annotated[UUID, Path(examples=[_ID])], served: Served, caller: MemberCaller
+    suppression_id: Id,
+    served: Served,
+    caller: MemberCaller,
+    despite_complaint: Annotated[bool, Query(description="Needed for a complaint.", examples=[True])] = False,
 ) -> Response:
-    """The address can be written to again: make sure that its owner wants that. It is on record who did it."""
-    await served.suppressions.remove(caller, suppression_id)
+    """It holds nothing back any more: make sure that its owner wants that. It is on record who did it."""
+    await served.suppressions.remove(caller, [suppression_id], despite_complaint)
     return Response(status_code=204)
 
 
@@ -85,9 +119,9 @@ async def remove_suppression(
     responses={200: {"content": {"text/csv": {"example": "address,reason\r\na@qq.com,unsubscribe\r\n"}}}},
     response_class=StreamingResponse,
 )
-async def export_suppressions(served: Served, caller: AnyCaller) -> StreamingResponse:
-    """All of them as CSV for spreadsheets (UTF-8 with BOM; no value is taken for a formula)."""
+async def export_suppressions(served: Served, caller: AnyCaller, narrowed: Narrowed) -> StreamingResponse:
+    """Those that the list shows, as CSV for spreadsheets (UTF-8 with BOM; no value is taken for a formula)."""
     return StreamingResponse(
-        served.suppressions.export(caller), media_type="text/csv; charset=utf-8",
+        served.suppressions.export(caller, narrowed), media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
     )  # fmt: skip

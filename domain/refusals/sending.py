@@ -167,7 +167,8 @@ register(
 register(
     "recipients_all_suppressed",
     422,
-    ("{count} 个收件人均不能投递：已退订、曾举报、被拦截或邮箱不存在。", "请更换收件人；在“发送相关-拦截列表”中可查询各地址的原因。"),
+    ("{count} 个收件人均不能投递：已退订、曾举报、被拦截或邮箱不存在。",
+     "请更换收件人；在“发送相关-拦截列表”中可查询各地址的原因。"),
     ("None of the {count} recipients can be written to: unsubscribed, complained, suppressed or without a mailbox.",
      "Send to others; GET /v1/suppressions/lookup says why for each address."),
 )  # fmt: skip

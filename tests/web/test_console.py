@@ -36,6 +36,7 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/staff": frozenset({Duty.OPERATORS}),
     "/console/calendar": frozenset({Duty.CALENDAR}),
     "/console/lanes": frozenset({Duty.LANES}),
+    "/console/dead-addresses": frozenset({Duty.ACCOUNTS}),
     "/console/sending-quality": frozenset({Duty.ACCOUNTS}),
     "/console/prices": frozenset({Duty.MONEY}),
     "/console/received": frozenset({Duty.MONEY}),

@@ -49,6 +49,6 @@ async def test_the_line_that_is_wrong_is_named_and_nothing_is_lost(portal: Brows
 async def test_a_long_list_comes_in_pages(portal: Browser, db: Database) -> None:
     await portal.post(HERE, {"addresses": "\n".join(f"r{n}@x.example" for n in range(51))})
     page = (await portal.http.get(f"{HERE}?q=x.example")).text
-    assert page.count("@x.example</td>") == 50 and "共 51 个" in page
+    assert page.count("@x.example</td>") == 50 and "共 51 条" in page
     following = page.partition("?q=x.example&amp;after=")[2].partition('"')[0]
     assert (await portal.http.get(f"{HERE}?q=x.example&after={following}")).text.count("@x.example</td>") == 1

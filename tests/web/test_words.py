@@ -36,7 +36,7 @@ from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
 from domain.sending import MessageState, Reason
 from domain.signals import Level, Rate, Window
-from domain.suppressions import SuppressionReason
+from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
 from web.console import lists, words
 from web.console.fields import Action, Coded, Notice
@@ -94,6 +94,8 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (recharges.WHY_BACK, [*RefundReason]),
     (statement.CHANNELS, [*Channel]),
     (suppressions.REASONS, [*SuppressionReason]),
+    (suppressions.HELD, [*SuppressionReason, DEAD]),
+    (suppressions.SCOPES, [*SuppressionScope]),
     (webhooks.EVENTS, [*Event]),
     (webhooks.ERRORS, [*Failure]),
     (webhooks.WHY, [*DisabledBy]),

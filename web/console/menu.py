@@ -44,6 +44,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         _("平台"),
         (
             Item("/console/lanes", _("发送通道"), "traffic-light", Duty.LANES),
+            Item("/console/dead-addresses", _("无效地址库"), "user-xmark", Duty.ACCOUNTS),
             Item("/console/calendar", _("工作日历"), "calendar-days", Duty.CALENDAR),
             Item("/console/staff", _("操作员"), "users-gear", Duty.OPERATORS),
             Item("/console/audit/list", _("审计记录"), "clock-rotate-left", Duty.AUDIT),

@@ -85,6 +85,7 @@ ACTIONS = portal.ACTIONS | {
     "lane.resumed": _("恢复发送通道"),
     "lane.limits_set": _("修改发送通道的限制"),
     "lane.full_speed": _("发送通道恢复全速"),
+    "dead_address.freed": _("移出无效地址库"),
 }
 """A code that ends in a dot stands for all that begin with it."""
 

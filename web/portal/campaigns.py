@@ -21,6 +21,7 @@ from store.sends_read import OUTCOMES
 from web.i18n import mark as _
 from web.pages import Caller, Signed, fragment, language_of, refused, render, see, served, translator
 from web.portal.sends import bar
+from web.portal.suppressions import HELD
 
 router = APIRouter(prefix="/portal/campaigns")
 
@@ -204,6 +205,7 @@ def shown(view: CampaignView, language: str) -> dict[str, Any]:
         "row": row,
         "counts": view.counts,
         "look": LOOKS[CampaignState(row.state)],
+        "HELD": HELD,
         "problem": problem,
         "bar": parts(view),
         "percent": percent(view),

@@ -46,7 +46,7 @@ REASONS = {
     Reason.EXPIRED: _("到重试截止时间仍未送达"),
     Reason.RENDER_FAILED: _("无法用模板和变量生成邮件"),
     Reason.CANCELLED: _("群发任务已取消"),
-    Reason.SUPPRESSED: _("收件人已退订"),
+    Reason.SUPPRESSED: _("发信前被拦截：退订、举报、手工添加或邮箱不存在"),
     Reason.UNCERTAIN: _("交付结束时连接中断，不确定是否收到"),
 }
 """Why a message was not delivered; the codes are also those of `/v1`, webhooks and files."""
