@@ -31,6 +31,12 @@ from web.console import (
     login as console_login,
 )
 from web.console import (
+    reply_rules as console_reply_rules,
+)
+from web.console import (
+    retry_curves as console_retry_curves,
+)
+from web.console import (
     signals as console_signals,
 )
 from web.console.site import mount_console
@@ -99,6 +105,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     pricing.router,
     payments.router,
     console_lanes.router,
+    console_reply_rules.router,
+    console_retry_curves.router,
     console_dead_addresses.router,
     console_signals.router,
 )

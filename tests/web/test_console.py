@@ -36,6 +36,8 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/staff": frozenset({Duty.OPERATORS}),
     "/console/calendar": frozenset({Duty.CALENDAR}),
     "/console/lanes": frozenset({Duty.LANES}),
+    "/console/reply-rules": frozenset({Duty.LANES}),
+    "/console/retry-curves": frozenset({Duty.LANES}),
     "/console/dead-addresses": frozenset({Duty.ACCOUNTS}),
     "/console/sending-quality": frozenset({Duty.ACCOUNTS}),
     "/console/prices": frozenset({Duty.MONEY}),

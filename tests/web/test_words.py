@@ -32,13 +32,15 @@ from domain.lanes import LaneState
 from domain.ledger import JournalKind
 from domain.members import MemberState
 from domain.onboarding import Stage, StepState
+from domain.reply_rules import ACTIONS
+from domain.retry_curves import CurveClass
 from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
-from domain.sending import MessageState, Reason
+from domain.sending import MessageState, Reason, Scope
 from domain.signals import Level, Rate, Window
 from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
-from web.console import lists, words
+from web.console import lists, reply_rules, retry_curves, words
 from web.console.fields import Action, Coded, Notice
 from web.i18n import english
 from web.portal import (
@@ -103,6 +105,9 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (lists.ACCOUNT_STATES, [*AccountState]),
     (lists.ORDER_STATES, [*RechargeState]),
     (lists.PAYMENT_STATES, [*PaymentState]),
+    (reply_rules.SCOPES, [*Scope]),
+    (reply_rules.WHAT_HAPPENS, [*ACTIONS]),
+    (retry_curves.CLASSES, [*CurveClass]),
     (words.STAGES, [*Stage]),
     (words.PROCESSES, [*Kind]),
     (words.CHANNELS, [*Channel]),

@@ -44,6 +44,8 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         _("平台"),
         (
             Item("/console/lanes", _("发送通道"), "traffic-light", Duty.LANES),
+            Item("/console/reply-rules", _("回信规则"), "reply", Duty.LANES),
+            Item("/console/retry-curves", _("重试间隔"), "rotate", Duty.LANES),
             Item("/console/dead-addresses", _("无效地址库"), "user-xmark", Duty.ACCOUNTS),
             Item("/console/calendar", _("工作日历"), "calendar-days", Duty.CALENDAR),
             Item("/console/staff", _("操作员"), "users-gear", Duty.OPERATORS),

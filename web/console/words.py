@@ -85,6 +85,16 @@ ACTIONS = portal.ACTIONS | {
     "lane.resumed": _("恢复发送通道"),
     "lane.limits_set": _("修改发送通道的限制"),
     "lane.full_speed": _("发送通道恢复全速"),
+    "reply_rule.added": _("添加回信规则"),
+    "reply_rule.edited": _("修改回信规则"),
+    "reply_rule.moved": _("移动回信规则"),
+    "reply_rule.enabled": _("启用回信规则"),
+    "reply_rule.disabled": _("停用回信规则"),
+    "reply_rule.deleted": _("删除回信规则"),
+    "reply_rule.restored": _("恢复自带的回信规则"),
+    "reply_rule.all_restored": _("恢复全部自带的回信规则"),
+    "retry_curve.set": _("修改重试间隔"),
+    "retry_curve.restored": _("恢复自带的重试间隔"),
     "dead_address.freed": _("移出无效地址库"),
 }
 """A code that ends in a dot stands for all that begin with it."""
