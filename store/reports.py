@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Column, Identity, Index, text
 from sqlmodel import Field, SQLModel
 
 from domain.corrections import Effect, Facts
+from domain.reports import ReportKind
 from store.columns import moment, now
 from store.db import Connection
 
@@ -116,7 +117,7 @@ async def ripe(connection: Connection, limit: int) -> list[tuple[int, int]]:
 async def waiting(connection: Connection, report: int) -> Facts | None:
     """What a report says, locked; None when somebody else has dealt with it."""
     row = await connection.fetchrow(_WAITING, report)
-    return None if row is None else Facts(**dict(row))
+    return None if row is None else Facts(**dict(row) | {"kind": ReportKind(row["kind"])})
 
 
 async def has_complained(connection: Connection, message: int) -> bool:

@@ -143,7 +143,8 @@ async def test_a_report_that_comes_before_the_outcome_waits_for_it(db: Database)
     assert await door.catch_up() == 0
     await finish(db, ["delivered"])
     assert await door.catch_up() == 1
-    assert (await row(db, message))["state"] == "bounced"
+    found = await row(db, message)
+    assert (found["state"], found["reason"], found["code"]) == ("bounced", "hard.invalid_mailbox", 550)
     assert await effects(db) == ["corrected", "noted"]
     assert await door.catch_up() == 0
     await clean(db)
