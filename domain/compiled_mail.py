@@ -43,6 +43,8 @@ class MailContent:
     """Of the sender; in Message-IDs."""
     track_clicks: bool
     track_opens: bool
+    headers: Mapping[str, str]
+    """Fields of the customer's own (`domain.custom_headers`)."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ def _common_fields(content: MailContent, boundary: str, one_click: bool) -> dict
     }
     if content.reply_to:
         fields["Reply-To"] = on_the_wire(content.reply_to)
+    fields |= {name: unstructured(value, name) for name, value in content.headers.items()}
     if one_click:
         fields["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     fields["Feedback-ID"] = f"{content.submission_id.hex[:16]}:{content.account_id.hex}:{content.kind}:songda"

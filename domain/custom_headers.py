@@ -12,7 +12,7 @@ MOST = 20
 LONGEST = 500
 """Characters of a value."""
 ECHOED = "sc-custom-"
-_KEPT = re.compile(r"sc-custom-[a-z0-9-]{1,64}|references|in-reply-to")
+_KEPT = re.compile(r"sc-custom-[a-z0-9-]{1,30}|references|in-reply-to")
 """A list of what is allowed: From, Sender, Received, DKIM-Signature, List-Unsubscribe, Message-ID, MIME-* and all that
 nobody thought of stay ours."""
 

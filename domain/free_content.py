@@ -5,7 +5,7 @@ way as everything else. A variable stands for text: in HTML a value holds no mar
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
 from urllib.parse import unquote
@@ -41,6 +41,8 @@ class FreeMail:
     reply_to: str = ""
     label: str = ""
     idempotency_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those of `domain.custom_headers`."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a submission is, how a message ends, and when it is tried again (design §4)."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -130,6 +131,8 @@ class SendRequest:
     skip_invalid: bool = False
     version_id: UUID | None = None
     """The approved version that the request was written for: another one is refused."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the customer's own, see `domain.custom_headers`."""
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,7 @@ def _of_template(mail: FreeMail, matched: Matched) -> SendRequest:
     return SendRequest(
         "", matched.template, mail.sender, recipients, sender_name=mail.sender_name, reply_to=mail.reply_to,
         label=mail.label, idempotency_key=mail.idempotency_key, version_id=matched.version_id,
+        headers=mail.headers,
     )  # fmt: skip
 
 

@@ -196,6 +196,7 @@ def free_mail(holder: Holder, mail: SubmittedMail, recipients: list[str], label:
         mail.reply_to,
         label,
         f"smtp/{holder.caller.api_user_id}/{mail.request_id}" if mail.request_id else None,
+        mail.headers,
     )
 
 

@@ -65,8 +65,8 @@ WHERE account_id = $1 AND idempotency_key = $2 AND accepted_at < now() - $3::int
 _SUBMISSION = """
 INSERT INTO submission (id, account_id, api_user_id, template_version_id, domain_id, kind, is_test, sender,
                         sender_name, reply_to, label, accepted_at, expires_at, recipients, duplicates, rejected,
-                        idempotency_key, fingerprint)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                        idempotency_key, fingerprint, headers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING id
 """
@@ -220,6 +220,7 @@ async def _fingerprint(request: SendRequest) -> bytes:
     """SHA-256 of what is asked for; of a large request piece by piece, as others wait for the event loop."""
     head = [
         request.api_user, request.template, request.sender, request.sender_name, request.reply_to, request.label,
+        *sorted(request.headers.items()),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(head, ensure_ascii=False).encode())
     for some in _slices(request.recipients):
@@ -271,8 +272,8 @@ async def member_addresses(connection: Connection, account: UUID) -> frozenset[s
 
 async def _write_submission(connection: Connection, admitted: Admitted, now: dt.datetime, scale: float) -> bool:
     """False when another request with the same idempotency key was faster."""
-    key = admitted.request.idempotency_key
-    row = await connection.fetchval(_SUBMISSION, *admitted.columns(now, scale), key, admitted.fingerprint)
+    own = admitted.request.idempotency_key, admitted.fingerprint, dict(admitted.request.headers)
+    row = await connection.fetchval(_SUBMISSION, *admitted.columns(now, scale), *own)
     return row is not None
 
 

@@ -59,12 +59,12 @@ _WRITE = f"""
 WITH asked AS (
     INSERT INTO submission (id, account_id, api_user_id, template_version_id, domain_id, kind, is_test, sender,
                             sender_name, reply_to, label, accepted_at, expires_at, recipients, duplicates, rejected,
-                            charged_from)
-    SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16::jsonb, c17
+                            charged_from, headers)
+    SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16::jsonb, c17, c18
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::bool[],
                          $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-                         $14::int[], $15::int[], $16::text[], $17::int[])
-         AS s (c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17)
+                         $14::int[], $15::int[], $16::text[], $17::int[], $32::jsonb[])
+         AS s (c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18)
 ), made AS (
     INSERT INTO message (submission_id, account_id, ordinal, address, variables, state, attempts, round, reason, code,
                          enhanced, reply, host, possible_duplicate)
@@ -236,7 +236,7 @@ async def _write_rows(
     heard = {one.submission: one for one, _ in allowed if one.identity.heard}
     made = await connection.fetch(
         _WRITE, *by_column(submissions, 17), *by_column(messages, 5), now, list(heard), *by_column(holds, 5),
-        *by_column(money, 2),
+        *by_column(money, 2), [dict(one.request.headers) for one, _ in allowed],
     )  # fmt: skip
     if made:
         await owe_events(connection, [requested(heard[row["submission_id"]], row, now) for row in made])

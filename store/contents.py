@@ -11,7 +11,7 @@ _LOAD = """
 SELECT s.id AS submission_id, s.account_id, s.api_user_id, s.kind, s.sender, s.sender_name, s.reply_to, s.label,
        s.accepted_at, v.id AS version_id, v.subject, v.html, v.text,
        d.id AS domain_id, d.name AS domain_name, d.dkim_selector, d.dkim_private,
-       u.resend_uncertain, u.track_clicks, u.track_opens,
+       s.headers, u.resend_uncertain, u.track_clicks, u.track_opens,
        COALESCE((SELECT p.name FROM sender_domain p
                  WHERE d.is_test AND p.account_id = $2 AND p.dkim_public = d.dkim_public LIMIT 1),
                 d.name) AS signing_domain

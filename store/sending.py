@@ -53,6 +53,8 @@ class Submission(SQLModel, table=True):
     """SHA-256 of the request, to tell a repeat from a reuse of the idempotency key."""
     is_campaign: bool = False
     """Then its id is the campaign's, its messages are numbered lane by lane, and pages take them by range."""
+    headers: dict[str, str] = json_object(default_factory=dict, sa_column_kwargs={"server_default": "{}"})
+    """Fields of the customer's own that its mails carry (`domain.custom_headers`)."""
     charged_from: int | None = None
     """Messages from this ordinal on are charged, see `store.ledger.Hold`; None: the free quota covers them all."""
 

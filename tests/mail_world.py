@@ -18,7 +18,7 @@ CONTENT = MailContent(
     submission_id=UUID(int=0x0192 << 112 | 7), account_id=UUID(int=5), kind="batch", sender="news@customer.example",
     sender_name="送达，客户", reply_to="help@customer.example", accepted_at=dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC),
     subject="您好 %name%" + "！" * 30, html="<p>你好 %name%</p>\n.\n", text=".dot %name%\n\n\ntext  \n",
-    domain_name="customer.example", track_clicks=False, track_opens=False,
+    domain_name="customer.example", track_clicks=False, track_opens=False, headers={},
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from api.sendcloud.parameters import Parameters
 from domain import xsmtpapi
 from domain.addresses import BadAddress, normalise_address
 from domain.campaigns import MAX_NAME, NewCampaign
+from domain.custom_headers import kept, may_keep
 from domain.errors import Refusal
 from domain.free_content import FreeMail, Written
 from domain.sendcloud import email_ids, task_id
@@ -105,6 +106,8 @@ async def _send_to_lists(served: Services, holder: Holder, given: Parameters) ->
     if broken := next((alias for alias in lists if "@" not in alias), None):
         raise Failure(40862, "to", broken)
     mail = _mail(holder, given, (), _written(given))
+    if mail.headers:
+        raise Failure(40869, "headers", given.text("headers"), "使用地址列表时暂不支持自定义头字段")
     template = await served.sending.template_of(holder, mail.written)
     asked = NewCampaign(
         mail.written.subject[:MAX_NAME], holder.name, template, mail.sender, tuple(lists), mail.sender_name,
@@ -126,16 +129,22 @@ def _refuse_what_comes_later(given: Parameters) -> None:
         raise Failure(40829, "useNotification", "true")
     if given.flag("gzipCompress", 40861, False):
         raise Failure(40861, "gzipCompress", "true")
-    if _asks_headers(given.text("headers")):
-        raise Failure(40869, "headers", given.text("headers"))
 
 
-def _asks_headers(text: str) -> bool:
+def _headers(given: Parameters) -> dict[str, str]:
+    """All of them can be kept, or the mail is refused."""
+    text = given.text("headers")
     try:
         said = json.loads(text) if text else {}
     except (ValueError, RecursionError):
-        return True
-    return said not in ({}, None)
+        raise Failure(40869, "headers", text) from None
+    if not isinstance(said, dict | None):
+        raise Failure(40869, "headers", text)
+    fields = {name: str(value) for name, value in (said or {}).items()}
+    found = kept(fields.items())
+    if left := [name for name, value in fields.items() if name not in found or not may_keep(name, value)]:
+        raise Failure(40869, "headers", left[0], "只支持SC-Custom-*、References和In-Reply-To")
+    return found
 
 
 def _mail(holder: Holder, given: Parameters, recipients: tuple[Recipient, ...], written: Written) -> FreeMail:
@@ -144,7 +153,7 @@ def _mail(holder: Holder, given: Parameters, recipients: tuple[Recipient, ...], 
     if len(request_id) > LONGEST_REQUEST_ID:
         raise Failure(40901, "sendRequestId", request_id, f"长度不能超过{LONGEST_REQUEST_ID}")
     key = f"apiv2/{holder.caller.api_user_id}/{request_id}" if request_id else None
-    return FreeMail(sender, written, recipients, name, _reply_to(given), _label(given), key)
+    return FreeMail(sender, written, recipients, name, _reply_to(given), _label(given), key, _headers(given))
 
 
 def _sender(given: Parameters) -> tuple[str, str]:

@@ -107,6 +107,12 @@ async def test_a_mail_is_accepted_with_the_ids_of_its_messages(wire: Wire) -> No
     assert await wire.db.pool.fetchval("SELECT count(*) FROM due") == 1
 
 
+async def test_headers_of_the_customers_own_are_kept(wire: Wire) -> None:
+    assert (await wire.send(headers='{"SC-Custom-Order": "4711\\r\\nBcc: x@y.test", "References": "<a@b>"}'))["result"]
+    kept = await wire.db.pool.fetchval("SELECT headers FROM submission")
+    assert kept == {"SC-Custom-Order": "4711 Bcc: x@y.test", "References": "<a@b>"}
+
+
 async def test_ids_say_which_submission_it_was(wire: Wire) -> None:
     (email_id,) = (await wire.send())["info"]["emailIdList"]
     name = email_id.partition("-inbound")[0] + "-inbound"
@@ -167,6 +173,9 @@ PERSONAL = json.dumps({"to": ["a@x.test", "b@x.test"], "sub": {"%who%": ["Ann", 
         ({"cc": "c@x.test"}, 40853, "cc"),
         ({"bcc": "c@x.test"}, 40856, "bcc"),
         ({"headers": '{"X-A": "b"}'}, 40869, "headers"),
+        ({"headers": '{"SC-Custom-A": "b", "Sender": "c"}'}, 40869, "headers"),
+        ({"headers": '["SC-Custom-A"]'}, 40869, "headers"),
+        ({"headers": '{"SC-Custom-A"'}, 40869, "headers"),
         ({"useNotification": "True"}, 40829, "useNotification"),
         ({"respEmailId": "perhaps"}, 40859, "respEmailId"),
         ({"useAddressList": "perhaps"}, 40874, "useAddressList"),
@@ -189,7 +198,7 @@ PERSONAL = json.dumps({"to": ["a@x.test", "b@x.test"], "sub": {"%who%": ["Ann", 
         ({"subject": "你好 韩梅梅"}, 40908, ""),
         ({"sendRequestId": "x" * 129}, 40901, "sendRequestId"),
     ],
-    ids=[str(n) for n in range(39)],
+    ids=[str(n) for n in range(42)],
 )
 async def test_each_code_names_the_parameter(wire: Wire, changes: dict[str, Any], code: int, named: str) -> None:
     found, message = await wire.refused(**changes)

@@ -292,3 +292,16 @@ def test_dates_are_of_the_acceptance_in_any_zone() -> None:
     assert (
         b"\r\nDate: Mon, 23 Nov 2026 16:00:00 +0800\r\n" in mail(accepted_at=CONTENT.accepted_at.astimezone(zone)).data
     )
+
+
+def test_fields_of_the_customers_own_are_in_the_mail_and_signed() -> None:
+    own = {"SC-Custom-Order": "4711", "References": " ".join(f"<{n}@a-long-name.example>" for n in range(9)),
+           "SC-Custom-" + "x" * 30: "你好" * 200 + "\r\nBcc: a@b.test"}  # fmt: skip
+    data = mail(headers=own).data
+    found = parsed(data)
+    assert dkimpy_verifies(data)
+    assert {name: " ".join(str(found[name]).split()) for name in own} == {
+        name: " ".join(value.split()) for name, value in own.items()
+    }
+    assert found["Bcc"] is None
+    assert b"sc-custom-order" in data.partition(b"bh=")[0]

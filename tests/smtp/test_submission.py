@@ -281,3 +281,18 @@ async def test_while_the_database_is_away_the_client_shall_come_again(world: Wor
         await world.db.pool.execute("ALTER TABLE submission_away RENAME TO submission")
     assert reply.startswith("451 4.3.0 ")
     queued(await world.send(world.mail()))
+
+
+async def test_headers_of_the_customers_own_are_kept_and_no_others(world: World) -> None:
+    mine = {
+        "SC_Custom_Order": "4711",
+        "References": "<a@b.test>",
+        "X_Mailer": "theirs",
+        "List_Unsubscribe": "<http://x>",
+    }
+    queued(await world.send(world.mail(**mine, Message_ID="<theirs@x.test>", Return_Path="<x@y.test>")))
+    named = await world.send(world.raw("SC-Custom-A: =?utf-8?b?5L2g?=", "SC-Request-Id: 1", f"SC-Custom-{'n' * 31}: x"))
+    kept = [row["headers"] for row in await world.db.pool.fetch("SELECT headers FROM submission ORDER BY id")]
+    assert kept == [{"SC-Custom-Order": "4711", "References": "<a@b.test>"}, {"SC-Custom-A": "你"}]
+    assert await world.send(world.raw("SC-Custom-A: =?utf-8?b?5L2g?=", "SC-Request-Id: 1")) == named
+    assert (await world.send(world.raw("SC-Custom-A: other", "SC-Request-Id: 1")))[:3] == "554"

@@ -1,5 +1,9 @@
 """What SMTP submission keeps beside a template's content."""
 
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
 revision = "0015"
 down_revision = "0014"
 branch_labels = None
@@ -7,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("submission", sa.Column("headers", postgresql.JSONB(), server_default="{}", nullable=False))
 
 
 def downgrade() -> None:
-    pass
+    op.drop_column("submission", "headers")
