@@ -8,6 +8,7 @@ from domain.refusals import (
     campaigns,
     certification,
     domains,
+    egress,
     general,
     lanes,
     members,
@@ -24,6 +25,6 @@ from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
     "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "domains",
-    "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "reply_rules",
+    "egress", "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "reply_rules",
     "sending", "templates", "tracking", "webhooks",
 ]  # fmt: skip
