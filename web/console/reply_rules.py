@@ -76,7 +76,7 @@ async def add(
         "scope": scope, "note": note,
     }  # fmt: skip
     try:
-        await served(request).reply_desk.add(operator, _content(typed), _position(position))
+        await served(request).reply_desk.add(operator, _content(operator, typed), _position(operator, position))
     except Refusal as refusal:
         unless_about_the_page(refusal)
         values = typed | {"position": position}
@@ -110,7 +110,7 @@ async def edit(
         "scope": scope, "note": note,
     }  # fmt: skip
     try:
-        await served(request).reply_desk.edit(operator, rule_id, _content(typed), row_version)
+        await served(request).reply_desk.edit(operator, rule_id, _content(operator, typed), row_version)
     except Refusal as refusal:
         return await _again(request, operator, rule_id, refusal, typed)
     return see(PLACE, request, translator(request)("规则已保存，约两秒内生效。"))
@@ -122,7 +122,7 @@ async def move(
 ) -> Response:
     """The others make room."""
     try:
-        await served(request).reply_desk.move(operator, rule_id, _position(position), row_version)
+        await served(request).reply_desk.move(operator, rule_id, _position(operator, position), row_version)
     except Refusal as refusal:
         return await _again(request, operator, rule_id, refusal, {"position": position})
     return see(PLACE, request, translator(request)("已移动，约两秒内生效。"))
@@ -198,15 +198,17 @@ def _words() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _content(typed: dict[str, str]) -> Content:
-    """Raises the refusals of `domain.reply_rules.read_verdict`."""
+def _content(operator: Operator, typed: dict[str, str]) -> Content:
+    """Raises `duty_forbidden` before anything is said of the values, and what `read_verdict` refuses."""
+    operator.require(Duty.LANES)
     pattern = read_pattern(typed["provider"], typed["enhanced"], typed["code"], typed["text"])
     verdict = read_verdict(typed["reason"], typed["action"], typed["scope"])
     return Content(pattern, verdict, " ".join(typed["note"].replace("\0", "").split()))
 
 
-def _position(text: str) -> int:
-    """Raises the refusal `required`."""
+def _position(operator: Operator, text: str) -> int:
+    """Raises `duty_forbidden`, `required`."""
+    operator.require(Duty.LANES)
     if not (text.strip().isascii() and text.strip().isdigit() and len(text.strip()) < 6):
         raise Refusal("required", field="position")
     return int(text)
