@@ -14,6 +14,7 @@ import signal
 import time
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 import httptools
 import uvloop
@@ -78,8 +79,7 @@ class Answering(asyncio.Protocol):
         self._path, self._name, self._body = b"", b"-", b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
-        self._wire = transport
+        self._wire = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self._book.connected(1)
 
     def connection_lost(self, exc: Exception | None) -> None:

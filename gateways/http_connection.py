@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 import httptools
 
@@ -76,8 +77,7 @@ class Connection(asyncio.Protocol):
             self._rested_since = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy
-        self._wire = transport
+        self._wire = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
 
     def data_received(self, data: bytes) -> None:
         if self._waiting is None or self._waiting.done():
