@@ -22,8 +22,10 @@ FORWARD = {
     (ReportKind.DELIVERED, MessageState.UNKNOWN): MessageState.DELIVERED,
 }
 """What a report of this kind makes of a message in this state; of others nothing."""
-NOT_SPAM = "not-spam"
-"""The feedback type (RFC 6430) of a recipient who takes a mail out of the spam folder: no complaint."""
+_KINDS = {"failed": ReportKind.BOUNCE, "delayed": ReportKind.DELAY} | dict.fromkeys(
+    ("delivered", "relayed", "expanded"), ReportKind.DELIVERED
+)
+"""What a status report (RFC 3464 §2.3.3) says of one of its recipients; as a whole it is as bad as the worst."""
 _PASSING = frozenset({Reason.CONN, Reason.GREYLIST, Reason.RATE_LIMITED})
 _ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"'=]{1,128}@[^\s<>()\[\]:;,\"'=]{1,255}")
 
@@ -72,7 +74,7 @@ class Facts:
         """What `report` says of the message to this normalised address."""
         found, is_ours = _about(report, address)
         return cls(
-            report.kind,
+            _KINDS.get(found.action, report.kind) if is_ours and report.kind in _KINDS.values() else report.kind,
             is_ours,
             found.status[:20],
             found.code,
@@ -81,10 +83,6 @@ class Facts:
             masked(report.source)[:255],
             bounded(report.feedback_type)[:40],
         )
-
-    @property
-    def is_complaint(self) -> bool:
-        return self.kind is ReportKind.COMPLAINT and self.feedback_type.lower() != NOT_SPAM
 
     @property
     def reply(self) -> tuple[int, str]:
@@ -102,13 +100,13 @@ class Facts:
 
 
 def _about(report: Report, address: str) -> tuple[Reported, bool | None]:
-    """The part about this address, else the first: the return path named the message, whomever it was passed on to."""
+    """The part about this address, else the first failure: the return path named the message, whoever has it now."""
     named = [one for one in report.recipients if one.address]
     for one in named:
         if suppression_key(one.address) == suppression_key(address):
             return one, True
-    first = next(iter(report.recipients), Reported("", "", "", 0, "", ""))
-    return first, False if named else None
+    worst = sorted(report.recipients, key=lambda one: one.action != "failed")
+    return next(iter(worst), Reported()), False if named else None
 
 
 def masked(text: str) -> str:
@@ -121,7 +119,7 @@ def effect_on(facts: Facts, state: MessageState) -> Effect:
 
     Only what would correct an outcome waits for one.
     """
-    if facts.is_complaint:
+    if facts.kind is ReportKind.COMPLAINT:
         return Effect.COMPLAINED
     if (facts.kind, state) in FORWARD:
         return Effect.CORRECTED

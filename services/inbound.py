@@ -98,7 +98,7 @@ class Inbound:
                 await reports.keep(connection, lost)
                 return
             facts = Facts.of(report, subject.address)
-            new = NewReport(report.kind.value, fingerprint, subject.id, subject.account_id, facts)
+            new = NewReport(facts.kind.value, fingerprint, subject.id, subject.account_id, facts)
             kept = await reports.keep(connection, new)
             if kept is not None:
                 await self._act(connection, subject, facts, kept)

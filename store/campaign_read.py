@@ -132,7 +132,11 @@ SELECT lane, sum(delivered)::int AS delivered, sum(bounced)::int AS bounced, sum
     sum(unknown)::int AS unknown,
     coalesce(sum(delivered + bounced + dropped + unknown) FILTER (WHERE fresh), 0)::int AS lately,
     min(created_at) FILTER (WHERE fresh) AS since
-FROM (SELECT *, created_at > now() - interval '60 seconds' AS fresh FROM page WHERE campaign_id = :campaign) p
+FROM (SELECT lane, delivered, bounced, dropped, unknown, created_at,
+             created_at > now() - interval '60 seconds' AS fresh FROM page WHERE campaign_id = :campaign
+      UNION ALL
+      SELECT lane, (to_state = 'delivered')::int - (from_state = 'delivered')::int, (to_state = 'bounced')::int, 0,
+             - (from_state = 'unknown')::int, NULL, false FROM correction WHERE submission_id = :campaign) p
 GROUP BY lane
 """
 _LANES = """
@@ -144,7 +148,7 @@ _CANCELLED = "SELECT cancelled, now() AS now FROM campaign WHERE id = :campaign"
 
 
 async def counts(session: Session, campaign: UUID) -> CampaignCounts:
-    """How far it has come, from its pages' totals: the cost does not grow with its recipients.
+    """How far it has come, from its pages' totals and later reports: the cost does not grow with its recipients.
 
     The caller has checked whose campaign it is. Messages that were cancelled count as dropped.
     """

@@ -60,7 +60,10 @@ class SentMessage:
 
 @dataclass(frozen=True)
 class Try:
-    """One attempt at a message. `possible_duplicate`: the one before it may have been taken, too."""
+    """One attempt at a message, or what a report said of it later.
+
+    `possible_duplicate`: the one before it may have been taken, too.
+    """
 
     number: int
     outcome: str
@@ -72,6 +75,8 @@ class Try:
     reply: str
     reason: str
     possible_duplicate: bool
+    by_report: bool = False
+    """No try of ours: a report that came later said so, at `ended_at`, of the try with this number."""
 
 
 _SEND = """
@@ -102,6 +107,11 @@ WHERE s.id = :send AND s.account_id = :account ORDER BY r.place LIMIT :limit
 _ATTEMPTS = """
 SELECT message_id, number, kind AS outcome, started_at, ended_at, host, code, enhanced, reply, reason
 FROM attempt WHERE message_id = ANY(:messages) ORDER BY message_id, number
+"""
+_BEFORE = """
+SELECT message_id, from_state AS outcome, from_at AS ended_at, from_host AS host, from_code AS code,
+       from_enhanced AS enhanced, from_reply AS reply, from_reason AS reason
+FROM correction WHERE message_id = ANY(:messages) ORDER BY message_id, at
 """
 
 
@@ -166,16 +176,22 @@ async def find_message(session: Session, account: UUID, message: int) -> SentMes
 
 
 async def attempts_of(session: Session, messages: Sequence[SentMessage]) -> dict[int, list[Try]]:
-    """Every try at these messages (which the caller may see), in order; the settling one is on the message itself."""
+    """Every try at these messages (which the caller may see) in order, and what reports made of the last one.
+
+    The settling try is on the message itself, until a report corrects it: then it is in the correction.
+    """
     tries: dict[int, list[Try]] = {message.id: [] for message in messages}
     for row in await _rows(session, _ATTEMPTS, {"messages": list(tries)}):
         earlier = tries[row["message_id"]]
         fields = {name: value for name, value in row.items() if name != "message_id"}
         earlier.append(Try(**fields, possible_duplicate=_after_uncertain(earlier)))
+    before: dict[int, list[RowMapping]] = {}
+    for row in await _rows(session, _BEFORE, {"messages": list(tries)}):
+        before.setdefault(row["message_id"], []).append(row)
     for message in messages:
         earlier = tries[message.id]
         if message.outcome not in ("queued", "deferred") and message.attempts > len(earlier):
-            earlier.append(_settling(message, _after_uncertain(earlier)))
+            earlier += _ends(message, before.get(message.id, []), _after_uncertain(earlier))
     return tries
 
 
@@ -183,19 +199,24 @@ def _after_uncertain(tries: Sequence[Try]) -> bool:
     return any(earlier.outcome == "uncertain" for earlier in tries)
 
 
-def _settling(message: SentMessage, possible_duplicate: bool) -> Try:
-    return Try(
-        message.attempts,
-        message.outcome,
-        message.attempted_at,
-        message.finished_at,
-        message.host,
-        message.code,
-        message.enhanced,
-        message.reply,
-        message.reason,
-        possible_duplicate,
-    )
+_END = ("outcome", "host", "code", "enhanced", "reply", "reason")
+
+
+def _ends(message: SentMessage, before: Sequence[RowMapping], possible_duplicate: bool) -> list[Try]:
+    """The settling try as it was recorded, then each correction; the last of them is what the message is now."""
+    ends = [dict(row) for row in before]
+    ends.append({name: getattr(message, name) for name in _END} | {"ended_at": message.finished_at})
+    return [
+        Try(
+            number=message.attempts,
+            started_at=None if place else message.attempted_at,
+            ended_at=end["ended_at"],
+            possible_duplicate=possible_duplicate,
+            by_report=place > 0,
+            **{name: end[name] for name in _END},
+        )
+        for place, end in enumerate(ends)
+    ]
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ class MessagePage(BaseModel):
 
 
 class AttemptOut(BaseModel):
-    """One try at a message."""
+    """One try at a message, or what a report said of it later."""
 
     model_config = ConfigDict(serialize_by_alias=True)
     number: int = Field(examples=[1])
@@ -245,6 +245,9 @@ class AttemptOut(BaseModel):
     text: str = Field(description="The server's words.", examples=["OK queued"])
     reason: Annotated[str, Field(serialization_alias="class", examples=["soft.greylist"])]
     possible_duplicate: bool = Field(description="An earlier try may have been taken, too.")
+    by_report: bool = Field(
+        description="No try: a report that came later (a bounce, say) corrected the outcome of this try.",
+    )
 
     @classmethod
     def of(cls, attempt: Try) -> "AttemptOut":
@@ -253,7 +256,7 @@ class AttemptOut(BaseModel):
 
 
 class MessageDetail(MessageOut):
-    """A message with every attempt."""
+    """A message with every attempt, and the corrections of its outcome."""
 
     history: list[AttemptOut]
 

@@ -13,6 +13,7 @@ from domain.ids import new_id
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from store.db import Database
+from tests.reports_world import dsn, inbound
 from tests.sending_world import DELIVERED, FakeServers, make_customer
 from tests.sends_doors import Door, deliver_once, door
 
@@ -336,3 +337,24 @@ async def test_what_recipients_did_is_counted(api: Door, db: Database) -> None:
     shown = (await api.http.get(url)).json()
     assert (shown["opens"], shown["clicks"]) == ({"messages": 2, "times": 6}, {"messages": 2, "times": 10})
     assert shown["unsubscribes"] == nothing
+
+
+async def test_a_correction_is_told_after_the_try_that_it_corrects(api: Door, db: Database) -> None:
+    """Uncertain first, delivered says one report, returned says another."""
+    url = (await api.http.post("/v1/sends", json=api.body("a@a.test"))).json()["url"]
+    await deliver_once(db, FakeServers())
+    message = await db.pool.fetchval("UPDATE message SET state = 'unknown', reason = 'uncertain' RETURNING id")
+    reports = inbound(db)
+    await reports.report(dsn("a@a.test", action="delivered", status="2.0.0", said=""), [message])
+    await reports.report(dsn("a@a.test"), [message])
+    shown = (await api.http.get(f"/v1/messages/{message}")).json()
+    assert (shown["outcome"], shown["reason"], shown["attempts"]) == ("bounced", "hard.invalid_mailbox", 1)
+    assert [(t["number"], t["outcome"], t["class"], t["code"], t["by_report"]) for t in shown["history"]] == [
+        (1, "unknown", "uncertain", 250, False),
+        (1, "delivered", "", 0, True),
+        (1, "bounced", "hard.invalid_mailbox", 550, True),
+    ]
+    assert [t["started_at"] is None for t in shown["history"]] == [False, True, True]
+    ends = [t["ended_at"] for t in shown["history"]]
+    assert ends == sorted(ends) and len(set(ends)) == 3
+    assert (await api.http.get(url)).json()["outcomes"]["bounced"] == 1

@@ -19,6 +19,8 @@ ADDRESS = "p0@x.test"
 HARD = dsn(ADDRESS)
 FULL = dsn(ADDRESS, status="5.2.2", said="552 5.2.2 mailbox is full")
 TAKEN = dsn(ADDRESS, action="delivered", status="2.0.0", said="")
+SECOND = b"Final-Recipient: rfc822; other@x.test\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+"""Of a report about two recipients."""
 
 
 async def listen(db: Database, customer: Customer) -> None:
@@ -115,6 +117,12 @@ async def test_why_it_came_back(db: Database, raw: bytes, reason: str, event: st
         ("bounced", [FULL], "bounced", ["noted"]),
         ("dropped", [HARD, TAKEN], "dropped", ["noted", "noted"]),
         ("delivered", [dsn(ADDRESS, action="delayed", status="4.4.1", said="")], "delivered", ["noted"]),
+        (
+            "delivered",
+            [HARD.replace(b"--b1--", SECOND + b"--b1--").replace(b"failed", b"delayed", 1)],
+            "delivered",
+            ["noted"],
+        ),
         ("delivered", [VACATION, REPLY], "delivered", ["noted", "noted"]),
         ("delivered", [b"\0\xff not a mail at all"], "delivered", ["noted"]),
     ],

@@ -9,6 +9,7 @@ import pytest
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
 from store.db import Database
+from tests.reports_world import dsn, inbound
 from tests.sending_world import DELIVERED, FakeServers, make_customer
 from tests.sends_doors import Browser, browser, deliver_once
 
@@ -260,3 +261,17 @@ async def test_the_page_of_a_send_counts_opens_and_clicks(portal: Browser, db: D
     )
     page = (await portal.http.get(here)).text
     assert "1 封，共 3 次" in page and "1 封，共 2 次" in page
+
+
+async def test_a_correction_stands_below_the_try_that_it_corrects(portal: Browser, db: Database) -> None:
+    await portal.post("/portal/sends/new", portal.fields(recipients="email,name\na@a.test,A"))
+    await deliver_once(db, FakeServers())
+    message, send = await db.pool.fetchrow("SELECT id, submission_id FROM message")
+    await inbound(db).report(dsn("a@a.test"), [message])
+    page = (await portal.http.get(f"/portal/sends/{send}")).text
+    history = unescape(re.sub(r"<[^>]+>", " ", page.partition('class="sends-tries"')[2].partition("</ol>")[0]))
+    assert [word in history for word in ("已送达", "queued", "由收到的报告更正", "no such user")] == [True] * 4
+    assert history.index("queued") < history.index("由收到的报告更正") < history.index("no such user")
+    assert "1 次 · 有更正" in unescape(page)
+    portal.http.cookies.set("lang", "en")
+    assert "corrected by a report" in (await portal.http.get(f"/portal/sends/{send}")).text
