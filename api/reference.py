@@ -45,6 +45,7 @@ TAGS = {
     "suppressions": "Who unsubscribed or complained, whom the account leaves out by hand, and why an address is not written to.",
     "webhooks": "Where events go; signed after Standard Webhooks.",
     "certification": "Who the customer is, on paper; the review, and what it objects to.",
+    "signals": "Sending quality: what receivers said of the account's mails, as rates that are judged.",
     "billing": "Recharge, balance, statement, prices.",
 }
 
