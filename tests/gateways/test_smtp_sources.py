@@ -54,9 +54,10 @@ async def test_a_large_provider_hears_them_in_turn() -> None:
 
 async def test_a_small_site_always_hears_the_same_one() -> None:
     """Whoever greylists knows us by our address when we come again."""
+    wire, another = transport(TWO, THREE), transport(THREE, TWO)
     async with Receiver().serving() as receiver:
-        for _ in range(3):
-            assert (await deliver(transport(TWO, THREE), receiver.route("mx.shop.test"))).egress
+        for each in (wire, wire, another, another):
+            assert (await deliver(each, receiver.route("mx.shop.test"))).egress
     assert len({visit.peer for visit in receiver.visits}) == 1
 
 
