@@ -218,7 +218,7 @@ async def _record(
     if waiting := [row for row in rows if row["state"] == MessageState.QUEUED]:
         lanes = {one.message.id: pages[one.intent.page_id].lane for one in ended}
         await _wait(connection, waiting, lanes)
-    if heard := [event for row in rows if row["heard"] and (event := _event(row))]:
+    if heard := [event for row in rows if row["heard"] and (event := outcome_event(row))]:
         await owe_events(connection, heard)
     await dead_addresses.learn(connection, [row["address"] for row in rows if _is_dead(row)])
     took = {row["id"] for row in rows if row["state"] == MessageState.DELIVERED}
@@ -274,7 +274,8 @@ _EVENTS = {
 }
 
 
-def _event(row: Any) -> OwedEvent | None:
+def outcome_event(row: Any) -> OwedEvent | None:
+    """What webhooks hear of a message's outcome, by its row; None where they hear nothing of it."""
     kind = _EVENTS.get(MessageState(row["state"]))
     if kind is None:
         return None
@@ -377,7 +378,7 @@ async def settle_dead_sender(connection: Connection, wait: dt.timedelta = RESEND
         return None
     lost = await connection.fetch(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
     await tally(connection, lost)
-    await owe_events(connection, [event for row in lost if (event := _event(row))])
+    await owe_events(connection, [event for row in lost if (event := outcome_event(row))])
     for campaign in {row["campaign"] for row in lost if row["campaign"] is not None}:
         await want_nudge_on(connection, workflow_id(Kind.CAMPAIGN, campaign))  # it may sleep until a later round
     await connection.execute("DELETE FROM slot WHERE sender_id = $1", dead)
