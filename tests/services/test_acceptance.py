@@ -13,8 +13,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import Refusal
+from domain.ids import iso
+from domain.refusals import explain
 from domain.senders import TEST_SENDS_PER_DAY, SendKind
 from domain.sending import Accepted, Recipient
+from domain.suppressions import SuppressionScope
 from domain.webhooks import Event
 from services.acceptance import Acceptance
 from services.gathering import Gathering
@@ -25,6 +28,7 @@ from tests.money_world import PRICE, make_paying
 from tests.patience import until
 from tests.sending_world import Customer, make_customer, request
 from tests.sends_doors import foundation
+from tests.suppressed_world import CASES, HOUR, KINDS, Case, bury
 
 
 @pytest.fixture
@@ -132,14 +136,10 @@ async def test_test_api_users_have_their_own_cap_and_members(db: Database, accep
     assert await clean(db) == []
 
 
-async def test_batch_users_leave_out_the_suppressed(db: Database, acceptance: Acceptance) -> None:
+async def test_the_suppressed_are_left_out_and_named(db: Database, acceptance: Acceptance) -> None:
     batch, trigger = await make_customer(db, kind=SendKind.BATCH), await make_customer(db)
     for who in (batch, trigger):
-        await db.pool.execute(
-            "INSERT INTO suppression (id, account_id, address, reason, created_at)"
-            " VALUES (gen_random_uuid(), $1, 'a@x.test', 'unsubscribe', now())",
-            who.account,
-        )
+        await Case("unsubscribe", SuppressionScope.BATCH).enter(db, who.account, "a@x.test")
     many = ["a@x.test", *(f"p{n}@x.test" for n in range(accepting_groups.SMALL))]
     answers = await together(
         acceptance, (batch, ["b@x.test", "A@x.test"], {}), (batch, ["a@x.test"], {}), (trigger, ["a@x.test"], {}),
@@ -151,11 +151,56 @@ async def test_batch_users_leave_out_the_suppressed(db: Database, acceptance: Ac
     assert await clean(db) == []
 
 
+async def test_who_is_held_back_is_said_why_and_until_when(db: Database, acceptance: Acceptance) -> None:
+    """Never who else wrote there."""
+    one, two = await make_customer(db), await make_customer(db)
+    until = now().replace(microsecond=0) + HOUR
+    await bury(db, "gone@x.test", until)
+    await Case("complaint", ends=1).enter(db, one.account, "li@x.test")
+    answers = await together(
+        acceptance, (one, ["Gone@x.test"], {}), (two, ["li@x.test", "gone@x.test"], {}), (one, ["li@x.test"], {}),
+        (one, ["li@x.test", "gone@x.test"], {}),
+    )  # fmt: skip
+    assert codes(answers) == ["recipient_dead", "", "recipient_complained", "recipients_all_suppressed"]
+    assert (answers[0].field, answers[0].params) == ("recipients[0].address", {"until": iso(until)})
+    assert iso(until) in explain(answers[0], "en")[1] and iso(until) in explain(answers[0], "zh")[1]
+    assert [(each.line, each.reason, each.params) for each in answers[1].rejected] == [
+        (2, "recipient_dead", {"until": iso(until)})
+    ]
+    kept = await db.pool.fetchval("SELECT rejected FROM submission")
+    assert [each["params"] for each in kept] == [{"until": iso(until)}]
+    assert await clean(db) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_group_leaves_out_whom_a_request_alone_leaves_out(
+    db: Database, acceptance: Acceptance, case: Case, kind: SendKind
+) -> None:
+    """An idempotency key keeps a request out of the groups."""
+    customer = await make_customer(db, kind=kind)
+    await case.enter(db, customer.account, "li@x.test")
+    asked: list[list[str]] = [["Li@x.test"], ["a@x.test", "LI@x.test", "b@x.test"], ["LI@x.test", "li@x.test"]]
+    grouped = await together(acceptance, *((customer, to, {}) for to in asked))
+    alone = await together(
+        acceptance, *((customer, to, {"idempotency_key": f"k{n}"}) for n, to in enumerate(asked))
+    )  # fmt: skip
+    assert [outcome(each) for each in grouped] == [outcome(each) for each in alone]
+    assert bool(codes(alone)[0]) is case.holds(kind)
+    assert await clean(db) == []
+
+
+def outcome(answer: Accepted | Refusal) -> tuple[Any, ...]:
+    if isinstance(answer, Refusal):
+        return answer.code, answer.field, answer.params
+    return answer.accepted, answer.duplicates, answer.rejected
+
+
 async def test_requests_are_owed_to_who_listens(db: Database, acceptance: Acceptance) -> None:
     one, two = await make_customer(db), await make_customer(db)
     await db.pool.execute(
-        "INSERT INTO webhook_endpoint (id, account_id, url, secret, events, state, created_at, last_number, failures)"
-        " VALUES (gen_random_uuid(), $1, 'https://x.test', '', $2, 'enabled', now(), 0, 0)",
+        "INSERT INTO webhook_endpoint (id, account_id, url, secret, events, state, created_at, last_number, failures,"
+        " format) VALUES (gen_random_uuid(), $1, 'https://x.test', '', $2, 'enabled', now(), 0, 0, 'standard')",
         one.account,
         [Event.REQUEST.value],
     )

@@ -7,8 +7,10 @@ chunks or inside one, and two at once go on. Then the rows must say what a few l
 import asyncio
 import contextlib
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
@@ -17,12 +19,14 @@ from hypothesis import strategies as st
 from domain.addresses import domain_of
 from domain.campaigns import CampaignState, Command
 from domain.ids import Process, new_id
+from domain.suppressions import DEAD, SuppressionScope
 from store import audit, campaign_freeze, campaigns
 from store.campaign_freeze import Frozen
 from store.columns import now
 from store.db import Connection, Database
 from tests.campaign_world import make_batch_customer, make_campaign
 from tests.sending_world import Customer
+from tests.suppressed_world import Case
 
 DOMAINS = ("a.test", "b.test", "c.test", "d.test", "e.test")
 LANES = {"a.test": "qq", "b.test": "other", "c.test": "qq", "d.test": "gmail", "e.test": "other"}
@@ -46,13 +50,25 @@ class Expected:
 
     listed: int = 0
     duplicates: int = 0
-    suppressed: int = 0
+    suppressed: Counter[str] = field(default_factory=Counter)
     incomplete: int = 0
     messages: dict[str, str] = field(default_factory=dict)
     """By address: the list that it comes from."""
 
 
-def model(lists: dict[UUID, dict[str, bool]], gone: set[str]) -> Expected:
+HOLDS = [Case("complaint", ends=5), Case("unsubscribe", SuppressionScope.BATCH), Case("manual"), Case(DEAD, ends=5)]
+"""In the order in which they are said."""
+ENDED = [Case(one.reason, one.scope, -1) for one in HOLDS]
+Gone: TypeAlias = dict[str, list[Case]]
+"""Why addresses must not be written to, or were not to be."""
+ways = st.lists(st.sampled_from([*HOLDS, *ENDED]), min_size=1, max_size=3, unique_by=lambda one: one.reason)
+
+
+def said(cases: list[Case]) -> str | None:
+    return next((one.reason for one in HOLDS if one in cases), None)
+
+
+def model(lists: dict[UUID, dict[str, bool]], gone: Gone) -> Expected:
     """The same in plain words: an address counts where it stands first."""
     expected = Expected()
     seen: set[str] = set()
@@ -63,8 +79,8 @@ def model(lists: dict[UUID, dict[str, bool]], gone: set[str]) -> Expected:
                 expected.duplicates += 1
                 continue
             seen.add(address)
-            if address.lower() in gone:
-                expected.suppressed += 1
+            if why := said(gone.get(address.lower(), [])):
+                expected.suppressed[why] += 1
             elif not complete:
                 expected.incomplete += 1
             else:
@@ -90,17 +106,15 @@ async def write_list(connection: Connection, account: UUID, members: dict[str, b
 
 
 async def prepared(
-    db: Database, customer: Customer, written: list[dict[str, bool]], gone: set[str]
+    db: Database, customer: Customer, written: list[dict[str, bool]], gone: Gone
 ) -> tuple[Process, dict[UUID, dict[str, bool]]]:
     """A campaign that has begun to prepare, and its lists in their order."""
     async with db.raw() as connection:
         lists = {await write_list(connection, customer.account, members): members for members in written}
-        await connection.execute("DELETE FROM suppression")
-        await connection.executemany(
-            "INSERT INTO suppression (account_id, address, id, reason, created_at)"
-            " VALUES ($1, $2, $3, 'manual', now())",
-            [(customer.account, address, new_id()) for address in gone],
-        )
+        await connection.execute("DELETE FROM suppression; DELETE FROM dead_address")
+    for address, cases in gone.items():
+        for case in cases:
+            await case.enter(db, customer.account, address)
     process = await make_campaign(db, customer, list(lists))
     await db.pool.execute("UPDATE campaign SET state = 'preparing' WHERE id = $1", UUID(process.subject))
     return process, lists
@@ -161,12 +175,12 @@ async def require_lanes(db: Database, campaign: UUID) -> None:
 )
 @given(
     written=lists_of_members,
-    gone=st.sets(addresses.map(str.lower), max_size=6),
+    gone=st.dictionaries(addresses.map(str.lower), ways, max_size=6),
     chunk=st.integers(1, 7),
     deaths=st.lists(st.booleans(), max_size=12),
 )
 async def test_every_address_once_in_its_lane(
-    db: Database, written: list[dict[str, bool]], gone: set[str], chunk: int, deaths: list[bool]
+    db: Database, written: list[dict[str, bool]], gone: Gone, chunk: int, deaths: list[bool]
 ) -> None:
     customer = await make_batch_customer(db, fen=0)
     process, lists = await prepared(db, customer, written, gone)
@@ -175,7 +189,8 @@ async def test_every_address_once_in_its_lane(
     await copy(db, campaign, chunk, iter(deaths))
     row = await db.pool.fetchrow("SELECT * FROM campaign WHERE id = $1", campaign)
     counts = (row["listed"], row["duplicates"], row["suppressed"], row["incomplete"])
-    assert counts == (expected.listed, expected.duplicates, expected.suppressed, expected.incomplete)
+    assert counts == (expected.listed, expected.duplicates, expected.suppressed.total(), expected.incomplete)
+    assert row["suppressed_by"] == expected.suppressed
     rows = await db.pool.fetch("SELECT address, variables FROM message WHERE submission_id = $1", campaign)
     assert sorted(each["address"] for each in rows) == sorted(expected.messages)
     assert {each["address"]: each["variables"]["list"] for each in rows} == expected.messages
@@ -190,7 +205,7 @@ async def test_no_chunk_is_larger_than_it_may_be(db: Database) -> None:
     """Each chunk is one transaction of at most 8 s: however many lists share a domain, it must not grow with them."""
     customer = await make_batch_customer(db, fen=0)
     written = [{f"l{n}-{k:02}@a.test": True for k in range(9)} for n in range(6)]
-    process, _ = await prepared(db, customer, written, set())
+    process, _ = await prepared(db, customer, written, {})
     campaign = UUID(process.subject)
     await resolve(db, campaign)
     before, over = 0, False
@@ -206,7 +221,7 @@ async def test_no_chunk_is_larger_than_it_may_be(db: Database) -> None:
 async def test_a_deleted_list_gets_no_mail(db: Database) -> None:
     """A campaign waits for its time; meanwhile its list is deleted, and its members' rows are not gone yet."""
     customer = await make_batch_customer(db, fen=0)
-    process, lists = await prepared(db, customer, [{"a@a.test": True}, {"b@a.test": True}], set())
+    process, lists = await prepared(db, customer, [{"a@a.test": True}, {"b@a.test": True}], {})
     campaign = UUID(process.subject)
     await db.pool.execute("UPDATE address_list SET deleted_at = now() WHERE id = $1", next(iter(lists)))
     await resolve(db, campaign)
@@ -218,7 +233,7 @@ async def test_a_deleted_list_gets_no_mail(db: Database) -> None:
 async def test_stopped_between_chunks(db: Database) -> None:
     """Nothing is copied for a campaign that was paused or cancelled; after resume the copy goes on where it was."""
     customer = await make_batch_customer(db, fen=0)
-    process, _ = await prepared(db, customer, [{f"r{n}@a.test": True for n in range(20)}], set())
+    process, _ = await prepared(db, customer, [{f"r{n}@a.test": True for n in range(20)}], {})
     campaign = UUID(process.subject)
     await resolve(db, campaign)
     async with db.raw() as connection:
