@@ -7,10 +7,12 @@ from domain.addresses import BadAddress, normalise_address
 STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 """An enhanced code, and no IP address."""
 CODE = re.compile(
-    r"(?:^|[:;>\"'(：]\s{0,3}|\b(?:said|error|code|reply|response|smtp|returned|status)[:\s]\s{0,3}['\"]?)([45]\d\d)(?=[\s\-#.,;:)'\"]|$)",
+    r"""(?:^|[:;"'(：]\s{0,3}|[<>-]{2,3}\s|\b(?:said|error|code|reply|response|smtp|returned|status)[:\s]\s{0,3}['"]?)"""
+    r"""(?P<code>[45]\d\d)(?=[\s\-#.,;:)'"]|$)"""
+    r"""|\b(?P<exact>(?P<class>[45])\d\d)[ -]\#?(?P=class)\.\d{1,3}\.\d""",
     re.IGNORECASE,
 )
-"""A basic code where a reply begins; not any three digits."""
+"""A basic code where a reply begins, or before an enhanced code of its class; not any three digits."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
@@ -24,16 +26,16 @@ def status_in(text: str) -> str:
 def code_in(text: str) -> int:
     """The first basic SMTP code where a reply begins, or 0."""
     match = CODE.search(text)
-    return int(match[1]) if match else 0
+    return int(match["code"] or match["exact"]) if match else 0
 
 
 def better_status(told: str, said: str) -> str:
-    """The report's own code, unless the server's words say the same class more exactly (5.0.0 and 5.1.1)."""
-    own, other = status_in(told), status_in(said)
-    if not own:
-        return other
-    vague = own.endswith(".0.0")
-    return other if vague and other[:1] == own[0] else own
+    """The report's own code, unless it is a mere class (Exim says 5.0.0 of everything): then what the server said."""
+    own = status_in(told)
+    if own and not own.endswith(".0.0"):
+        return own
+    code = code_in(said)
+    return status_in(said) or (f"{code // 100}.0.0" if code else own)
 
 
 def address_of(text: str) -> str:

@@ -10,8 +10,11 @@ from domain.reports.mime import Fields, Part, blocks
 from domain.reports.words import Reported, ReportKind
 
 STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+PARTS = 3
 RECIPIENTS = 100
 """Read of one report; we send one recipient a mail."""
+EXPLAINED = 10
+"""So many of them are looked up in the text for people when the report itself does not say why."""
 _DONE = ("delivered", "relayed", "expanded")
 _ACTIONS = {"fail": "failed", "error": "failed", "delay": "delayed"} | {each: each for each in _DONE}
 """By how they begin: some servers write comments behind them, OpenSMTPD says `error`."""
@@ -30,7 +33,7 @@ def read_status(part: Part, words: Sequence[str]) -> tuple[Reported, ...]:
     groups = blocks(part.decoded(), RECIPIENTS + 1)
     reporter = next((host_of(value) for group in groups if (value := group.first("reporting-mta"))), "")
     own = [group for group in groups if any(group.first(name) for name in _OWN_FIELDS)]
-    return tuple(_reported(group, reporter, words) for group in own)
+    return tuple(_reported(group, reporter, words if at < EXPLAINED else ()) for at, group in enumerate(own))
 
 
 def kind_of(recipients: Iterable[Reported]) -> ReportKind | None:

@@ -8,6 +8,7 @@ from domain.reports.mime import RETURNED, Fields, Part, blocks
 
 MOST = 20
 """Of each kind; the best come first."""
+RETURNED_MAILS = 3
 GROUPS = frozenset(
     {
         *("message/delivery-status", "message/global-delivery-status", "message/feedback-report"),
@@ -17,7 +18,8 @@ GROUPS = frozenset(
 """Parts that are groups of fields."""
 
 _ID = re.compile(r"<([^<>\s@]{1,200}@[^<>\s@]{1,255})>")
-_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:]{1,128}@[^\s<>()\[\]\"',;:@]{1,255}")
+_NOT_IN_ADDRESS = r"\s<>()\[\]\"',;:，。、；：！？（）《》【】“”"
+_ADDRESS = re.compile(rf"[^{_NOT_IN_ADDRESS}]{{1,128}}@[^{_NOT_IN_ADDRESS}@]{{1,255}}")
 _ID_LINE = re.compile(r"^[ \t>]{0,20}(?:\S{1,20}-)?Message-?ID:[ \t]*(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
 _PATH_LINE = re.compile(r"^[ \t>]{0,20}Return-Path:[ \t]*<([^<>\s]{1,320})>", re.IGNORECASE | re.MULTILINE)
 _OWN_IDS = ("message-id", "x-original-message-id", "original-message-id", "x-ms-exchange-original-message-id")
@@ -43,7 +45,8 @@ def references(fields: Fields) -> list[str]:
 
 def returned_mails(parts: Iterable[Part]) -> list[Fields]:
     """The headers of the mails that are enclosed."""
-    return [part.returned().fields for part in parts if part.type in RETURNED and part.depth]
+    returned = [part for part in parts if part.type in RETURNED and part.depth]
+    return [part.returned().fields for part in returned[:RETURNED_MAILS]]
 
 
 def addresses(value: str) -> list[str]:

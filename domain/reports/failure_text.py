@@ -14,12 +14,13 @@ from flufl.bounce import all_failures
 from domain.outcomes import bounded
 from domain.reports.diagnosis import CODE, STATUS, address_of, code_in, status_in
 from domain.reports.evidence import addresses
-from domain.reports.mime import RETURNED, Fields, Part
+from domain.reports.mime import Fields, Part
 from domain.reports.words import Reported
 
 LINES = 400
 LINE_CHARACTERS = 300
-FLUFL_CHARACTERS = 16_000
+TEXTS = 4
+FLUFL_LINE, FLUFL_CHARACTERS = 200, 12_000
 """flufl.bounce tries some hundred expressions on each line, and some of them are slow on long ones."""
 RECIPIENTS = 20
 _AFTER = 8
@@ -53,6 +54,11 @@ _COPY = re.compile(
     r"|included is a copy|原始邮件|原邮件|原信|元のメッセージ)",
     re.IGNORECASE,
 )
+_RULE = re.compile(r"\s{0,4}[-=*_]{3}")
+_OTHER_FIELD = re.compile(
+    r"[\s>]{0,20}(?:\S{0,20}-?ID|references|in-reply-to|return-path|from|reply-to|sender)\s?:", re.IGNORECASE
+)
+"""A line of a header in which no recipient stands."""
 
 
 def from_machine(fields: Fields) -> bool:
@@ -79,8 +85,8 @@ def calls_itself_failure(fields: Fields) -> bool:
 
 
 def people_texts(parts: Sequence[Part]) -> list[str]:
-    """The texts for people, plain ones first, each up to where a copy of the mail begins."""
-    texts = [part for part in parts if part.type in ("text/plain", "text/html") and part.type not in RETURNED]
+    """The first texts for people, plain ones before others, each up to where a copy of the mail begins."""
+    texts = [part for part in parts if part.type in ("text/plain", "text/html")][:TEXTS]
     return ["\n".join(_before_copy(part.text)) for part in sorted(texts, key=lambda part: part.type != "text/plain")]
 
 
@@ -130,9 +136,11 @@ def _reply(lines: list[str], address: str) -> str:
 
 def _from_reply(text: str, address: str) -> str:
     """From the code on, when words of the reporting server stand before it."""
-    match = CODE.search(text) or STATUS.search(text)
-    start = match.start(1) if match and match.re is CODE else 0
-    return text[start:].strip() if start else _without(text, address)
+    if code := CODE.search(text):
+        return text[max(code.start("code"), code.start("exact")) :].strip()
+    status = STATUS.search(text)
+    is_behind = status is not None and text.lower().find(address.lower()) < status.start()
+    return _without(text, address) if is_behind else text.strip()
 
 
 def _paragraph(lines: list[str], address: str) -> str:
@@ -146,7 +154,7 @@ def _paragraph(lines: list[str], address: str) -> str:
 
 def _continued(lines: list[str], address: str) -> Iterator[str]:
     for line in lines[:4]:
-        if not line.strip() or _names_another(line, address):
+        if not line.strip() or _RULE.match(line) or _names_another(line, address):
             return
         yield line.strip()
 
@@ -162,7 +170,7 @@ def _without(line: str, address: str) -> str:
 
 
 def _named(text: str) -> list[str]:
-    lines = [line for line in text.split("\n")[:LINES] if "@" in line]
+    lines = [line for line in text.split("\n")[:LINES] if "@" in line and not _OTHER_FIELD.match(line)]
     found = (address_of(each) for line in lines for each in addresses(line[: 4 * LINE_CHARACTERS]))
     return list(islice(dict.fromkeys(each for each in found if each), RECIPIENTS))
 
@@ -183,7 +191,8 @@ def _plain_copy(parts: Sequence[Part], words: Sequence[str]) -> Message:
     """The mail as flufl.bounce shall see it: a few fields and ASCII text, of bounded size."""
     root = parts[0]
     copy = Message()
-    for name in ("From", "Subject", "X-Mailer", "X-Failed-Recipients"):
+    copy["From"] = _ascii(_sender(root.fields)).strip() or "unknown@unknown.invalid"  # some detectors fail without
+    for name in ("Subject", "X-Mailer", "X-Failed-Recipients"):
         if value := root.fields.text(name.lower()):
             copy[name] = _ascii(value[:1000].replace("\r", " ").replace("\n", " "))
     if root.type.startswith("multipart/"):
@@ -203,7 +212,7 @@ def _text_part(text: str) -> Message:
 
 
 def _slim(text: str) -> str:
-    lines = (line[:LINE_CHARACTERS] for line in text.split("\n")[:LINES])
+    lines = (line[:FLUFL_LINE] for line in text.split("\n")[:LINES])
     return _ascii("\n".join(lines)[:FLUFL_CHARACTERS]) + "\n"
 
 

@@ -26,7 +26,7 @@ def _status(found: Parts) -> Report | None:
     is_machine = failure_text.from_machine(found[0].fields)
     trusted = [part for part in dsn.status_parts(found) if part.within == "multipart/report" or is_machine]
     words = failure_text.people_texts(found)
-    recipients = tuple(each for part in trusted for each in dsn.read_status(part, words))[: dsn.RECIPIENTS]
+    recipients = tuple(each for part in trusted[: dsn.PARTS] for each in dsn.read_status(part, words))[: dsn.RECIPIENTS]
     kind = dsn.kind_of(recipients)
     return None if kind is None else Report(kind, recipients, source="dsn")
 
