@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from domain.signals import Level
+
 DAYS = 14
 """Days that the chart shows, today included."""
 QUOTA_WARNING = 0.8
@@ -18,6 +20,7 @@ class Concern(StrEnum):
     DOMAIN_BROKEN = "domain_broken"
     DOMAIN_LOST = "domain_lost"
     WEBHOOK_DISABLED = "webhook_disabled"
+    QUALITY_BAD = "quality_bad"
     CERTIFICATION_REJECTED = "certification_rejected"
     CERTIFICATION_EXPIRES = "certification_expires"
     TEMPLATE_REJECTED = "template_rejected"
@@ -93,6 +96,11 @@ class Figures:
     @property
     def left(self) -> int:
         return max(0, self.daily_quota - self.used)
+
+
+def quality_concern(level: Level) -> Attention | None:
+    """Whether receivers will refuse the account's mails, or do."""
+    return Attention(Concern.QUALITY_BAD) if level is Level.BAD else None
 
 
 def quota_concern(figures: Figures) -> Attention | None:

@@ -10,11 +10,12 @@ from domain import dashboard as rules
 from domain.accounts import Caller
 from domain.dashboard import Attention, DayCount, Figures, Waiting
 from domain.members import Right, may
+from domain.signals import Level, Window
 from domain.times import SHANGHAI, business_day
 from services.foundation import Foundation
 from services.onboarding import StepView, view
 from store import dashboard as rows
-from store import onboarding
+from store import onboarding, signals_read
 from store.columns import now
 from store.db import Session
 
@@ -47,16 +48,18 @@ class Dashboard:
 
     async def show(self, caller: Caller) -> Overview:
         """What the caller's role may see of the account."""
-        today = business_day(now())
+        at = now()
+        today = business_day(at)
         async with self._base.db.read() as session:
             figures = await rows.figures(session, caller.account_id, today)
             found = await rows.concerns(session, caller.account_id, today + rules.EXPIRY_WARNING)
             reviews = await rows.waiting(session, caller.account_id)
+            quality = await signals_read.quality(session, Window.WEEK, at, caller.account_id)
             path = await onboarding.situation(session, caller.account_id)
             days = await self._days(session, caller.account_id, today)
         steps = view(path).email if path else ()
         return Overview(
-            attention=self._attention(caller, found, figures),
+            attention=self._attention(caller, found, figures, quality.level),
             waiting=tuple(each for each in reviews if each.kind != "certification" or may(caller, Right.CERTIFY)),
             figures=figures if may(caller, Right.MONEY) else _without_money(figures),
             days=days,
@@ -65,10 +68,12 @@ class Dashboard:
             steps=len(steps),
         )
 
-    def _attention(self, caller: Caller, found: list[Attention], figures: Figures) -> tuple[Attention, ...]:
+    def _attention(
+        self, caller: Caller, found: list[Attention], figures: Figures, level: Level
+    ) -> tuple[Attention, ...]:
         own = [each for each in found if _may_see(caller, each)]
         money = rules.balance_concern(figures, self._base.policy.recharge_min_fen) if may(caller, Right.MONEY) else None
-        extra = [each for each in (rules.quota_concern(figures), money) if each]
+        extra = [each for each in (rules.quality_concern(level), rules.quota_concern(figures), money) if each]
         return tuple(sorted([*own, *extra], key=lambda each: rules.ORDER.index(each.concern)))
 
     async def _days(self, session: Session, account: UUID, today: dt.date) -> tuple[DayCount, ...]:

@@ -108,10 +108,10 @@ async def _name(session: Session, account: UUID) -> str:
 
 
 async def _report(session: Session, window: Window, by: Sequence[By], account: UUID | None) -> Report:
-    steps = periods(window, now())
+    at = now()
+    steps = periods(window, at)
     lines = {each: await _lines(session, window, steps, each, account) for each in by}
-    whole = (await rows.counted(session, steps[0], account=account)).get((), Counts())
-    return Report(window, steps[0], judge(whole), lines)
+    return Report(window, steps[0], await rows.quality(session, window, at, account), lines)
 
 
 async def _lines(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from domain.signals import COUNTS, By, Counts
+from domain.signals import COUNTS, By, Counts, Quality, Window, judge, periods
 from store.db import Session
 
 MOST = 2000
@@ -40,6 +40,12 @@ async def counted(
     parameters = {"since": since, "most": MOST} | ({"account": account} if account is not None else {})
     rows = (await connection.execute(query, parameters)).all()
     return {tuple(row[: len(keys)]): Counts(*row[len(keys) :]) for row in rows}
+
+
+async def quality(session: Session, window: Window, at: dt.datetime, account: UUID | None = None) -> Quality:
+    """How one account's mails, or all of them, stand in the window that ends at this instant."""
+    found = await counted(session, periods(window, at)[0], account=account)
+    return judge(found.get((), Counts()))
 
 
 _NAMES = {

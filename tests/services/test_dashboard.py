@@ -12,6 +12,7 @@ from services.dashboard import Dashboard
 from store.columns import now
 from store.db import Database
 from tests.sending_world import Customer, make_customer
+from tests.services.test_signals import heard
 from tests.template_world import foundation
 from web.portal.dashboard import HEIGHT, TOP, chart
 
@@ -82,11 +83,12 @@ async def test_what_needs_attention_in_its_order_and_for_whom(db: Database) -> N
         " VALUES ($1, 'prepaid', 500, 1, 10000)",
         account,
     )
+    await heard(db, customer, "qq", delivered=1000, complained=3)
     board = Dashboard(await foundation(db))
     seen = await board.show(member(account))
     assert [each.concern for each in seen.attention] == [
-        Concern.DOMAIN_BROKEN, Concern.WEBHOOK_DISABLED, Concern.CERTIFICATION_REJECTED, Concern.TEMPLATE_REJECTED,
-        Concern.QUOTA_NEARLY_USED, Concern.BALANCE_LOW,
+        Concern.DOMAIN_BROKEN, Concern.WEBHOOK_DISABLED, Concern.QUALITY_BAD, Concern.CERTIFICATION_REJECTED,
+        Concern.TEMPLATE_REJECTED, Concern.QUOTA_NEARLY_USED, Concern.BALANCE_LOW,
     ]  # fmt: skip
     details = {each.concern: each.detail for each in seen.attention}
     assert (details[Concern.TEMPLATE_REJECTED], details[Concern.CERTIFICATION_REJECTED]) == ("No imprint", "Blurred")

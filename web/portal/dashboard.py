@@ -41,6 +41,9 @@ CARDS = {
     Concern.WEBHOOK_DISABLED: Card(
         "danger", _("WebHook {label} 已被停用，事件正在等待。"), "/portal/webhooks/{subject}", _("查看推送记录并启用")
     ),
+    Concern.QUALITY_BAD: Card(
+        "danger", _("最近 7 天的发信质量差，邮件可能被拒收。"), "/portal/sending-quality", _("查看原因和建议")
+    ),
     Concern.CERTIFICATION_REJECTED: Card("danger", _("认证未通过。"), "/portal/certification", _("查看原因并修改")),
     Concern.CERTIFICATION_EXPIRES: Card("warning", _("认证即将到期。"), "/portal/certification", _("重新认证")),
     Concern.TEMPLATE_REJECTED: Card(
