@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import structlog
 from cryptography.fernet import InvalidToken
 
-from domain.destinations import USUAL, Destinations, Match, Rule, Treatment, read_smart_hosts
+from domain.destinations import USUAL, Destinations, Rule, Treatment
 from domain.egress import Source
 from domain.secrets import Vault
-from domain.transport import Login, Tls
+from domain.transport import Login
 from store import destinations, egress
 from store.db import DATABASE_TROUBLE, Connection, Database
-from store.destinations import DestinationPolicy
+from store.destinations import DestinationPolicy, rule_of
 from store.egress import ActiveAddress
 
 log = structlog.get_logger(__name__)
@@ -99,12 +99,10 @@ class Egress:
         keys = [(policy.id, policy.row_version) for policy in policies]
         if keys == list(self._read):
             return
-        self._read = {key: self._read.get(key) or self._rule(row) for key, row in zip(keys, policies, strict=True)}
+        self._read = {
+            key: self._read.get(key) or rule_of(row, self._login(row)) for key, row in zip(keys, policies, strict=True)
+        }
         self._destinations = Destinations(tuple(self._read.values()), self._place.otherwise)
-
-    def _rule(self, row: DestinationPolicy) -> Rule:
-        hosts = read_smart_hosts("\n".join(row.smart_hosts))
-        return Rule(Match(row.match), row.pattern, Treatment(Tls(row.tls), hosts, self._login(row)))
 
     def _login(self, row: DestinationPolicy) -> Login | None:
         """A password that cannot be unsealed is sent as none: the smart host refuses it, and that is seen."""

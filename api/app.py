@@ -30,18 +30,27 @@ from api.v1 import (
     templates,
     webhooks,
 )
+from domain.networks import Reach
 from domain.secrets import Vault, derive
 from gateways.alipay import AlipayDesk
+from gateways.dns import DnsResolver
+from gateways.routes import Routes
 from services import calm_collector, discreet_logs
 from services.catalog import build_services
 from services.clockwork import Clockwork
-from services.foundation import Foundation
+from services.foundation import Foundation, Outside
 from services.private_process import keep_private
 from settings import Settings
 from store.db import Database
 from store.papers import PaperStore
 from web.app import mount
 from web.security import machine_headers
+
+
+def outside(settings: Settings) -> Outside:
+    """What pages of operators ask the DNS, as a worker with these settings would."""
+    resolver = DnsResolver(settings.dns_nameservers, reach=Reach(settings.delivery_allowed_networks))
+    return Outside(resolver, lambda destinations: Routes(resolver, lambda: destinations), settings.treatment())
 
 
 @asynccontextmanager
@@ -55,7 +64,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     alipay = settings.alipay()
     pay_desk = AlipayDesk(alipay) if alipay else None
     papers = PaperStore.open(settings.documents_url, vault)
-    base = Foundation(db, Clockwork(db, client), vault, settings.policy(), pay_desk, papers)
+    base = Foundation(db, Clockwork(db, client), vault, settings.policy(), pay_desk, papers, outside(settings))
     app.state.services = build_services(base)
     calm_collector.calm()
     yield

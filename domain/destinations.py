@@ -66,29 +66,32 @@ class Destinations:
 
     rules: tuple[Rule, ...] = ()
     otherwise: Treatment = USUAL
-    _by_pattern: dict[tuple[Match, str], Treatment] = field(init=False, compare=False, repr=False)
+    _by_pattern: dict[tuple[Match, str], Rule] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        found = {(rule.match, rule.pattern): rule.treatment for rule in self.rules}
+        found = {(rule.match, rule.pattern): rule for rule in self.rules}
         object.__setattr__(self, "_by_pattern", found)  # frozen for everybody else
 
     def of_domain(self, domain: str) -> Treatment | None:
-        """What is known before the DNS is asked: the rule of the domain; what holds for all, if no rule asks more."""
+        """What is known before the DNS is asked: by the rule of the domain, or when no other rule could apply."""
         if not self.rules:
             return self.otherwise
-        found = self._below(Match.DOMAIN, domain)
-        if found is None and all(rule.match is Match.DOMAIN for rule in self.rules):
-            return self.otherwise
-        return found
+        if rule := self._below(Match.DOMAIN, domain):
+            return rule.treatment
+        return self.otherwise if all(rule.match is Match.DOMAIN for rule in self.rules) else None
 
     def of_servers(self, domain: str, servers: Sequence[str]) -> Treatment:
         """`servers`: the names of its mail servers, best first."""
-        by_domain = self._below(Match.DOMAIN, domain)
+        rule = self.deciding(domain, servers)
+        return rule.treatment if rule else self.otherwise
+
+    def deciding(self, domain: str, servers: Sequence[str]) -> Rule | None:
+        """The rule that holds for a domain with these servers."""
         by_server = (found for name in servers if (found := self._below(Match.MX, name)))
         lane = self._by_pattern.get((Match.LANE, lane_of(servers)))
-        return by_domain or next(by_server, None) or lane or self.otherwise
+        return self._below(Match.DOMAIN, domain) or next(by_server, None) or lane
 
-    def _below(self, match: Match, name: str) -> Treatment | None:
+    def _below(self, match: Match, name: str) -> Rule | None:
         labels = name.lower().rstrip(".").split(".")
         names = (".".join(labels[start:]) for start in range(len(labels)))
         return next((found for each in names if (found := self._by_pattern.get((match, each)))), None)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 
 from domain.addresses import BadAddress, normalise_domain
+from domain.dns import DnsAnswer
 from domain.errors import Refusal
 from domain.lanes import OTHER, lane_of
 from domain.transport import MailRoute
@@ -73,6 +74,32 @@ class EgressEntry:
     @property
     def seen_as(self) -> str:
         return self.public or self.source
+
+
+class Reverse(StrEnum):
+    """Whether an address is called as it says it is (FCrDNS): large receivers refuse mail where it is not."""
+
+    GOOD = "good"
+    NO_NAME = "no-name"
+    """No PTR record."""
+    OTHER_NAME = "other-name"
+    """Its PTR record says something else than it says itself."""
+    NOT_BACK = "not-back"
+    """The name does not lead to the address."""
+    UNKNOWN = "unknown"
+    """The DNS did not answer in time."""
+
+
+def judge(entry: EgressEntry, names: DnsAnswer, addresses: DnsAnswer) -> Reverse:
+    """`names` of the address as the Internet sees it, `addresses` of the EHLO name."""
+    if not names.reachable or not addresses.reachable:
+        return Reverse.UNKNOWN
+    if not names.values:
+        return Reverse.NO_NAME
+    if entry.ehlo_name not in names.values:
+        return Reverse.OTHER_NAME
+    forward = {ip_address(each) for each in addresses.values}
+    return Reverse.GOOD if ip_address(entry.seen_as) in forward else Reverse.NOT_BACK
 
 
 def read_entry(source: str, ehlo_name: str, host: str = "", public: str = "", note: str = "") -> EgressEntry:

@@ -16,7 +16,9 @@ from services.console_home import ConsoleHome
 from services.contact import Contact
 from services.dashboard import Dashboard
 from services.dead_addresses import DeadAddressDesk
+from services.destinations import DestinationDesk
 from services.domains import Domains
+from services.egress import EgressDesk
 from services.foundation import Foundation
 from services.hashing import Hashing
 from services.lanes import LaneDesk, Queues
@@ -31,6 +33,7 @@ from services.payment_desk import PaymentDesk
 from services.prices import Prices
 from services.registrations import Registrations
 from services.reply_desk import ReplyDesk
+from services.report_desk import ReportDesk
 from services.retry_curves import CurveDesk
 from services.review_desk import ReviewDesk
 from services.review_report import ReviewReport
@@ -61,7 +64,9 @@ class Services:
     contact: Contact
     dashboard: Dashboard
     dead_address_desk: DeadAddressDesk
+    destination_desk: DestinationDesk
     domains: Domains
+    egress_desk: EgressDesk
     lane_desk: LaneDesk
     ledger: Ledger
     list_imports: ListImports
@@ -75,6 +80,7 @@ class Services:
     queues: Queues
     registrations: Registrations
     reply_desk: ReplyDesk
+    report_desk: ReportDesk
     review_desk: ReviewDesk
     review_report: ReviewReport
     curve_desk: CurveDesk
@@ -112,7 +118,9 @@ def build_services(foundation: Foundation) -> Services:
         contact=Contact(foundation, limits),
         dashboard=Dashboard(foundation),
         dead_address_desk=DeadAddressDesk(foundation),
+        destination_desk=DestinationDesk(foundation),
         domains=Domains(foundation),
+        egress_desk=EgressDesk(foundation),
         lane_desk=LaneDesk(foundation),
         ledger=Ledger(foundation),
         list_imports=ListImports(foundation),
@@ -126,6 +134,7 @@ def build_services(foundation: Foundation) -> Services:
         queues=Queues(foundation),
         registrations=registrations,
         reply_desk=ReplyDesk(foundation),
+        report_desk=ReportDesk(foundation),
         review_desk=ReviewDesk(foundation, certifications),
         review_report=ReviewReport(foundation),
         curve_desk=CurveDesk(foundation),

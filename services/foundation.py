@@ -1,12 +1,15 @@
 """What every service is built on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from domain.billing import PaymentNotice, PayOrder
+from domain.destinations import Destinations, Treatment
+from domain.dns import DnsAnswer
 from domain.policy import Policy
 from domain.secrets import Vault
+from domain.transport import Router
 from services.clockwork import Clockwork
 from store.db import Database
 from store.papers import PaperStore
@@ -22,6 +25,25 @@ class PayDesk(Protocol):
         """A notification whose signature, application and seller are right. Raises `NoticeRefused`."""
 
 
+class Lookup(Protocol):
+    """The DNS, where a page shows what it says."""
+
+    async def names(self, address: str) -> DnsAnswer:
+        """What an IP address is called (PTR)."""
+
+    async def addresses(self, name: str) -> DnsAnswer:
+        """IPv4 and IPv6 addresses of a name."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """How mail would leave, for pages that show it. `otherwise`: where no rule applies."""
+
+    lookup: Lookup
+    router: Callable[[Destinations], Router]
+    otherwise: Treatment
+
+
 @dataclass(frozen=True)
 class Foundation:
     db: Database
@@ -32,3 +54,5 @@ class Foundation:
     """None: online recharge is not set up here."""
     papers: PaperStore | None = None
     """None: nothing can be uploaded (a process that serves no customers)."""
+    outside: Outside | None = None
+    """None: nobody looks (a process without pages)."""

@@ -6,7 +6,9 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint, select
 from sqlmodel import Field, SQLModel, col
 
+from domain.destinations import Match, Rule, Treatment, read_smart_hosts
 from domain.ids import new_id
+from domain.transport import Login, Tls
 from store.columns import moment, now, text_list
 from store.db import Connection, Session
 
@@ -29,6 +31,12 @@ class DestinationPolicy(SQLModel, table=True):
     row_version: int = 0
     changed_at: dt.datetime = moment(default_factory=now)
     changed_by: str = ""
+
+
+def rule_of(row: DestinationPolicy, login: Login | None = None) -> Rule:
+    """A row as a rule; whoever connects unseals the `login` before."""
+    treatment = Treatment(Tls(row.tls), read_smart_hosts("\n".join(row.smart_hosts)), login)
+    return Rule(Match(row.match), row.pattern, treatment)
 
 
 async def read_policies(connection: Connection) -> list[DestinationPolicy]:

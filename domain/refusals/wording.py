@@ -33,6 +33,8 @@ WORDS = {
     "document": ("文件", "document"),
     "price": ("价格", "price"),
     "lane": ("通道", "lane"),
+    "egress": ("出口地址", "sending address"),
+    "destination": ("规则", "rule"),
     "reply_rule": ("规则", "rule"),
     "retry_curve": ("重试曲线", "retry curve"),
     "payment": ("付款", "payment"),
