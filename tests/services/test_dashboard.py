@@ -66,9 +66,9 @@ async def test_what_needs_attention_in_its_order_and_for_whom(db: Database) -> N
     )
     await pool.execute(
         "INSERT INTO webhook_endpoint"
-        " (id, account_id, url, secret, events, state, disabled_by, created_at, last_number, failures)"
-        " VALUES ($1, $2, 'https://a.example/', '', '{}', 'disabled', 'failing', now(), 0, 9),"
-        " ($3, $2, 'https://b.example/', '', '{}', 'disabled', 'customer', now(), 0, 0)",
+        " (id, account_id, url, format, secret, events, state, disabled_by, created_at, last_number, failures)"
+        " VALUES ($1, $2, 'https://a.example/', 'standard', '', '{}', 'disabled', 'failing', now(), 0, 9),"
+        " ($3, $2, 'https://b.example/', 'standard', '', '{}', 'disabled', 'customer', now(), 0, 0)",
         *(new_id(), account, new_id()),
     )
     await pool.execute(
