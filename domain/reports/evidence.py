@@ -17,8 +17,8 @@ GROUPS = frozenset(
 )
 """Parts that are groups of fields."""
 
-_ID = re.compile(r"<([^<>\s@]{1,200}@[^<>\s@]{1,255})>")
-_NOT_IN_ADDRESS = r"\s<>()\[\]\"',;:，。、；：！？（）《》【】“”"
+_ID = re.compile(r"<([^<>\s\x00-\x1f\x7f@]{1,200}@[^<>\s\x00-\x1f\x7f@]{1,255})>")
+_NOT_IN_ADDRESS = r"\s\x00-\x1f\x7f<>()\[\]\"',;:，。、；：！？（）《》【】“”"
 _ADDRESS = re.compile(rf"[^{_NOT_IN_ADDRESS}]{{1,128}}@[^{_NOT_IN_ADDRESS}@]{{1,255}}")
 _ID_LINE = re.compile(r"^[ \t>]{0,20}(?:\S{1,20}-)?Message-?ID:[ \t]*(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
 _PATH_LINE = re.compile(r"^[ \t>]{0,20}Return-Path:[ \t]*<([^<>\s]{1,320})>", re.IGNORECASE | re.MULTILINE)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from domain.outcomes import bounded
 from domain.reports.diagnosis import address_of, host_of
 from domain.reports.evidence import addresses, returned_mails
 from domain.reports.mime import Fields, Part, blocks
@@ -44,7 +45,7 @@ def read_feedback(parts: Sequence[Part]) -> Feedback | None:
     told += [value for fields in returned for value in fields.all(_HOTMAIL)]
     told += [value for fields in returned for value in (fields.text("to"), fields.text("cc"))]
     host = host_of(report.first("reporting-mta")) or _sender_domain(parts[0].fields)
-    kind = report.first("feedback-type").strip().lower()[:40] or "other"
+    kind = bounded(report.first("feedback-type")).lower()[:40] or "other"
     return Feedback(kind, tuple(Reported(address, host=host) for address in _named(told)))
 
 
