@@ -22,6 +22,7 @@ from domain.secrets import Vault
 from domain.webhook_forms import CONTENT_TYPE, About, form_of, new_token, signed_form
 from domain.webhooks import Answer, DisabledBy, Failure, Format
 from store import webhook_queue as queue
+from store import webhook_replay as replays
 from store.db import Database
 from store.webhook_queue import EndpointRow, Health, Place, TakenEvent, Try
 
@@ -141,8 +142,20 @@ class Pass:
 
     async def _first(self) -> list[TakenEvent]:
         """A few, or one that has been tried least often: how is it today?"""
-        failing = self._endpoint.failures > 0
-        return await self._take(1, None) if failing else await self._take(FIRST_LOOK, Place())
+        limit, place = (1, None) if self._endpoint.failures > 0 else (FIRST_LOOK, Place())
+        while not (events := await self._take(limit, place)):
+            if self._over() or not await self._replayed():
+                break
+        return events
+
+    async def _replayed(self) -> bool:
+        """Put a slice of a replay among what is due; False when none is under way."""
+        if activity.in_activity():
+            activity.heartbeat(self.delivered, self.failed)
+        async with self._means.db.raw() as connection:
+            if not await queue.hold(connection, self._endpoint.id):
+                return False
+            return await replays.advance(connection, self._endpoint.id, self._clock.now())
 
     async def _take(self, limit: int, place: Place | None) -> list[TakenEvent]:
         async with self._means.db.raw() as connection:
@@ -171,7 +184,7 @@ class Pass:
             page = events if events else await self._take(PAGE, Place(after, frozenset(self._in_hand)))
             for event in page:
                 await waiting.put(event)
-            if events or (not page and not after):
+            if events or (not page and not after and not await self._replayed()):
                 break
             after = page[-1].id if page else 0  # what was committed late has a smaller id
         for _ in range(AT_ONCE if events is None else len(events)):

@@ -34,6 +34,7 @@ from domain.networks import Reach
 from domain.secrets import Vault, derive
 from gateways.alipay import AlipayDesk
 from gateways.dns import DnsResolver
+from gateways.http import Guard, HttpPoster, UrlTest
 from gateways.routes import Routes
 from services import calm_collector, discreet_logs
 from services.catalog import build_services
@@ -64,7 +65,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     alipay = settings.alipay()
     pay_desk = AlipayDesk(alipay) if alipay else None
     papers = PaperStore.open(settings.documents_url, vault)
-    base = Foundation(db, Clockwork(db, client), vault, settings.policy(), pay_desk, papers, outside(settings))
+    url_test = UrlTest(HttpPoster(Guard(settings.webhook_allowed_networks)))
+    clockwork, answers = Clockwork(db, client), outside(settings)
+    base = Foundation(db, clockwork, vault, settings.policy(), pay_desk, papers, answers, url_test)
     app.state.services = build_services(base)
     calm_collector.calm()
     yield

@@ -10,11 +10,12 @@ import json
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from domain.custom_headers import ECHOED
 from domain.sendcloud import message_id, task_id
 
 KEY_LENGTH, TOKEN_LENGTH = 32, 50
@@ -59,7 +60,7 @@ class About:
 
     api_user: str = ""
     is_campaign: bool = False
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     """`SC-Custom-…` of the mail as it was handed in."""
 
 
@@ -76,6 +77,11 @@ def new_token() -> str:
 def signature(key: str, timestamp: int, token: str) -> str:
     """Lower-case hexadecimal HMAC-SHA256 of the time's digits and the token (reference §8.2)."""
     return hmac.digest(key.encode(), f"{timestamp}{token}".encode(), "sha256").hex()
+
+
+def echoed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Of a mail's own fields those that its sender wants to hear again."""
+    return {name: value for name, value in headers.items() if name.lower().startswith(ECHOED)}
 
 
 def sub_state(kind: str, reason: str) -> tuple[int, str]:
@@ -105,7 +111,6 @@ def signed_form(fields: Mapping[str, str], key: str, token: str) -> bytes:
 
 def _common(data: Mapping[str, Any], about: About) -> dict[str, str]:
     task = str(task_id(UUID(data["submission_id"]))) if about.is_campaign else ""
-    headers = data.get("headers", about.headers) or {}
     label = str(data.get("label") or "")
     return {
         "apiUser": about.api_user,
@@ -114,7 +119,7 @@ def _common(data: Mapping[str, Any], about: About) -> dict[str, str]:
         "mail_list_task_id": task,
         "labelId": label if label.isascii() and label.isdigit() else "0",
         "labelName": label,
-        "userHeaders": _text(dict(headers)),
+        "userHeaders": _text(dict(about.headers)),
     }
 
 

@@ -16,7 +16,7 @@ from ipaddress import ip_network
 from urllib.parse import quote, urlsplit
 
 from domain.networks import Address, Network, plain, public
-from domain.webhooks import Answer, Failure
+from domain.webhooks import ANSWER_SECONDS, Answer, Failure, Format
 from gateways.http_connection import Broken, Connection, Connections, connect
 
 CONNECT_SECONDS = 5.0
@@ -196,3 +196,20 @@ class _Origin:
 def _first_words(body: bytes) -> str:
     """What of an answer is kept for the delivery log."""
     return " ".join(body.decode("utf-8", "replace").replace("\0", "").split())[:KEPT_WORDS] if body else ""
+
+
+class UrlTest:
+    """Asks a URL by GET and by POST, as SendCloud does before it uses one (reference §8.1)."""
+
+    def __init__(self, poster: HttpPoster) -> None:
+        self._poster = poster
+
+    async def __call__(self, url: str) -> tuple[str, Answer]:
+        """The method of the first request that was not answered with 200, else of the last one, and its answer."""
+        method, answer = "GET", Answer(None, Failure.CONNECT)
+        for method, body in (("GET", b""), ("POST", b"{}")):
+            async with self._poster.session(url, ANSWER_SECONDS[Format.SENDCLOUD], method) as ask:
+                answer = await ask({"Content-Type": "application/json"}, body)
+            if answer.status != 200:
+                break
+        return method, answer

@@ -10,6 +10,7 @@ from domain.dns import DnsAnswer
 from domain.policy import Policy
 from domain.secrets import Vault
 from domain.transport import Router
+from domain.webhooks import Answer
 from services.clockwork import Clockwork
 from store.db import Database
 from store.papers import PaperStore
@@ -44,6 +45,13 @@ class Outside:
     otherwise: Treatment
 
 
+class UrlTest(Protocol):
+    """Asks a URL that a customer names."""
+
+    async def __call__(self, url: str) -> tuple[str, Answer]:
+        """The method of the first request that was not answered with 200, else of the last one, and its answer."""
+
+
 @dataclass(frozen=True)
 class Foundation:
     db: Database
@@ -56,3 +64,5 @@ class Foundation:
     """None: nothing can be uploaded (a process that serves no customers)."""
     outside: Outside | None = None
     """None: nobody looks (a process without pages)."""
+    url_test: UrlTest | None = None
+    """Tries a webhook's URL. None: it is not tried (a process that serves no customers)."""

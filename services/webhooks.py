@@ -4,27 +4,41 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain import webhook_replays as replay_rules
 from domain import webhooks as rules
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from domain.members import Right, require
-from domain.webhooks import DisabledBy, EndpointState
+from domain.webhook_replays import ReplayStage, Wanted
+from domain.webhooks import DisabledBy, EndpointState, Format
 from services.foundation import Foundation
 from store import clockwork as clockwork_rows
+from store import webhook_replay as replays
 from store import webhooks as rows
 from store.audit_log import note
 from store.columns import now
 from store.db import Session
-from store.webhooks import WebhookAttempt, WebhookEndpoint, WebhookEvent
+from store.webhook_replay import WebhookReplay
+from store.webhooks import SETTLED, LogFilter, Unsettled, WebhookAttempt, WebhookEndpoint, WebhookEvent
 
 
 @dataclass(frozen=True)
 class EndpointStatus:
-    """An endpoint and how many events wait for it."""
+    """An endpoint, how many events wait for it, and which of its numbers were acknowledged."""
 
     endpoint: WebhookEndpoint
-    pending: int
+    unsettled: Unsettled = SETTLED
+
+    @property
+    def pending(self) -> int:
+        return self.unsettled.pending
+
+    @property
+    def acknowledged_up_to(self) -> int:
+        """Every number up to here was acknowledged."""
+        first = self.unsettled.first_missing
+        return self.endpoint.last_number if first is None else first - 1
 
     @property
     def workflow_id(self) -> str:
@@ -61,14 +75,16 @@ class Webhooks:
     def __init__(self, base: Foundation) -> None:
         self._base = base
 
-    async def create(self, caller: Caller, url: str, events: list[str]) -> Revealed:
-        """A new enabled endpoint and its process."""
+    async def create(self, caller: Caller, url: str, events: list[str], form: Format = Format.STANDARD) -> Revealed:
+        """A new enabled endpoint and its process. One in SendCloud's format is tried first, as SendCloud does."""
         require(caller, Right.SETTINGS)
         address, chosen = rules.checked_url(url), rules.checked_events(events)
-        secret, key = rules.new_secret(), new_id()
+        await self._try(address, form)
+        secret, key = rules.new_secret(form), new_id()
         endpoint = WebhookEndpoint(
-            id=key, account_id=caller.account_id, url=address, events=chosen, secret=self._seal(key, secret)
-        )
+            id=key, account_id=caller.account_id, url=address, events=chosen, format=form.value,
+            secret=self._seal(key, secret),
+        )  # fmt: skip
         async with self._base.db.begin() as session:
             if await rows.count_endpoints(session, caller.account_id) >= rules.MAX_ENDPOINTS:
                 raise Refusal("too_many_webhooks", limit=rules.MAX_ENDPOINTS)
@@ -77,14 +93,14 @@ class Webhooks:
             await _note(session, caller, "webhook.created", endpoint)
             name = await clockwork_rows.enlist(session, Kind.WEBHOOK, key, caller.account_id)
         await self._base.clockwork.start(name)
-        return Revealed(EndpointStatus(endpoint, 0), secret)
+        return Revealed(EndpointStatus(endpoint), secret)
 
     async def page(self, caller: Caller, after: UUID | None, limit: int) -> list[EndpointStatus]:
         """The account's endpoints, oldest first."""
         async with self._base.db.read() as session:
             found = await rows.endpoints_of(session, caller.account_id, after, limit)
-            pending = await rows.pending_counts(session, [endpoint.id for endpoint in found])
-        return [EndpointStatus(endpoint, pending.get(endpoint.id, 0)) for endpoint in found]
+            left = await rows.unsettled(session, [endpoint.id for endpoint in found])
+        return [EndpointStatus(endpoint, left.get(endpoint.id, SETTLED)) for endpoint in found]
 
     async def get(self, caller: Caller, key: UUID) -> EndpointStatus:
         async with self._base.db.read() as session:
@@ -95,6 +111,8 @@ class Webhooks:
         require(caller, Right.SETTINGS)
         url = None if change.url is None else rules.checked_url(change.url)
         events = None if change.events is None else rules.checked_events(change.events)
+        if url is not None:
+            await self._try_change(caller, key, url)
         async with self._base.db.begin() as session:
             endpoint = await _own(session, caller, key, lock=True)
             if events is not None:
@@ -108,12 +126,13 @@ class Webhooks:
             return await _status(session, endpoint)
 
     async def rotate(self, caller: Caller, key: UUID) -> Revealed:
-        """A new secret; the old one signs beside it for 24 hours."""
+        """A new secret; the old one signs beside it for 24 hours, but where a request has room for one signature."""
         require(caller, Right.SETTINGS)
-        secret = rules.new_secret()
         async with self._base.db.begin() as session:
             endpoint = await _own(session, caller, key, lock=True)
-            endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now() + rules.OLD_SECRET_SIGNS
+            secret = rules.new_secret(Format(endpoint.format))
+            if endpoint.format == Format.STANDARD:
+                endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now() + rules.OLD_SECRET_SIGNS
             endpoint.secret = self._seal(key, secret)
             await _note(session, caller, "webhook.secret_rotated", endpoint)
             return Revealed(await _status(session, endpoint), secret)
@@ -149,11 +168,61 @@ class Webhooks:
             await _wake(session, endpoint)
             return await _status(session, endpoint)
 
-    async def attempts(self, caller: Caller, key: UUID, before: int | None, limit: int) -> list[WebhookAttempt]:
+    async def attempts(
+        self, caller: Caller, key: UUID, before: int | None, limit: int, only: LogFilter | None = None
+    ) -> list[WebhookAttempt]:
         """The delivery log, newest first."""
         async with self._base.db.read() as session:
             await _own(session, caller, key)
-            return await rows.attempts_of(session, key, before, limit)
+            return await rows.attempts_of(session, key, before, limit, only)
+
+    async def replay(self, caller: Caller, key: UUID, wanted: Wanted) -> WebhookReplay:
+        """Send again what happened in a span of time, or to one message or request; its own process does it."""
+        require(caller, Right.SETTINGS)
+        async with self._base.db.begin() as session:
+            endpoint = await _enabled(session, caller, key)
+            span = replay_rules.checked(wanted, now())
+            submission = await replays.submission_of(session, caller.account_id, wanted)
+            if await replays.open_replay(session, key) is not None:
+                raise Refusal("webhook_replay_running")
+            replay = WebhookReplay(
+                account_id=caller.account_id, endpoint_id=key, since=span.since, until=span.until, events=span.events,
+                submission_id=submission, message_id=wanted.message,
+            )  # fmt: skip
+            session.add(replay)
+            await _note(session, caller, "webhook.replayed", endpoint)
+            await _wake(session, endpoint)
+        return replay
+
+    async def replays(self, caller: Caller, key: UUID, limit: int = 20) -> list[WebhookReplay]:
+        """The latest replays, newest first."""
+        async with self._base.db.read() as session:
+            await _own(session, caller, key)
+            return await replays.replays_of(session, key, limit)
+
+    async def stop_replay(self, caller: Caller, key: UUID) -> None:
+        """What was put among the waiting events stays there; nothing is added. Harmless when none is under way."""
+        require(caller, Right.SETTINGS)
+        async with self._base.db.begin() as session:
+            await _own(session, caller, key, lock=True)
+            replay = await replays.open_replay(session, key, lock=True)
+            if replay is not None:
+                replay.stage, replay.finished_at = ReplayStage.STOPPED.value, now()
+
+    async def _try_change(self, caller: Caller, key: UUID, url: str) -> None:
+        """Before anything is locked: a receiver may take seconds to answer."""
+        async with self._base.db.read() as session:
+            endpoint = await _own(session, caller, key)
+        if url != endpoint.url:
+            await self._try(url, Format(endpoint.format))
+
+    async def _try(self, url: str, form: Format) -> None:
+        """SendCloud's receivers answer GET and POST with 200 before they are used (reference §8.1)."""
+        if form is not Format.SENDCLOUD or self._base.url_test is None:
+            return
+        method, answer = await self._base.url_test(url)
+        if answer.status != 200:
+            raise Refusal("webhook_test_failed", field="url", method=method, result=answer.error or answer.status)
 
     def _seal(self, key: UUID, secret: str) -> bytes:
         return self._base.vault.seal(secret.encode(), rules.binding(key))
@@ -192,8 +261,8 @@ async def _switch(session: Session, endpoint: WebhookEndpoint, state: EndpointSt
 
 
 async def _status(session: Session, endpoint: WebhookEndpoint) -> EndpointStatus:
-    pending = await rows.pending_counts(session, [endpoint.id])
-    return EndpointStatus(endpoint, pending.get(endpoint.id, 0))
+    left = await rows.unsettled(session, [endpoint.id])
+    return EndpointStatus(endpoint, left.get(endpoint.id, SETTLED))
 
 
 async def _wake(session: Session, endpoint: WebhookEndpoint) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from domain.webhook_forms import About
+from domain.webhook_forms import About, echoed
 from domain.webhooks import DisabledBy
 from store.db import Connection, by_column
 from store.webhooks import PENDING
@@ -135,7 +135,7 @@ UPDATE webhook_endpoint SET failing_since = $2, failures = $3, next_attempt_at =
 WHERE id = $1 AND url = $6
 """
 _ABOUT = """
-SELECT m.id, u.name AS api_user, s.is_campaign
+SELECT m.id, u.name AS api_user, s.is_campaign, s.headers
 FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
 JOIN api_user u ON u.id = s.api_user_id
 """
@@ -194,11 +194,16 @@ async def take(
     return [TakenEvent(**{**dict(row), "number": row["number"] or numbers[row["id"]]}) for row in rows]
 
 
+async def hold(connection: Connection, endpoint: UUID) -> bool:
+    """Lock the endpoint, which is at work; False when it was disabled meanwhile."""
+    return await connection.fetchval(_MARK_BUSY, endpoint, BUSY) is not None
+
+
 async def about(connection: Connection, events: list[TakenEvent]) -> dict[int, About]:
     """What the rows say of the events' messages, by message; absent: it is gone."""
     messages = list({event.message_id for event in events if event.message_id is not None})
     rows = await connection.fetch(_ABOUT, messages)
-    return {row["id"]: About(row["api_user"], row["is_campaign"]) for row in rows}
+    return {row["id"]: About(row["api_user"], row["is_campaign"], echoed(row["headers"])) for row in rows}
 
 
 async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> None:

@@ -200,22 +200,67 @@ async def url_taken(session: Session, endpoint: WebhookEndpoint) -> bool:
         return (await session.exec(query)).first() is not None
 
 
-async def pending_counts(session: Session, endpoints: list[UUID]) -> dict[UUID, int]:
-    """Events that wait, per endpoint (absent: none)."""
-    query = (
-        select(WebhookEvent.endpoint_id, func.count())
-        .where(col(WebhookEvent.endpoint_id).in_(endpoints), text(PENDING))
-        .group_by(col(WebhookEvent.endpoint_id))
-    )
-    return dict((await session.exec(query)).all())
+@dataclass(frozen=True)
+class Unsettled:
+    """What is not settled of an endpoint. `first_missing`: the smallest number that was given and never acknowledged;
+    `missing`: how many such numbers there are, `given_up` among them."""
+
+    pending: int = 0
+    missing: int = 0
+    given_up: int = 0
+    first_missing: int | None = None
 
 
-async def attempts_of(session: Session, endpoint: UUID, before: int | None, limit: int) -> list[WebhookAttempt]:
+SETTLED = Unsettled()
+_UNSETTLED = f"""
+SELECT endpoint_id, count(*) FILTER (WHERE {PENDING}) AS pending,
+       count(number) FILTER (WHERE delivered_at IS NULL) AS missing,
+       count(*) FILTER (WHERE delivered_at IS NULL AND NOT {PENDING}) AS given_up,
+       min(number) FILTER (WHERE delivered_at IS NULL) AS first_missing
+FROM webhook_event WHERE endpoint_id = ANY(:endpoints) AND ({UNSETTLED}) GROUP BY endpoint_id
+"""  # noqa: S608 - constants of ours
+
+
+async def unsettled(session: Session, endpoints: list[UUID]) -> dict[UUID, Unsettled]:
+    """Per endpoint (absent: everything is settled)."""
+    rows = await (await session.connection()).execute(text(_UNSETTLED), {"endpoints": endpoints})
+    return {row.endpoint_id: Unsettled(row.pending, row.missing, row.given_up, row.first_missing) for row in rows}
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """Which requests of the delivery log: `acknowledged` or not, of a kind of event, about a message."""
+
+    acknowledged: bool | None = None
+    kind: str = ""
+    message: int | None = None
+
+
+async def attempts_of(
+    session: Session, endpoint: UUID, before: int | None, limit: int, only: LogFilter | None = None
+) -> list[WebhookAttempt]:
     """A page of the delivery log, newest first, before the given id. The caller has checked whose endpoint it is."""
     query = select(WebhookAttempt).where(WebhookAttempt.endpoint_id == endpoint)
     if before is not None:
         query = query.where(col(WebhookAttempt.id) < before)
+    for condition in _conditions(endpoint, only or LogFilter()):
+        query = query.where(condition)
     return list(await session.exec(query.order_by(col(WebhookAttempt.id).desc()).limit(limit)))
+
+
+def _conditions(endpoint: UUID, only: LogFilter) -> list[Any]:
+    found: list[Any] = []
+    if only.acknowledged is not None:
+        error = col(WebhookAttempt.error)
+        found.append(error.is_(None) if only.acknowledged else error.is_not(None))
+    if only.kind:
+        found.append(WebhookAttempt.kind == only.kind)
+    if only.message is not None:
+        about = select(WebhookEvent.id).where(
+            WebhookEvent.endpoint_id == endpoint, WebhookEvent.message_id == only.message
+        )
+        found.append(col(WebhookAttempt.event_id).in_(about))
+    return found
 
 
 async def clear_back_off(session: Session, endpoint: WebhookEndpoint) -> None:

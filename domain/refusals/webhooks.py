@@ -65,3 +65,33 @@ register(
     ("该 WebHook 已停用，不会推送。", "请先启用，再发送测试事件或重试。"),
     ("This webhook is disabled and sends nothing.", "Enable it first, then test it or retry."),
 )
+register(
+    "webhook_replay_span",
+    422,
+    ("没有说明要重放的时间段，或时间段为空。", "请填写开始时间，并让结束时间晚于开始时间；或填写邮件编号。"),
+    ("No span of time to replay is given, or it is empty.", "Give a start that is before the end, or name a message."),
+)
+register(
+    "webhook_replay_reach",
+    422,
+    ("只能重放最近 {days} 天的事件。", "请选择较晚的开始时间；更早的结果可从发送记录导出。"),
+    ("Only the last {days} days can be replayed.", "Start later; older outcomes can be exported from the records."),
+)
+register(
+    "webhook_replay_running",
+    409,
+    ("该 WebHook 的上一次重放尚未结束。", "请等它结束，或先停止它。"),
+    ("An earlier replay of this webhook is not over.", "Wait for its end, or stop it first."),
+)
+register(
+    "webhook_test_failed",
+    422,
+    (
+        "网址没有通过测试：{method} 请求的结果是 {result}。",
+        "接收程序须在 3 秒内以 HTTP 200 回答 GET 和 POST，修复后请重试。",
+    ),
+    (
+        "The URL did not pass the test: the {method} request came to {result}.",
+        "It has to answer GET and POST with HTTP 200 within 3 seconds; repair it and try again.",
+    ),
+)
