@@ -34,6 +34,9 @@ from web.console import (
     reply_rules as console_reply_rules,
 )
 from web.console import (
+    reports as console_reports,
+)
+from web.console import (
     retry_curves as console_retry_curves,
 )
 from web.console import (
@@ -108,6 +111,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     console_reply_rules.router,
     console_retry_curves.router,
     console_dead_addresses.router,
+    console_reports.router,
     console_signals.router,
 )
 """Every feature's pages; add yours here."""

@@ -40,6 +40,7 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/retry-curves": frozenset({Duty.LANES}),
     "/console/dead-addresses": frozenset({Duty.ACCOUNTS}),
     "/console/sending-quality": frozenset({Duty.ACCOUNTS}),
+    "/console/reports": frozenset({Duty.ACCOUNTS}),
     "/console/prices": frozenset({Duty.MONEY}),
     "/console/received": frozenset({Duty.MONEY}),
 }

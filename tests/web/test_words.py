@@ -25,6 +25,7 @@ from domain.billing import (
 )
 from domain.campaigns import CampaignState, Command
 from domain.certification import CertificationKind, CertificationState
+from domain.corrections import Effect
 from domain.domain_records import Hint
 from domain.domains import DomainState, Purpose, RecordState
 from domain.ids import Kind
@@ -33,6 +34,7 @@ from domain.ledger import JournalKind
 from domain.members import MemberState
 from domain.onboarding import Stage, StepState
 from domain.reply_rules import ACTIONS
+from domain.reports import ReportKind
 from domain.retry_curves import CurveClass
 from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
@@ -40,7 +42,8 @@ from domain.sending import MessageState, Reason, Scope
 from domain.signals import Level, Rate, Window
 from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
-from web.console import lists, reply_rules, retry_curves, words
+from services.inbound import LETTER
+from web.console import lists, reply_rules, reports, retry_curves, words
 from web.console.fields import Action, Coded, Notice
 from web.i18n import english
 from web.portal import (
@@ -95,6 +98,8 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (recharges.REASONS, [*CloseReason]),
     (recharges.WHY_BACK, [*RefundReason]),
     (statement.CHANNELS, [*Channel]),
+    (reports.KINDS, [*ReportKind, LETTER]),
+    (reports.EFFECTS, [*Effect]),
     (suppressions.REASONS, [*SuppressionReason]),
     (suppressions.HELD, [*SuppressionReason, DEAD]),
     (suppressions.SCOPES, [*SuppressionScope]),

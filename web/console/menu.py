@@ -27,6 +27,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("/console/accounts/list", _("客户账户"), "building", Duty.ACCOUNTS),
             Item("/console/campaigns/list", _("群发任务"), "bullhorn", Duty.ACCOUNTS),
             Item("/console/sending-quality", _("发信质量"), "heart-pulse", Duty.ACCOUNTS),
+            Item("/console/reports", _("退信与投诉"), "reply-all", Duty.ACCOUNTS),
             Item("/console/contact-requests/list", _("客户来信"), "envelope", Duty.ACCOUNTS),
             Item("/console/processes/list", _("需要处理的流程"), "triangle-exclamation", Duty.ACCOUNTS),
         ),
