@@ -166,9 +166,9 @@ def _time(text: str, at: dt.datetime) -> dt.datetime:
             raise ValueError(text)
         year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
         zone = SHANGHAI if match[7] is None else dt.datetime.strptime(match[7].replace("Z", "+0000"), "%z").tzinfo
-        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=zone)
+        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(dt.UTC)
         if moment > at + LONGEST:
             raise ValueError(text)
     except (ValueError, OverflowError):
         raise _BadCell("until", text) from None
-    return moment.astimezone(dt.UTC)
+    return moment
