@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path(".sandbox"), help="folder of its one file")
     parser.add_argument("--port-base", type=int, default=8600, help="pages +1, DNS +5, SMTP +6 (default 8600)")
-    parser.add_argument("--time-scale", type=float, default=60.0, help="divides the pay desk's intervals (default 60)")
+    parser.add_argument("--time-scale", type=float, default=60.0, help="divides the pauses between tries (default 60)")
     options = parser.parse_args()
     base = options.port_base
     config = SandboxConfig(

@@ -26,7 +26,8 @@ class SandboxConfig:
 
     DNS (UDP and TCP) and the pages listen on ``host``; each provider's SMTP server listens on its own
     address ``provider_ip_base + N`` and the common ``smtp_port``. ``extra_records`` are published on every
-    start, under whatever people edited later. ``time_scale`` divides the intervals of the pay desk's notifications.
+    start, under whatever people edited later. ``time_scale`` divides the pauses between the tries of the pay desk's
+    notifications and of the mails that recipients send back.
     """
 
     data_dir: Path
