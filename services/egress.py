@@ -98,11 +98,17 @@ class EgressDesk:
                 session, operator.actor, "egress.changed", f"egress/{number}", before=before, after=asdict(entry)
             )
 
-    async def set_state(self, operator: Operator, number: int, state: EgressState) -> None:
-        """A paused address begins no new connection. Raises the refusal `not_found`."""
+    async def pause(self, operator: Operator, number: int) -> None:
+        """It begins no new connection. Raises the refusal `not_found`."""
         async with self._change(operator, number) as (session, row):
-            row.state = state.value
-            await note(session, operator.actor, f"egress.{state.value}", f"egress/{number}")
+            row.state = EgressState.PAUSED.value
+            await note(session, operator.actor, "egress.paused", f"egress/{number}")
+
+    async def resume(self, operator: Operator, number: int) -> None:
+        """Raises the refusal `not_found`."""
+        async with self._change(operator, number) as (session, row):
+            row.state = EgressState.ACTIVE.value
+            await note(session, operator.actor, "egress.resumed", f"egress/{number}")
 
     @asynccontextmanager
     async def _change(

@@ -22,6 +22,12 @@ from web.console import (
     dead_addresses as console_dead_addresses,
 )
 from web.console import (
+    destinations as console_destinations,
+)
+from web.console import (
+    egress as console_egress,
+)
+from web.console import (
     home as console_home,
 )
 from web.console import (
@@ -108,6 +114,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     pricing.router,
     payments.router,
     console_lanes.router,
+    console_egress.router,
+    console_destinations.router,
     console_reply_rules.router,
     console_retry_curves.router,
     console_dead_addresses.router,

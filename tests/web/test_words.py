@@ -26,8 +26,10 @@ from domain.billing import (
 from domain.campaigns import CampaignState, Command
 from domain.certification import CertificationKind, CertificationState
 from domain.corrections import Effect
+from domain.destinations import Match
 from domain.domain_records import Hint
 from domain.domains import DomainState, Purpose, RecordState
+from domain.egress import EgressState, Reverse
 from domain.ids import Kind
 from domain.lanes import LaneState
 from domain.ledger import JournalKind
@@ -41,8 +43,11 @@ from domain.senders import SendKind
 from domain.sending import MessageState, Reason, Scope
 from domain.signals import Level, Rate, Window
 from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
+from domain.transport import Tls
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
 from services.inbound import LETTER
+from web.console import destinations as console_destinations
+from web.console import egress as console_egress
 from web.console import lists, reply_rules, reports, retry_curves, words
 from web.console.fields import Action, Coded, Notice
 from web.i18n import english
@@ -89,6 +94,10 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (members.STATES, [*MemberState]),
     (members.WHAT, [*Role]),
     (lanes.LOOKS, [*LaneState]),
+    (console_egress.STATES, [*EgressState]),
+    (console_egress.REVERSE, [*Reverse]),
+    (console_destinations.MATCHES, [*Match]),
+    (console_destinations.TLS, [*Tls]),
     (onboarding.LOOKS, [*StepState]),
     (signals.GRADES, [*Level]),
     (signals.RATES, [*Rate]),
