@@ -117,7 +117,7 @@ class World:
             if tls:
                 assert (await talk.say("EHLO me"))[:3] == "250"
                 assert (await talk.say("STARTTLS"))[:3] == "220"
-                await talk.writer.start_tls(self.trusting, server_hostname=NAME)
+                await talk.writer.start_tls(self.trusting, server_hostname=NAME, ssl_handshake_timeout=5)
             assert (await talk.say("EHLO me"))[:3] == "250"
             assert (await talk.say(f"AUTH PLAIN {self.plain()}"))[:3] == "235"
             yield talk
@@ -171,6 +171,15 @@ def in_base64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
+async def make_sender(db: Database, kind: SendKind = SendKind.TRIGGER) -> tuple[Customer, str]:
+    """A customer, and the key of its API user."""
+    customer, key = await make_customer(db, quota=100_000, kind=kind), new_token("sk_")
+    row = ApiKey(account_id=customer.account, api_user_id=customer.api_user, prefix=key[:10], digest=VAULT.digest(key))
+    async with db.begin() as session:
+        session.add(row)
+    return customer, key
+
+
 @contextlib.asynccontextmanager
 async def submission(
     db: Database,
@@ -182,13 +191,7 @@ async def submission(
 ) -> AsyncIterator[World]:
     """The door with a certificate, on a port of its own."""
     server_tls, trusting = certificate(folder, NAME)
-    customer, key = await make_customer(db, kind=kind), new_token("sk_")
-    async with db.begin() as session:
-        session.add(
-            ApiKey(
-                account_id=customer.account, api_user_id=customer.api_user, prefix=key[:10], digest=VAULT.digest(key)
-            )
-        )
+    customer, key = await make_sender(db, kind)
     room = room or Room()
     door = Submissions(build_services(await foundation(db)), Failures(0.01), room, NAME, server_tls, plain_login)
     server = await asyncio.get_running_loop().create_server(door.connection, "127.0.0.1", 0)
