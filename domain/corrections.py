@@ -64,7 +64,7 @@ class Facts:
     status: str = ""
     code: int = 0
     diagnostic: str = ""
-    """Bounded, addresses masked."""
+    """Bounded, addresses masked, without the code that it begins with."""
     host: str = ""
     source: str = ""
     feedback_type: str = ""
@@ -78,7 +78,7 @@ class Facts:
             is_ours,
             found.status[:20],
             found.code,
-            masked(found.diagnostic),
+            masked(found.diagnostic).removeprefix(str(found.code)).lstrip(" -"),
             masked(found.host)[:255],
             masked(report.source)[:255],
             bounded(report.feedback_type)[:40],

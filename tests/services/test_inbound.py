@@ -73,6 +73,7 @@ async def test_a_bounce_of_what_was_delivered(db: Database) -> None:
     found = await row(db, message)
     assert (found["state"], found["reason"], found["code"]) == ("bounced", "hard.invalid_mailbox", 550)
     assert (found["enhanced"], found["host"]) == ("5.1.1", "inner.shop.test")
+    assert found["reply"] == "5.1.1 no such user"
     assert await events(db) == [("invalid", "hard.invalid_mailbox", "delivered")]
     assert await counted(db) == {"hard": 1}
     assert await db.pool.fetchval("SELECT address FROM dead_address") == ADDRESS

@@ -6,16 +6,20 @@ from html import unescape
 
 import httpx2
 import pytest
+from playwright.async_api import Browser as Chrome
+from playwright.async_api import expect
 
 from domain.operators import OperatorRole
 from domain.reply_rule_seeds import classify
 from services.inbound import Inbound
 from store.db import Database
 from tests.accounts_world import House, house
+from tests.browsing import LOOKS, shoot
 from tests.money_world import finish, send
-from tests.operators_world import at_the_console, signed
+from tests.operators_world import at_the_console, enrolled, signed
 from tests.reports_world import HOST, VACATION, complaint, dsn
 from tests.sending_world import make_customer
+from tests.web.test_console_live import sign_in, visiting
 from web.console import reports as page_of
 
 ADDRESS = "p0@x.test"
@@ -94,3 +98,21 @@ async def test_the_page_is_complete_in_english(there: House, desk: httpx2.AsyncC
         desk.cookies.set("lang", "en")
         said = words_of((await desk.get(f"/console/reports{query}")).text)
         assert not set(re.findall("[\u4e00-\u9fff]+", said)), said
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "language"), LOOKS)
+async def test_the_page_in_a_browser(there: House, chrome: Chrome, width: int, language: str) -> None:
+    message, given = await reported(there), await enrolled(there, "sue", OperatorRole.REVIEWER)
+    async with visiting(there.app, chrome, width) as (page, base, seen):
+        await sign_in(page, base, given)
+        await page.goto(f"{base}/console/reports?lang={language}")
+        await expect(page.locator("tbody").last).to_contain_text("p***@x.test")
+        await shoot(page, f"console-reports-{language}-{width}")
+        await page.fill("#f-message", str(message))
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**message={message}")
+        await page.goto(f"{base}/console/reports?kind=letter")
+        await page.locator("tbody").last.get_by_role("link").click()
+        await expect(page.locator("pre")).to_contain_text("请帮忙")
+        assert seen.complaints == []
