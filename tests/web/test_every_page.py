@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from services.reply_seeding import ensure_reply_rules
 from store.db import Database
 from tests.accounts_world import HERE
 from tests.browsing import PHONE, WIDE, Chrome, on_a_port
@@ -96,7 +97,7 @@ async def links(two: Two) -> dict[str, str]:
     """Queries of pages that are reached by a link in a mail."""
     await two.home.services.passwords.ask_reset(ALICE, HERE)
     mails = {"/reset": ALICE, "/invitation": "guest@first.example"}
-    chosen = {"/console/lanes": "?lane=qq"}
+    chosen = {"/console/lanes": "?lane=qq", "/console/retry-curves": "?curve=soft.full/batch"}
     return chosen | {path: f"?token={(await two.home.mails(to))[-1].token}" for path, to in mails.items()}
 
 
@@ -113,6 +114,7 @@ async def under_review(two: Two) -> dict[str, str]:
         "letter_id": [str(letter)],
         "account_id": [str(two.alice.caller.account_id)],
         "payment_id": [str(payment)],
+        "rule_id": [str(await two.home.db.pool.fetchval("SELECT id FROM reply_rule WHERE seed = 'qq.flood'"))],
     }
     return {
         "template-review": str(version["workflow_id"]).partition("/")[2],
@@ -141,6 +143,7 @@ TROUBLES = (
 async def walker(postgres_url: str, chrome: Chrome) -> AsyncIterator[Walker]:
     db = await Database.open(postgres_url, connections=5)
     async with two_accounts(db) as two, on_a_port(two.home.app) as base:
+        await ensure_reply_rules(db)
         queries, cases = await links(two), await under_review(two)
         await with_lanes(db)
         for trouble in TROUBLES:
