@@ -32,6 +32,8 @@ class Received:
     mail_from: str
     recipient: str
     raw: bytes
+    reaches: Callable[[str], bool] = bool
+    """Whether an address has a mail server."""
 
     @property
     def domain(self) -> str:
@@ -197,8 +199,10 @@ def _vacation(mail: Received, wait: float) -> list[Answer]:
 
 
 def _reply(mail: Received, wait: float) -> list[Answer]:
+    """To the author; to the return path when nobody takes the author's mail, so that replies can be tried."""
     fields = _fields(mail.raw)
-    to = email.utils.parseaddr(str(fields.get("Reply-To") or fields.get("From") or ""))[1] or mail.mail_from
+    author = email.utils.parseaddr(str(fields.get("Reply-To") or fields.get("From") or ""))[1]
+    to = author if author and mail.reaches(author) else mail.mail_from
     words = "谢谢，收到了。请问还有现货吗？" if mail.provider in _CHINESE else "Thank you. Is it still in stock?"
     return [Answer(Kind.REPLY, mail.recipient, to, _text(_answer_head(mail, to, "Re: "), words), wait)]
 

@@ -138,8 +138,8 @@ MAGIC: dict[str, tuple[Action, str, str]] = {
     ),
     "answer": (
         Action.ANSWER,
-        "accepted; 2 s later (answer+N@) an ordinary reply to the sender",
-        "收下；2 秒后（answer+N@）收件人写来普通回复",
+        "accepted; 2 s later (answer+N@) a reply to the author, else to the return path if no server takes it",
+        "收下；2 秒后（answer+N@）收件人普通回复发件人；其域名不收信时回复退信地址",
     ),
 }
 _MAGIC_PATTERN = re.compile(rf"({'|'.join(sorted(MAGIC, key=len, reverse=True))})(?:\+(\d{{1,3}}))?(?=$|[-\d._+])")

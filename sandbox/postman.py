@@ -44,6 +44,10 @@ class Postman:
         """The answers to one mail: kind, to whom, tries, what was said last, when the next try is."""
         return await self._database.run(answer_rows.sent, message)
 
+    def reaches(self, address: str) -> bool:
+        """Whether an address has a mail server on this machine."""
+        return bool(self._servers(address.rpartition("@")[2])[0])
+
     async def run(self) -> None:
         """Until cancelled."""
         await self._errands.run(self._send)

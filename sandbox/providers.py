@@ -181,8 +181,9 @@ class MailServer:
         self, number: int, mail_from: str, recipient: str, raw: bytes, manner: tuple[Action, float]
     ) -> None:
         """Have an answer to one mail sent in its manner, after so many seconds."""
-        mail = Received(self.provider.name, self.provider.hosts[0], self.provider.wording, mail_from, recipient, raw)
-        await self._postman.owe(number, Sender(self.provider.hosts[0], self.host), answers_to(mail, *manner))
+        name, host, wording = self.provider.name, self.provider.hosts[0], self.provider.wording
+        mail = Received(name, host, wording, mail_from, recipient, raw, self._postman.reaches)
+        await self._postman.owe(number, Sender(host, self.host), answers_to(mail, *manner))
 
     def _dialogue(self) -> _Dialogue:
         session = _Dialogue(self)

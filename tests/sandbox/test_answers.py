@@ -153,6 +153,12 @@ async def test_a_person_answers_the_sender(parts: Parts, door: Door, post: Any) 
     assert mail["Auto-Submitted"] is None
 
 
+async def test_a_person_answers_the_return_path_of_an_author_without_a_mail_server(door: Door, post: Any) -> None:
+    await post("answer+0@gmail.com", "gmail")
+    await arrived(door)
+    assert door.got[0].rcpt_tos == [RETURN_PATH]
+
+
 async def test_nothing_answers_the_null_sender(parts: Parts, door: Door, post: Any) -> None:
     await post("latebounce+0@company.example", mail_from="")
     await post("latebounce+0@company.example")
