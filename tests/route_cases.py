@@ -5,10 +5,12 @@ and queries `{name}` is an account's object of that name, see `furnish` in `test
 that the owner's call succeeds, which `tests/test_tenants.py` proves: else the refusal of another's would say nothing.
 """
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from domain.times import SHANGHAI
 from tests.accounts_world import PASSWORD
 from tests.paper_samples import picture
 
@@ -97,9 +99,12 @@ STREAMS = {
 FROM_ANYWHERE = {("POST", "/t/u/{unsubscribe_token}"): "mail providers post it (RFC 8058), and no cookie is asked for"}
 """Changes of pages that need no token of our forms, and why."""
 
+AN_HOUR_AGO = dt.datetime.now(SHANGHAI) - dt.timedelta(hours=1)
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/api-users/{api_user_id}"): {"json": {"enabled": False}},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"json": {"state": "disabled"}},
+    ("POST", "/v1/webhooks/{webhook_id}/replays"): {"json": {"since": AN_HOUR_AGO.isoformat()}},
+    ("POST", "/portal/webhooks/{webhook_id}/replay"): {"data": {"since": f"{AN_HOUR_AGO:%Y-%m-%dT%H:%M}"}},
     ("PATCH", "/v1/certifications/{certification_id}"): {"json": {"website": "bobs.example.com"}},
     ("POST", "/v1/certifications/{certification_id}/documents"): {
         "data": {"part": "id_front"},

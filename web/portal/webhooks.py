@@ -1,15 +1,21 @@
-"""/portal/webhooks: where events go, the signing secret (shown once), and the delivery log, live."""
+"""/portal/webhooks: where events go, the signing secret (shown once), numbers, replays, and the delivery log, live."""
 
+import datetime as dt
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from domain.errors import Refusal
-from domain.webhooks import MAX_ENDPOINTS, DisabledBy, EndpointState, Event, Failure, event_id
+from domain.times import SHANGHAI
+from domain.webhook_replays import ReplayStage, Wanted
+from domain.webhooks import MAX_ENDPOINTS, PING, DisabledBy, EndpointState, Event, Failure, Format, event_id
 from services.webhooks import Change, EndpointStatus, Revealed
+from store.webhooks import LogFilter
 from web.i18n import mark as _
 from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
 from web.shown_once import carried, carry, shown
@@ -17,7 +23,44 @@ from web.shown_once import carried, carry, shown
 router = APIRouter(prefix="/portal/webhooks")
 
 LOG_PAGE = 30
-Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
+REPLAYS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LogView:
+    """Which part of the delivery log is looked at."""
+
+    before: int | None = None
+    only: LogFilter = field(default_factory=LogFilter)
+
+    @property
+    def query(self) -> str:
+        """What the next page's address carries on."""
+        said = {"result": RESULTS[self.only.acknowledged], "event": self.only.kind, "of": self.only.message}
+        return urlencode({name: value for name, value in said.items() if value})
+
+    @property
+    def newest(self) -> bool:
+        """The page that is kept up to date by itself."""
+        return self == LogView()
+
+
+RESULTS: dict[bool | None, str] = {True: "acknowledged", False: "failed", None: ""}
+
+
+def log_view(
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    result: Annotated[str, Query(max_length=20)] = "",
+    event: Annotated[str, Query(max_length=20)] = "",
+    of: Annotated[str, Query(max_length=20)] = "",
+) -> LogView:
+    """What does not make sense is not asked for."""
+    acknowledged = {word: value for value, word in RESULTS.items()}.get(result)
+    message = int(of) if of.isascii() and of.isdigit() and len(of) < 19 else None
+    return LogView(before, LogFilter(acknowledged, event if event in (*Event, PING) else "", message))
+
+
+Shown = Annotated[LogView, Depends(log_view)]
 EVENTS = {
     Event.REQUEST: _("请求：一个收件人的发送请求已被接受"),
     Event.DELIVER: _("送达：收件服务器已接收"),
@@ -35,14 +78,24 @@ ERRORS = {
     Failure.REFUSED_PORT: _("端口不允许，请使用 80、443 或 8443"),
     Failure.CONNECT: _("无法建立连接"),
     Failure.TLS: _("TLS 证书无法验证"),
-    Failure.TIMEOUT: _("15 秒内没有应答"),
+    Failure.TIMEOUT: _("在规定时间内没有应答（15 秒，SendCloud 格式 3 秒）"),
     Failure.BROKEN: _("连接中断，或应答不是 HTTP"),
     Failure.SECRET: _("密钥无法读取，请更换密钥"),
 }
 WHY = {
-    DisabledBy.CUSTOMER: _("已由您停用。停用期间的新事件不会保留；之前等待的事件在启用后送出。"),
-    DisabledBy.GONE: _("接收端回答 HTTP 410，已停止推送。等待的事件会保留，启用后送出。"),
-    DisabledBy.FAILING: _("连续 5 天没有一次成功，已停止推送。等待的事件会保留，修复后请启用。"),
+    DisabledBy.CUSTOMER: _("已由您停用。之前等待的事件在启用后送出；停用期间发生的事件，请在启用后重放。"),
+    DisabledBy.GONE: _("接收端回答 HTTP 410，已停止推送。等待的事件会保留，启用后送出；停用期间发生的事件可以重放。"),
+    DisabledBy.FAILING: _("72 小时没有一次成功，已停止推送。等待的事件会保留，修复后请启用；期间发生的事件可以重放。"),
+}
+FORMATS = {
+    Format.STANDARD: _("Standard Webhooks：JSON，推荐"),
+    Format.SENDCLOUD: _("SendCloud：表单，与原有接收程序兼容"),
+}
+STAGES = {
+    ReplayStage.REPEATING: _("正在查找推送过的事件"),
+    ReplayStage.REBUILDING: _("正在按发送记录补齐"),
+    ReplayStage.DONE: _("已完成"),
+    ReplayStage.STOPPED: _("已停止"),
 }
 
 
@@ -63,20 +116,21 @@ async def new_webhook(request: Request, caller: Signed) -> Response:
 async def create_webhook(request: Request, caller: Signed) -> Response:
     """Create, then show the secret once."""
     url, events = await _form(request)
+    form = str((await request.form()).get("format", ""))
     try:
-        made = await served(request).webhooks.create(caller, url, events)
+        known = Format(form) if form in list(Format) else Format.STANDARD
+        made = await served(request).webhooks.create(caller, url, events, known)
     except Refusal as refusal:
-        return again(
-            request, "portal/webhooks_new.html", refusal, {"url": url}, chosen=events, **_words(request)
-        )  # fmt: skip
+        typed = {"url": url, "format": form}
+        return again(request, "portal/webhooks_new.html", refusal, typed, chosen=events, **_words(request))
     return _with_secret(request, made, translator(request)("WebHook 已创建，请保存签名密钥。"))
 
 
 @router.get("/{webhook_id}")
-async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: Before = None) -> Response:
+async def webhook(request: Request, caller: Signed, webhook_id: UUID, only: Shown) -> Response:
     """One endpoint and its delivery log."""
     status = await served(request).webhooks.get(caller, webhook_id)
-    context = await _log(request, caller, webhook_id, before)
+    context = await _log(request, caller, webhook_id, only)
     secret = carried(request, request.url.path)
     response = render(request, "portal/webhooks_one.html", secret=secret, **_one(request, status), **context)
     return shown(request, response, request.url.path) if secret else response
@@ -86,7 +140,7 @@ async def webhook(request: Request, caller: Signed, webhook_id: UUID, before: Be
 async def live(request: Request, caller: Signed, webhook_id: UUID) -> Response:
     """The part of the page that changes; the script asks for it every few seconds."""
     status = await served(request).webhooks.get(caller, webhook_id)
-    context = await _log(request, caller, webhook_id, None)
+    context = await _log(request, caller, webhook_id, LogView())
     return render(request, "portal/webhooks_live.html", **_one(request, status), **context)
 
 
@@ -98,7 +152,7 @@ async def change_webhook(request: Request, caller: Signed, webhook_id: UUID) -> 
         await served(request).webhooks.change(caller, webhook_id, Change(url, events))
     except Refusal as refusal:
         status = await served(request).webhooks.get(caller, webhook_id)
-        context = {**_one(request, status), **await _log(request, caller, webhook_id, None), "chosen": events}
+        context = {**_one(request, status), **await _log(request, caller, webhook_id, LogView()), "chosen": events}
         return again(request, "portal/webhooks_one.html", refusal, {"url": url}, secret="", **context)
     return see(f"/portal/webhooks/{webhook_id}", request, translator(request)("已保存。"))
 
@@ -135,6 +189,47 @@ async def disable(request: Request, caller: Signed, webhook_id: UUID) -> Respons
     return await _do(request, webhook_id, done, _("已停用。"))
 
 
+@router.post("/{webhook_id}/replay")
+async def replay(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """Send again what happened in a span, or to one message."""
+    form = {name: str(value).strip() for name, value in (await request.form()).items()}
+    try:
+        await served(request).webhooks.replay(caller, webhook_id, _wanted(form))
+    except Refusal as refusal:
+        if refusal.code == "not_found" and refusal.params.get("what") == "webhook":
+            raise
+        status = await served(request).webhooks.get(caller, webhook_id)
+        context = {**_one(request, status), **await _log(request, caller, webhook_id, LogView())}
+        here = f"/portal/webhooks/{webhook_id}"
+        return again(request, "portal/webhooks_one.html", refusal, form, address=here, secret="", **context)
+    return see(f"/portal/webhooks/{webhook_id}", request, translator(request)("重放已开始。"))
+
+
+@router.post("/{webhook_id}/replay/stop")
+async def stop_replay(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """Put no further events among those that wait."""
+    return await _do(request, webhook_id, served(request).webhooks.stop_replay(caller, webhook_id), _("重放已停止。"))
+
+
+def _wanted(form: dict[str, str]) -> Wanted:
+    """Times are of Shanghai; a number is a message's, anything else a request's id."""
+    name = form.get("of", "")
+    message = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else None
+    try:
+        submission = UUID(name) if name and message is None else None
+    except ValueError:
+        raise Refusal("not_found", field="of", what="message") from None
+    return Wanted(_moment(form, "since"), _moment(form, "until"), (), submission, message)
+
+
+def _moment(form: dict[str, str], name: str) -> dt.datetime | None:
+    text = form.get(name, "")
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=SHANGHAI) if text else None
+    except ValueError:
+        raise Refusal("invalid", field=name, reason=text[:40]) from None
+
+
 @router.post("/{webhook_id}/delete")
 async def delete(request: Request, caller: Signed, webhook_id: UUID) -> Response:
     """Remove it and what waits for it."""
@@ -163,10 +258,12 @@ async def _rows(request: Request, caller: Caller) -> list[EndpointStatus]:
     return await served(request).webhooks.page(caller, None, MAX_ENDPOINTS)
 
 
-async def _log(request: Request, caller: Caller, webhook_id: UUID, before: int | None) -> dict[str, Any]:
-    found = await served(request).webhooks.attempts(caller, webhook_id, before, LOG_PAGE + 1)
+async def _log(request: Request, caller: Caller, webhook_id: UUID, view: LogView) -> dict[str, Any]:
+    hooks = served(request).webhooks
+    found = await hooks.attempts(caller, webhook_id, view.before, LOG_PAGE + 1, view.only)
     following = found[LOG_PAGE - 1].id if len(found) > LOG_PAGE else None
-    return {"attempts": found[:LOG_PAGE], "before": before, "next": following}
+    replays = await hooks.replays(caller, webhook_id, REPLAYS_SHOWN)
+    return {"attempts": found[:LOG_PAGE], "view": view, "next": following, "replays": replays}
 
 
 def _one(request: Request, status: EndpointStatus) -> dict[str, Any]:
@@ -180,7 +277,9 @@ def _words(request: Request) -> dict[str, Any]:
     def error(code: str) -> str:
         return _(ERRORS[Failure(code)]) if code in ERRORS else code.replace("http_", "HTTP ")
 
-    return {"EVENTS": EVENTS, "WHY": WHY, "error_text": error, "event_id": event_id}
+    return {
+        "EVENTS": EVENTS, "WHY": WHY, "FORMATS": FORMATS, "STAGES": STAGES, "error_text": error, "event_id": event_id,
+    }  # fmt: skip
 
 
 def _with_secret(request: Request, made: Revealed, said: str) -> Response:

@@ -83,6 +83,7 @@ ACTIONS = {
     "webhook.changed": _("修改 WebHook"),
     "webhook.secret_rotated": _("更换 WebHook 密钥"),
     "webhook.deleted": _("删除 WebHook"),
+    "webhook.replayed": _("重放 WebHook 事件"),
     "template.approve": _("模板审核通过"),
     "template.reject": _("模板审核未通过"),
     "certification.approve": _("认证审核通过"),
