@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
+from domain.link_tokens import LinkKind
 from domain.operators import OperatorRole
 from domain.signals import Counts, Window, judge
 from services.signals import Line
@@ -13,6 +14,7 @@ from store.columns import now
 from store.db import Database
 from tests.accounts_world import House, house
 from tests.browsing import LOOKS, Chrome, on_a_port, opened, shoot, window
+from tests.mail_links_world import link, mail_links
 from tests.operators_world import COOKIE, at_the_console, signed
 from tests.sending_world import Customer, make_customer
 from tests.sends_doors import Browser, browser
@@ -153,3 +155,12 @@ async def test_both_pages_in_a_browser(
         await page.get_by_role("link", name="Customer", exact=True).first.click()
         await shoot(page, f"signals-customer-{width}")
         assert not [v for v in (await Axe().run(page)).response["violations"] if v["impact"] in ("serious", "critical")]
+
+
+async def test_a_recipient_who_unsubscribes_counts_once(db: Database) -> None:
+    async with mail_links(db) as world:
+        path = link(LinkKind.UNSUBSCRIBE, await world.message())
+        for act in ("unsubscribe", "resubscribe", "unsubscribe"):
+            assert (await world.http.post(path, data={"act": act})).status_code in (200, 303)
+        [row] = await db.pool.fetch("SELECT account_id, domain_id, lane, unsubscribed FROM signal_tally")
+        assert tuple(row) == (world.customer.account, world.customer.domain, "other", 1)
