@@ -118,7 +118,11 @@ class Settings(BaseSettings):
     smtp_connections_per_address: int = Field(50, ge=1)
     """Of them, of one IPv4 address or IPv6 /64."""
     submission_host_name: str = "smtp.songda.example"
-    """How the submission door calls itself in its greeting."""
+    """Where customers' programs reach SMTP submission; the door's name in its greeting and in the portal."""
+    submission_port: int = Field(587, ge=1, le=65_535)
+    """The port that the portal names."""
+    calls_per_minute: int = Field(20_000, ge=200)
+    """Sends that one API user may ask for, by HTTP and SMTP together (SendCloud's `536 Frequency limited`)."""
     submission_plain_login: bool = False
     """Take passwords on connections without TLS: for a loopback or a trusted network only."""
     sender_slots: int = Field(80, ge=1, le=500)
@@ -212,6 +216,10 @@ class Settings(BaseSettings):
             list_import_max_mb=self.list_import_max_mb,
             email_price_micro=self.email_price_micro,
             paid_daily_quota=self.paid_daily_quota,
+            calls_per_minute=self.calls_per_minute,
+            submission_host=self.submission_host_name,
+            submission_port=self.submission_port,
+            submission_tls=bool(self.smtp_tls_certificate),
             recharge_min_fen=self.recharge_min_fen,
             recharge_max_fen=self.recharge_max_fen,
             free_daily_quota=self.free_daily_quota,

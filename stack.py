@@ -353,6 +353,8 @@ class Stack:
             "SONGDA_DELIVERY_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
             "SONGDA_LEAD_EMAIL": SANDBOX_LEAD,
             "SONGDA_SUBMISSION_PLAIN_LOGIN": "true",
+            "SONGDA_SUBMISSION_HOST_NAME": LOOPBACK,
+            "SONGDA_SUBMISSION_PORT": str(self.ports.submission),
             "SONGDA_WEBHOOK_ALLOWED_NETWORKS": json.dumps(["127.0.0.0/8"]),
         } | self._alipay_environment()
 

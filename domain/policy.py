@@ -33,6 +33,11 @@ class Policy:
     recharge_min_fen: int = 1_000
     recharge_max_fen: int = 10_000_000
     free_daily_quota: int = 200
+    calls_per_minute: int = 20_000
+    submission_host: str = "smtp.songda.example"
+    submission_port: int = 587
+    submission_tls: bool = False
+    """Whether SMTP submission offers STARTTLS."""
     time_scale: float = 1.0
     secure_cookies: bool = False
 

@@ -1,8 +1,8 @@
 """How many sends one API user may ask for in a minute, by HTTP and SMTP together (reference/sendcloud-api.md §4).
 
 Counting each in rows would cost a statement per mail. So a process counts by itself what is far from the limit, and
-beyond that takes shares of it from `store.throttles`, which all processes draw from: one row per share. The limit is
-exact to one process's `UNCOUNTED` and share, times the processes.
+beyond that takes shares of it from `store.throttles`, which all processes draw from: one row per share, 1 % of the
+limit. So the limit is exact to one and a half shares per process.
 """
 
 import asyncio
@@ -10,13 +10,12 @@ import datetime as dt
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from domain.policy import Policy
 from services.limits import Limit, Limits
 
-CALLS = 20_000
 WINDOW = dt.timedelta(minutes=1)
-SHARE = 200
-UNCOUNTED = 100
-"""Calls in a window that no other process hears of."""
+SHARES = 100
+"""Of the limit."""
 KEPT = 10_000
 """API users that a process remembers, before it forgets those whose window is over."""
 
@@ -24,18 +23,18 @@ KEPT = 10_000
 @dataclass
 class _Window:
     since: float
-    left: int = UNCOUNTED
+    left: int
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class CallRate:
     """One per process."""
 
-    def __init__(self, limits: Limits, window: dt.timedelta, calls: int = CALLS) -> None:
-        """`window`: `WINDOW` as the policy scales it."""
+    def __init__(self, limits: Limits, policy: Policy) -> None:
         self._limits = limits
-        self._limit = Limit("calls", calls // SHARE, WINDOW)
-        self._seconds = window.total_seconds()
+        self._limit = Limit("calls", SHARES, WINDOW)
+        self._share = policy.calls_per_minute // SHARES
+        self._seconds = policy.scaled(WINDOW).total_seconds()
         self._windows: dict[UUID, _Window] = {}
 
     async def take(self, api_user: UUID) -> None:
@@ -45,14 +44,15 @@ class CallRate:
             async with window.lock:
                 if not window.left:
                     await self._limits.take((self._limit, str(api_user)))
-                    window.left = SHARE
+                    window.left = self._share
         window.left -= 1
 
     def _window(self, api_user: UUID, now: float) -> _Window:
+        """Its first calls are counted here alone: half a share, which most API users never use up in a minute."""
         found = self._windows.get(api_user)
         if found is None or now - found.since >= self._seconds:
             self._sweep(now)
-            found = self._windows[api_user] = _Window(now)
+            found = self._windows[api_user] = _Window(now, self._share // 2)
         return found
 
     def _sweep(self, now: float) -> None:

@@ -9,7 +9,7 @@ from services.audience import Audience
 from services.audience_import import ListImports
 from services.billing import Billing
 from services.calendar import WorkCalendar
-from services.call_rate import WINDOW, CallRate
+from services.call_rate import CallRate
 from services.campaigns import Campaigns
 from services.certifications import Certifications
 from services.console_home import ConsoleHome
@@ -111,7 +111,7 @@ def build_services(foundation: Foundation) -> Services:
         audience=Audience(foundation),
         billing=Billing(foundation),
         calendar=WorkCalendar(foundation),
-        call_rate=CallRate(limits, foundation.policy.scaled(WINDOW)),
+        call_rate=CallRate(limits, foundation.policy),
         campaigns=Campaigns(foundation),
         certifications=certifications,
         console_home=ConsoleHome(foundation),
