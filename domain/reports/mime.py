@@ -97,7 +97,10 @@ class Part:
 
     def parameter(self, name: str) -> str:
         """Of its Content-Type; RFC 2231's charset is not looked at."""
-        value = self._media.get_param(name, "")
+        try:
+            value = self._media.get_param(name, "")
+        except (TypeError, ValueError, LookupError):  # the standard library on `boundary*; 0*=a; boundary*1=b`
+            return ""
         return str(value[2] if isinstance(value, tuple) else value)
 
     def decoded(self, limit: int = TEXT_OCTETS) -> bytes:

@@ -130,6 +130,7 @@ def broken_mails(draw: st.DrawFn) -> bytes:
 
 @given(broken_mails())
 @example(HEAD + b"To:\0b+a@bounce.songda.example\nReferences: <a\0@b.example>\n")
+@example(HEAD + b"Content-Type: a/b; boundary*;0*=utf-8''x; boundary*1=y\n\n")
 def test_a_broken_mail_is_read_or_not_but_never_an_error(raw: bytes) -> None:
     check(read_report(raw))
 
