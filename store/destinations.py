@@ -3,8 +3,8 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, select
-from sqlmodel import Field, SQLModel, col
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel, col, select
 
 from domain.destinations import Match, Rule, Treatment, read_smart_hosts
 from domain.ids import new_id
@@ -48,15 +48,8 @@ async def read_policies(connection: Connection) -> list[DestinationPolicy]:
 async def every_policy(session: Session) -> list[DestinationPolicy]:
     """By kind and pattern."""
     order = (col(DestinationPolicy.match), col(DestinationPolicy.pattern))
-    return list((await session.execute(select(DestinationPolicy).order_by(*order))).scalars())
+    return list(await session.exec(select(DestinationPolicy).order_by(*order)))
 
 
 async def lock_policy(session: Session, policy_id: UUID) -> DestinationPolicy | None:
     return await session.get(DestinationPolicy, policy_id, with_for_update=True)
-
-
-async def policy_exists(session: Session, match: str, pattern: str) -> bool:
-    same = select(DestinationPolicy).where(
-        col(DestinationPolicy.match) == match, col(DestinationPolicy.pattern) == pattern
-    )
-    return (await session.execute(same)).first() is not None

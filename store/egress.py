@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import SmallInteger, func, select
-from sqlmodel import Field, SQLModel, col
+from sqlalchemy import SmallInteger, func
+from sqlmodel import Field, SQLModel, col, select
 
 from store.columns import moment, now
 from store.db import Connection, Session
@@ -77,7 +77,7 @@ async def say_seen(connection: Connection, host: str, found: Sequence[tuple[int,
 
 async def every_address(session: Session) -> list[EgressAddress]:
     """By number."""
-    return list((await session.execute(select(EgressAddress).order_by(col(EgressAddress.number)))).scalars())
+    return list(await session.exec(select(EgressAddress).order_by(col(EgressAddress.number))))
 
 
 async def lock_address(session: Session, number: int) -> EgressAddress | None:
@@ -86,17 +86,17 @@ async def lock_address(session: Session, number: int) -> EgressAddress | None:
 
 async def next_number(session: Session) -> int:
     """Two who add at once get the same one, and the second is refused by the key."""
-    highest = await session.scalar(select(func.max(EgressAddress.number)))
+    highest = (await session.exec(select(func.max(EgressAddress.number)))).one()
     return int(highest or 0) + 1
 
 
 async def sights(session: Session) -> list[EgressSight]:
     """What machines said of late."""
     fresh = col(EgressSight.seen_at) > func.now() - SEEN_WITHIN
-    return list((await session.execute(select(EgressSight).where(fresh).order_by(col(EgressSight.host)))).scalars())
+    return list(await session.exec(select(EgressSight).where(fresh).order_by(col(EgressSight.host))))
 
 
 async def address_used(session: Session, source: str, host: str, but: int = 0) -> bool:
     """Whether another number has this address on this machine."""
     same = select(EgressAddress).where(col(EgressAddress.source) == source, col(EgressAddress.host) == host)
-    return (await session.execute(same.where(col(EgressAddress.number) != but).limit(1))).first() is not None
+    return (await session.exec(same.where(col(EgressAddress.number) != but).limit(1))).first() is not None
