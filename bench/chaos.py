@@ -2,6 +2,9 @@
 
 Counted at the sink, which nobody kills and which writes down every mail before it answers: *lost* is a recipient that a
 client was told to be accepted and that the sink never saw; a *duplicate* is a mail that the sink saw once more.
+
+Every account has a webhook endpoint, whose receiver fails by chance and is not killed either: `bench/heard.py` compares
+what it acknowledged with what the messages became.
 """
 
 import asyncio
@@ -14,6 +17,8 @@ from dataclasses import dataclass
 
 from bench.customers import make_customer
 from bench.ground import Ground, Plan, ground
+from bench.heard import Hearing, heard
+from bench.hooks import hook_receiver
 from bench.killer import Blow, Killer
 from bench.report import Report, machine
 from bench.screen import Screen
@@ -55,15 +60,19 @@ async def run(options: Options, screen: Screen) -> Report:
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # that the database went away is no news here
     screen.step("Starting a stack")
     plan = Plan(workers=options.processes, apis=options.processes, recording=True)
-    async with ground(plan, screen.say) as place:
+    async with ground(plan, screen.say) as place, hook_receiver(place.folder, options.seed) as receiver:
         began = time.monotonic()
-        traffic, killer = await _storm(place, options, screen)
+        hearing = Hearing(place, receiver)
+        traffic, killer = await _storm(place, hearing, options, screen)
         screen.step("Waiting until everything is settled")
         books = await _settle(place, traffic, screen)
+        screen.step("Waiting until webhooks have told everything")
+        await hearing.settle(screen)
         await traffic.note_members()
         copies = Counter(recipient for _, recipient, _ in place.sink.records())
         settled = Settled(traffic.accepted, copies, books, await _marked(place))
         figures = compare(settled, killer.blows, place.sink.most_connections())
+        figures |= await heard(hearing)
         figures |= {
             "kills": len(killer.blows),
             "kills_by": killer.counted(),
@@ -79,16 +88,17 @@ async def run(options: Options, screen: Screen) -> Report:
         return Report("chaos", figures, machine=machine(sink=place.sink.name), notes=notes(figures))
 
 
-async def _storm(place: Ground, options: Options, screen: Screen) -> tuple[Traffic, Killer]:
+async def _storm(place: Ground, hearing: Hearing, options: Options, screen: Screen) -> tuple[Traffic, Killer]:
     """Clients and the killer, until all kills are done and every client has its last answer."""
     traffic, killer = Traffic(place, options.seed), Killer(place, options.seed)
     customers = [await make_customer(place.db, place.vault, f"c{number}") for number in range(options.accounts)]
+    sender = await make_customer(place.db, place.vault, "campaigns")
+    await hearing.listen([one.account for one in (*customers, sender)])
     screen.step("Killing", options.kills)
     async with asyncio.TaskGroup() as group:
         for number, customer in enumerate(customers):
             group.create_task(traffic.singles(customer, f"s{number}", SINGLE_PAUSE))
         if options.members:
-            sender = await make_customer(place.db, place.vault, "campaigns")
             group.create_task(traffic.campaigns_in_turn(sender, "k", options.members))
         watching = group.create_task(_watch(traffic, killer, screen))
         try:
@@ -155,7 +165,7 @@ def compare(settled: Settled, blows: list[Blow], most_connections: int) -> dict[
 
 def failed(figures: Mapping[str, object]) -> bool:
     """Whether the promise was broken."""
-    return bool(figures["lost"]) or not figures["books_closed"]
+    return bool(figures["lost"] or figures.get("webhooks_broken")) or not figures["books_closed"]
 
 
 def notes(figures: Mapping[str, object]) -> tuple[str, ...]:
@@ -163,5 +173,6 @@ def notes(figures: Mapping[str, object]) -> tuple[str, ...]:
     named = [f"Came more than once: {figures['duplicate_recipients']}"] if figures["duplicates"] else []
     named += [f"Lost: {figures['lost_recipients']}"] if figures["lost"] else []
     named += [f"The books do not close: {figures['findings']}"] if not figures["books_closed"] else []
+    named += [f"Webhooks: {figures['webhooks_broken']}"] if figures.get("webhooks_broken") else []
     named += [f"Refused: {figures['refused_requests']}"] if figures.get("refused_requests") else []
     return tuple(named)

@@ -1,8 +1,9 @@
 """A customer's webhook receiver of a bench: `python -m bench.hook_receiver`. The path says how it behaves.
 
 `/ok` acknowledges; `/500` refuses; `/slow` refuses after three seconds; `/hang` never answers; `/random` does any of it
-by chance. With a record file it appends `arrival webhook-id number type message` *before* it acknowledges, as the sink
-does: what a sender was told to have delivered is in the file. The counters are the sink's: events taken, connections.
+by chance. With a record file it appends `arrival tag webhook-id number type message` *before* it acknowledges, as the
+sink does: what a sender was told to have delivered is in the file. The tag is the URL's query. The counters are the
+sink's: events taken, connections.
 """
 
 import argparse
@@ -25,7 +26,7 @@ _NUMBER = re.compile(rb'"number":(\d+)')
 _MESSAGE = re.compile(rb'"message_id":(\d+)')
 _TYPE = re.compile(rb'"type":"(\w+)"')
 SLOW_SECONDS = 3.0
-SOMETIMES = (0.70, 0.85, 0.95)
+SOMETIMES = (0.85, 0.93, 0.997)
 """Of `/random`: so often it acknowledges, then it refuses, then it closes without a word; else it never answers."""
 
 
@@ -52,12 +53,12 @@ class Book:
         self._most = max(self._most, self._open)
         self._note()
 
-    def took(self, name: bytes, body: bytes) -> None:
+    def took(self, tag: bytes, name: bytes, body: bytes) -> None:
         """One event, which is about to be acknowledged."""
         if self._record is not None:
             found = [pattern.search(body) for pattern in (_NUMBER, _TYPE, _MESSAGE)]
             told = [match[1] if match else b"-" for match in found]
-            os.write(self._record, b"%.6f %s %s\n" % (time.time(), name, b" ".join(told)))
+            os.write(self._record, b"%.6f %s\n" % (time.time(), b" ".join([tag or b"-", name, *told])))
         self._taken += 1
         self._last = time.time()
         self._note()
@@ -103,12 +104,13 @@ class Answering(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        manner, name, body = Manner(self._path.decode().partition("?")[0]), self._name, self._body
+        path, _, tag = self._path.partition(b"?")
+        manner, name, body = Manner(path.decode()), self._name, self._body
         self._begin()
         if manner is Manner.RANDOM:
             manner = self._by_chance()
         if manner is Manner.OK:
-            self._book.took(name, body)
+            self._book.took(tag, name, body)
             self._answer(b"200 OK")
         elif manner is Manner.REFUSES:
             self._answer(b"500 No")

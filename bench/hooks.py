@@ -25,6 +25,7 @@ class Told:
     """One event that the receiver acknowledged. `number` and `message` are None where the body does not say them."""
 
     arrival: float
+    tag: str
     event: str
     number: int | None
     kind: str
@@ -52,8 +53,8 @@ class HookReceiver:
         return [_told(*line.split(" ")) for line in lines]
 
 
-def _told(arrival: str, event: str, number: str, kind: str, message: str) -> Told:
-    return Told(float(arrival), event, _whole(number), kind, _whole(message))
+def _told(arrival: str, tag: str, event: str, number: str, kind: str, message: str) -> Told:
+    return Told(float(arrival), tag, event, _whole(number), kind, _whole(message))
 
 
 def _whole(text: str) -> int | None:

@@ -16,7 +16,7 @@ import psutil
 from bench.ground import Ground
 from supervision.errors import CannotStart
 
-ROLES = ("worker", "api", "temporal", "postgres")
+ROLES = ("worker", "api", "temporal", "postgres", "submission", "inbound")
 STOP_SHARE = 0.3
 """How often a part is stopped and woken instead of killed."""
 SHORTEST_STOP, LONGEST_STOP = 1.0, 14.0
