@@ -47,6 +47,8 @@ _BLANK_LINE = re.compile(rb"\A\r?\n|\n\r?\n")
 _NAME = re.compile(rb"([!-9;-~]{1,100})[ \t]*:(.*)", re.DOTALL)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+_NO_CHARACTER = re.compile(r"&#\d{9,}")
+"""Python refuses to read a number of thousands of digits."""
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/td|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
 
 
@@ -217,7 +219,7 @@ def _from_base64(data: bytes) -> bytes:
 def _without_tags(text: str) -> str:
     for element in ("style", "script"):
         text = "\n".join(_outside(text, element))
-    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text)))
+    return html.unescape(_NO_CHARACTER.sub("", _TAG.sub(" ", _BREAK.sub("\n", text))))
 
 
 def _outside(text: str, element: str) -> Iterator[str]:

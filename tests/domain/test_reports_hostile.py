@@ -50,6 +50,7 @@ BOMBS: dict[str, Callable[[int], bytes]] = {
     "tags": lambda n: HEAD + b"Content-Type: text/html\n\n" + b"<a<br<style&#" * (n // 13),
     "known texts": lambda n: HEAD + b"\n" + TRIGGERS + (b"x" * 150 + b"\n") * (n // 151),
     "empty lines": lambda n: HEAD + MULTIPART + STATUS + b"\n " * (n // 2),
+    "a long number": lambda n: HEAD + b"Content-Type: text/html\n\n&#" + b"9" * n,
     "base64": lambda n: HEAD + b"Content-Transfer-Encoding: base64\n\n" + b"=" * n,
     "zip as a charset": lambda n: HEAD + b"Content-Type: text/plain; charset=zip\n\n" + b"x\x9c" * (n // 2),
     "bytes": lambda n: b"\xff\x00\n:" * (n // 4),
