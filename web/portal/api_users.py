@@ -54,7 +54,8 @@ async def api_user(request: Request, caller: Signed, api_user_id: UUID) -> Respo
     view = await served(request).senders.get(caller, api_user_id)
     bound = {each.id for each in view.domains}
     free = [row for row in await _usable(request, caller) if row.id not in bound]
-    return render(request, "portal/api_users_one.html", view=view, free=free, **_words())
+    smtp = served(request).foundation.policy
+    return render(request, "portal/api_users_one.html", view=view, free=free, smtp=smtp, **_words())
 
 
 @router.post("/{api_user_id}/bind")
