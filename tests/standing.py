@@ -35,6 +35,7 @@ OWNERS = {
 OWNERLESS = {
     "operator_id": "operators belong to no account",
     "page_id": "a page holds messages of many accounts",
+    "report_id": "beside account_id",
     "run_id": "Temporal's, beside account_id",
     "sender_id": "a process of ours",
     "workflow_id": "beside account_id",
