@@ -66,7 +66,8 @@ class SuppressionFileIn(RuleIn):
     """The same as a file."""
 
     file: UploadFile = Field(
-        description="CSV: a column of addresses; `reason`, `scope`, `until` and `note` of a line go before the form's."
+        description="CSV: a column of addresses; `reason`, `scope`, `until` and `note` of a line go before the form's.",
+        examples=["address,note\nli.lei@qq.com,asked by telephone\n"],
     )
 
 
