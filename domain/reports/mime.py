@@ -31,7 +31,7 @@ CHARSETS = frozenset(
         *("iso-2022-jp", "shift_jis", "shift-jis", "euc-jp", "cp932", "euc-kr", "ks_c_5601-1987", "iso-2022-kr"),
         *("koi8-r", "koi8-u", "utf-16", "tis-620"),
         *(f"iso-8859-{number}" for number in (*range(1, 12), *range(13, 17))),
-        *(f"windows-{number}" for number in (874, *range(1250, 1259))),
+        *(f"windows-{number}" for number in range(1250, 1259)),
     }
 )
 """Asked for by name only when known: Python remembers every name it was asked for, and has codecs of quadratic cost."""

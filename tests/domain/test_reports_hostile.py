@@ -1,5 +1,6 @@
 """Mails made to hurt their reader: never an error, and a bounded amount of work and of answer."""
 
+import codecs
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain.reports import Report, read_report
 from domain.reports.evidence import MOST
-from domain.reports.mime import DEPTH, MAIL_OCTETS, PARTS, parts
+from domain.reports.mime import CHARSETS, DEPTH, MAIL_OCTETS, PARTS, parts
 
 HEAD = b"Return-Path: <>\nFrom: MAILER-DAEMON@x.example\nSubject: Undelivered mail\nTo: b+a@bounce.songda.example\n"
 MULTIPART = b"Content-Type: multipart/report; boundary=b\n\n"
@@ -144,6 +145,11 @@ def test_any_bytes_are_a_mail(raw: bytes) -> None:
 @given(st.sampled_from(CORPUS), st.integers(0, 4000))
 def test_a_mail_may_end_anywhere(raw: bytes, end: int) -> None:
     check(read_report(raw[:end]))
+
+
+def test_every_charset_that_is_asked_for_exists() -> None:
+    for name in CHARSETS:
+        codecs.lookup(name)
 
 
 def test_no_detector_of_flufl_fails_on_the_corpus(caplog: pytest.LogCaptureFixture) -> None:
