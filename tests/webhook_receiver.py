@@ -16,6 +16,8 @@ class Request:
 
     headers: dict[str, str]
     body: bytes
+    line: str = ""
+    """Method, path and version."""
 
 
 @dataclass
@@ -30,6 +32,8 @@ class Receiver:
     gate: asyncio.Event | None = None
     """No answer before it is set."""
     answered: int = 0
+    met: Callable[[int], object] = lambda port: None
+    """Told the port that each request comes from."""
     port: int = 0
     peak: int = 0
     """Most requests in hand at one time."""
@@ -53,10 +57,11 @@ class Receiver:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:]
+        line, *head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head if line)}
-        request = Request(headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+        request = Request(headers, await reader.readexactly(int(headers.get("content-length", "0"))), line)
         self.requests.append(request)
+        self.met(writer.get_extra_info("peername")[1])
         status = self.script(len(self.requests) - 1, request)
         self._open += 1
         self.peak = max(self.peak, self._open)

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -15,14 +16,16 @@ from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import Kind, Process, new_id
 from domain.queues import CONTROL
-from domain.webhooks import EndpointState, Event
+from domain.webhook_replays import Wanted
+from domain.webhooks import EndpointState, Event, Format
+from gateways.http import Guard, HttpPoster, UrlTest
 from services.clockwork import Clockwork
 from services.foundation import Foundation
 from services.webhooks import Change, Revealed, Webhooks
 from store.audit_log import AuditEntry
 from store.columns import now
 from store.db import Database
-from store.webhooks import WebhookEndpoint, WebhookEvent
+from store.webhooks import LogFilter, Unsettled, WebhookEndpoint, WebhookEvent
 from tests.patience import PATIENCE
 from tests.webhook_receiver import receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, drains, hooks
@@ -35,7 +38,8 @@ URL = "https://example.com/hooks"
 async def service(db: Database, client: Client | None = None) -> Webhooks:
     """Without a client: as when Temporal is away."""
     client = client or await Client.connect("127.0.0.1:1", lazy=True)
-    return Webhooks(Foundation(db, Clockwork(db, client), VAULT, POLICY))
+    url_test = UrlTest(HttpPoster(Guard(["127.0.0.0/8"])))
+    return Webhooks(Foundation(db, Clockwork(db, client), VAULT, POLICY, url_test=url_test))
 
 
 def caller(world: Hooks) -> Caller:
@@ -101,6 +105,8 @@ async def test_other_accounts_see_nothing_and_change_nothing(db: Database) -> No
         webhooks.get(stranger, key), webhooks.change(stranger, key, Change(url="https://evil.example/")),
         webhooks.rotate(stranger, key), webhooks.delete(stranger, key), webhooks.ping(stranger, key),
         webhooks.retry(stranger, key), webhooks.attempts(stranger, key, None, 10),
+        webhooks.replay(stranger, key, Wanted(message=1)), webhooks.replays(stranger, key),
+        webhooks.stop_replay(stranger, key),
     ):  # fmt: skip
         with pytest.raises(Refusal, match="not_found"):
             await attempt
@@ -227,3 +233,80 @@ async def until_idle(handle: object) -> None:
     async with asyncio.timeout(PATIENCE):
         while (await handle.query("progress"))["stage"] != "idle":  # type: ignore[attr-defined]
             await asyncio.sleep(0.05)
+
+
+async def test_sendclouds_format_asks_its_url_first_and_has_an_app_key(db: Database) -> None:
+    world, webhooks = await hooks(db), await service(db)
+    async with receiving(lambda n, r: 200 if r.line.startswith("GET") else 500) as receiver:
+        with pytest.raises(Refusal, match="webhook_test_failed") as refused:
+            await webhooks.create(caller(world), receiver.url, ["open"], Format.SENDCLOUD)
+        assert refused.value.params == {"method": "POST", "result": "http_500"}
+        assert await webhooks.page(caller(world), None, 10) == []
+        receiver.script = lambda n, r: 200
+        made = await webhooks.create(caller(world), receiver.url, ["open"], Format.SENDCLOUD)
+        assert (made.status.endpoint.format, len(made.secret)) == ("sendcloud", 32)
+        rotated = await webhooks.rotate(caller(world), made.status.endpoint.id)
+        assert (len(rotated.secret), rotated.status.old_secret_signs_until) == (32, None)
+        asked = len(receiver.requests)
+        await webhooks.change(caller(world), made.status.endpoint.id, Change(events=["click"]))
+        assert len(receiver.requests) == asked, "the URL stays, so it is not tried"
+    with pytest.raises(Refusal, match="webhook_test_failed"):
+        await webhooks.change(caller(world), made.status.endpoint.id, Change(url="http://127.0.0.1:1/"))
+    await webhooks.create(caller(world), "http://127.0.0.1:1/", ["open"])  # the other format asks nothing
+
+
+async def test_numbers_show_what_is_missing(db: Database) -> None:
+    world, webhooks = await hooks(db), await service(db)
+    async with receiving(lambda n, r: 500 if b'"number":3,' in r.body else 200) as receiver:
+        made = await webhooks.create(caller(world), receiver.url, ["deliver"])
+        await world.owe(5)
+        await world.drain(process(made))
+        key = made.status.endpoint.id
+        status = await webhooks.get(caller(world), key)
+        assert (status.endpoint.last_number, status.acknowledged_up_to, status.unsettled.missing) == (5, 2, 1)
+        async with db.begin() as session:
+            await session.exec(
+                update(WebhookEvent)
+                .where(col(WebhookEvent.number) == 3)
+                .values(given_up_at=now(), next_attempt_at=None)
+            )
+        status = await webhooks.get(caller(world), key)
+        assert (status.pending, status.acknowledged_up_to, status.unsettled.given_up) == (0, 2, 1)
+        failed = await webhooks.attempts(caller(world), key, None, 10, LogFilter(acknowledged=False))
+        about = await webhooks.attempts(caller(world), key, None, 10, LogFilter(message=failed[0].number - 1))
+        assert [row.number for row in failed] == [row.number for row in about] == [3]
+        assert len(await webhooks.attempts(caller(world), key, None, 10, LogFilter(True, "deliver"))) == 4
+        assert await webhooks.attempts(caller(world), key, None, 10, LogFilter(kind="open")) == []
+        receiver.script = lambda n, r: 200
+        await webhooks.replay(caller(world), key, Wanted(since=now() - timedelta(hours=1)))
+        await world.drain(process(made))
+        status = await webhooks.get(caller(world), key)
+        assert (status.acknowledged_up_to, status.unsettled) == (5, Unsettled())
+
+
+async def test_what_a_replay_is_refused_for(db: Database) -> None:
+    world, webhooks = await hooks(db), await service(db)
+    made = await webhooks.create(caller(world), URL, ["deliver"])
+    key, hour = made.status.endpoint.id, timedelta(hours=1)
+    for wanted, code in (
+        (Wanted(), "webhook_replay_span"),
+        (Wanted(now() - hour, now() - 2 * hour), "webhook_replay_span"),
+        (Wanted(now() - 31 * 24 * hour), "webhook_replay_reach"),
+        (Wanted(now() - hour, events=("nonsense",)), "webhook_event_unknown"),
+        (Wanted(message=1), "not_found"),
+        (Wanted(submission=new_id()), "not_found"),
+    ):
+        with pytest.raises(Refusal, match=code):
+            await webhooks.replay(caller(world), key, wanted)
+    assert await webhooks.replays(caller(world), key) == []
+    await webhooks.replay(caller(world), key, Wanted(now() - hour))
+    assert await world.nudge_wanted(process(made))
+    with pytest.raises(Refusal, match="webhook_replay_running"):
+        await webhooks.replay(caller(world), key, Wanted(now() - hour))
+    await webhooks.stop_replay(caller(world), key)
+    await webhooks.stop_replay(caller(world), key)
+    await webhooks.replay(caller(world), key, Wanted(now() - hour))
+    assert [row.stage for row in await webhooks.replays(caller(world), key)] == ["repeating", "stopped"]
+    await webhooks.change(caller(world), key, Change(state=EndpointState.DISABLED))
+    with pytest.raises(Refusal, match="webhook_disabled"):
+        await webhooks.replay(caller(world), key, Wanted(now() - hour))
