@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeAlias
 from uuid import UUID
 
-from domain.link_tokens import LinkKind
+from domain.tracking import Act
 from services.campaign_view import CampaignView, engaged, read
 from store.db import Database
 from store.engagement import Count
@@ -22,7 +22,7 @@ class WatchedCampaigns:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._counted: dict[Watched, tuple[float, Mapping[LinkKind, Count]]] = {}
+        self._counted: dict[Watched, tuple[float, Mapping[Act, Count]]] = {}
 
     async def look(self, watched: frozenset[Watched]) -> dict[Watched, CampaignView]:
         """Those of them that there are."""

@@ -7,16 +7,16 @@ from uuid import UUID
 from domain.campaigns import CampaignCounts
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
-from domain.link_tokens import LinkKind
+from domain.tracking import Act
 from store import campaign_read, engagement
 from store.campaign_read import CampaignRow
 from store.db import Session
 from store.engagement import Count
 
 
-def nothing_done() -> dict[LinkKind, Count]:
+def nothing_done() -> dict[Act, Count]:
     """No recipient has done anything."""
-    return dict.fromkeys(LinkKind, Count())
+    return dict.fromkeys(Act, Count())
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class CampaignView:
     row: CampaignRow
     counts: CampaignCounts
     charged_micro: int = 0
-    engagement: Mapping[LinkKind, Count] = field(default_factory=nothing_done)
+    engagement: Mapping[Act, Count] = field(default_factory=nothing_done)
     """What recipients did with the mails."""
 
     @property
@@ -58,6 +58,6 @@ async def read(session: Session, account: UUID, campaign: UUID) -> CampaignView 
     return CampaignView(row, counted, await campaign_read.charged_micro(session, campaign))
 
 
-async def engaged(session: Session, account: UUID, campaign: UUID) -> Mapping[LinkKind, Count]:
+async def engaged(session: Session, account: UUID, campaign: UUID) -> Mapping[Act, Count]:
     """Opens, clicks, unsubscriptions: reads every act, so not for every second."""
     return (await engagement.counts(session, account, [campaign]))[campaign]

@@ -24,7 +24,7 @@ from domain.sending import MessageState, Reason
 from domain.signals import Counts
 from domain.transport import Classifier
 from domain.webhooks import Event, OwedEvent, message_data
-from store import corrections, dead_addresses, domains, reports, signals, suppressions
+from store import corrections, dead_addresses, domains, engagement, reports, signals, suppressions
 from store.adjusting import charge_after_all
 from store.columns import now
 from store.corrections import Step, Subject
@@ -147,6 +147,7 @@ class Inbound:
     async def _complain(self, connection: Connection, subject: Subject, facts: Facts) -> None:
         """The recipient does not want mails of this account."""
         await suppressions.complain(connection, subject.account_id, subject.address, subject.id, now())
+        await engagement.complained(connection, subject.id, subject.submission_id, subject.account_id, now())
         await signals.note_of(connection, subject.id, Counts(complained=1))
         data = _data(subject) | {"source": facts.source, "feedback_type": facts.feedback_type}
         await owe_events(connection, [OwedEvent(subject.account_id, Event.REPORT_SPAM, subject.id, now(), data)])

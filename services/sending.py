@@ -9,7 +9,6 @@ from uuid import UUID
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.free_content import FreeMail, Written, fill_values, is_verbatim
-from domain.link_tokens import LinkKind
 from domain.members import Right, require
 from domain.recipients import BadLines, ParsedRecipients, parse_csv
 from domain.senders import TEST_SENDS_PER_DAY
@@ -17,6 +16,7 @@ from domain.sending import Accepted, Rejected, SendRequest
 from domain.spreadsheets import BOM, cell, csv_lines
 from domain.templates import fill_header, fill_text, missing
 from domain.times import business_day
+from domain.tracking import Act
 from services.acceptance import Acceptance
 from services.api_keys import Holder
 from services.foundation import Foundation
@@ -182,7 +182,7 @@ class Sending:
             rejected = await sends_read.rejected_recipients(session, caller.account_id, send_id, REJECTED_SHOWN)
         return SendView(send, counts[send_id], tuple(rejected))
 
-    async def engagement(self, caller: Caller, send_id: UUID) -> Mapping[LinkKind, Count]:
+    async def engagement(self, caller: Caller, send_id: UUID) -> Mapping[Act, Count]:
         """What recipients did with the mails of a send: nothing, for a send that is not the account's."""
         async with self._base.db.read() as session:
             return (await engagement.counts(session, caller.account_id, [send_id]))[send_id]

@@ -1,4 +1,4 @@
-"""What recipients did with a mail: opened it, clicked, unsubscribed."""
+"""What recipients did with a mail: opened it, clicked, unsubscribed, reported it as spam."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, SmallInteger
 from sqlmodel import Field, SQLModel, col, func, select
 
-from domain.link_tokens import LinkKind, LinkToken
+from domain.link_tokens import LinkToken
+from domain.tracking import Act
 from domain.webhooks import message_data
 from store.columns import moment, now
 from store.db import Connection, Session
@@ -103,9 +104,14 @@ async def record(connection: Connection, mail: SentMail, token: LinkToken, at: d
     return Recorded(row["first"], row["before"])
 
 
-async def counts(session: Session, account: UUID, submissions: Sequence[UUID]) -> dict[UUID, dict[LinkKind, Count]]:
+async def complained(connection: Connection, message: int, submission: UUID, account: UUID, at: dt.datetime) -> None:
+    """Count that this message was reported as spam."""
+    await connection.execute(_RECORD, message, Act.COMPLAINT.value, 0, submission, account, at, 1)
+
+
+async def counts(session: Session, account: UUID, submissions: Sequence[UUID]) -> dict[UUID, dict[Act, Count]]:
     """What was done with the mails of each of these submissions (or campaigns) of the account; every kind is named."""
-    counted = {submission: dict.fromkeys(LinkKind, Count()) for submission in submissions}
+    counted = {submission: dict.fromkeys(Act, Count()) for submission in submissions}
     query = (
         select(
             Engagement.submission_id,
@@ -117,5 +123,5 @@ async def counts(session: Session, account: UUID, submissions: Sequence[UUID]) -
         .group_by(col(Engagement.submission_id), col(Engagement.kind))
     )
     for submission, kind, messages, times in await session.exec(query):
-        counted[submission][LinkKind(kind)] = Count(messages, int(times))
+        counted[submission][Act(kind)] = Count(messages, int(times))
     return counted

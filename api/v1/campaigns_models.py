@@ -11,9 +11,9 @@ from api.paging import NextCursor
 from api.v1.sends_models import Engaged
 from domain.campaigns import LIVES_HOURS, MAX_LISTS, CampaignState, DailyHours, LaneCount, NewCampaign
 from domain.lanes import lane_title
-from domain.link_tokens import LinkKind
 from domain.money import plain_unit
 from domain.refusals import explain
+from domain.tracking import Act
 from services.campaign_view import CampaignView
 from store.campaign_read import CampaignRow, RevisionRow
 
@@ -232,6 +232,7 @@ class CampaignDetail(CampaignOut):
     opens: Engaged = Field(description="As far as mailboxes show pictures; 0 where the API user does not track opens.")
     clicks: Engaged
     unsubscribes: Engaged
+    complaints: Engaged = Field(description="Reported as spam, as far as providers tell.")
     links: Links
 
     @classmethod
@@ -244,9 +245,10 @@ class CampaignDetail(CampaignOut):
                 "expected_end": counts.ends_at,
                 "lanes": [LaneOut.of(lane, language) for lane in counts.lanes],
                 "cost": _cost(view.charged_micro),
-                "opens": Engaged.of(done[LinkKind.OPEN]),
-                "clicks": Engaged.of(done[LinkKind.CLICK]),
-                "unsubscribes": Engaged.of(done[LinkKind.UNSUBSCRIBE]),
+                "opens": Engaged.of(done[Act.OPEN]),
+                "clicks": Engaged.of(done[Act.CLICK]),
+                "unsubscribes": Engaged.of(done[Act.UNSUBSCRIBE]),
+                "complaints": Engaged.of(done[Act.COMPLAINT]),
                 "links": _links(view.row),
             }
         )

@@ -9,9 +9,9 @@ from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.addresses import LOCAL_OCTETS
-from domain.link_tokens import LinkKind
 from domain.recipients import MAX_FILE_BYTES, explain_code
 from domain.sending import Accepted, Recipient, Rejected, SendRequest
+from domain.tracking import Act
 from services.sending import REJECTED_SHOWN, SendView
 from store.engagement import Count
 from store.sends_read import Send, SentMessage, Try
@@ -179,9 +179,10 @@ class SendDetail(SendOut):
     opens: Engaged = Field(description="As far as mailboxes show pictures; 0 where the API user does not track opens.")
     clicks: Engaged
     unsubscribes: Engaged
+    complaints: Engaged = Field(description="Reported as spam, as far as providers tell.")
 
     @classmethod
-    def of_view(cls, view: SendView, done: Mapping[LinkKind, Count], language: str) -> "SendDetail":
+    def of_view(cls, view: SendView, done: Mapping[Act, Count], language: str) -> "SendDetail":
         return cls.model_validate(
             _fields(view.send)
             | {
@@ -189,9 +190,10 @@ class SendDetail(SendOut):
                 "progress": 1 - view.waiting / max(1, view.send.recipients),
                 "outcomes": view.outcomes,
                 "rejections": [RejectedOut.of(one, language) for one in view.rejected],
-                "opens": Engaged.of(done[LinkKind.OPEN]),
-                "clicks": Engaged.of(done[LinkKind.CLICK]),
-                "unsubscribes": Engaged.of(done[LinkKind.UNSUBSCRIBE]),
+                "opens": Engaged.of(done[Act.OPEN]),
+                "clicks": Engaged.of(done[Act.CLICK]),
+                "unsubscribes": Engaged.of(done[Act.UNSUBSCRIBE]),
+                "complaints": Engaged.of(done[Act.COMPLAINT]),
             }
         )
 
