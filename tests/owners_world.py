@@ -17,7 +17,7 @@ from tests.paper_samples import picture
 from tests.pay_world import unasked
 from tests.route_cases import BEFORE
 from tests.route_table import Call
-from tests.tenants_world import Two, with_members
+from tests.tenants_world import Two, left_out, with_members
 
 LETTER = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>", "kind": "trigger"}
 OF_LISTS = ("list_id", "import_id", "address")
@@ -95,6 +95,7 @@ async def _works(made: Owners, who: SignedIn) -> dict[str, str]:
         "batch_user": f"batch_{word[3:]}", "batch_template": f"batch_{word[3:]}",
         "template": word, "member_id": str(await _colleague(two, who)),
         "certification_id": str(application), "document_id": str(paper),
+        "suppression_id": two.hers["suppression_id"][0] if who is two.alice else await left_out(two, who),
     }  # fmt: skip
 
 

@@ -180,7 +180,7 @@ async def furnish(made: Two) -> None:
         "recharge_id": [str(await Customer(made.home.db, alice.caller.account_id).orders())],
         "number": ["1"],
         **mail_links(made.home.base.vault, messages[0]["id"]),
-        "suppression_id": [await left_out(made)],
+        "suppression_id": [await left_out(made, alice)],
         **await certified(made),
         **await with_members(made, alice),
     }
@@ -198,10 +198,11 @@ def mail_links(vault: Vault, message: int) -> dict[str, list[str]]:
     return {name: [make_token(vault.link_key, kind, message)] for name, kind in kinds.items()}
 
 
-async def left_out(made: Two) -> str:
-    """An address that she does not write to."""
-    await made.made(made.alice, "/v1/suppressions", {"addresses": ["nobody@first.example"]})
-    return str((await made.as_(made.alice, "GET", "/v1/suppressions")).json()["items"][0]["id"])
+async def left_out(made: Two, who: SignedIn) -> str:
+    """An address that they do not write to."""
+    domain = "first.example" if who is made.alice else "third.example"
+    await made.made(who, "/v1/suppressions", {"addresses": [f"nobody@{domain}"]})
+    return str((await made.as_(who, "GET", "/v1/suppressions")).json()["items"][0]["id"])
 
 
 async def certified(made: Two) -> dict[str, list[str]]:
