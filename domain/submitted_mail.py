@@ -6,6 +6,7 @@ Hostile mails are bounded by size, number of parts and length of fields before t
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError
@@ -13,6 +14,7 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
+from email.quoprimime import header_decode
 from email.utils import getaddresses
 
 from domain.custom_headers import kept, may_keep
@@ -22,8 +24,10 @@ from domain.variables import one_line
 LARGEST = 4_000_000
 """Bytes: a template has at most 500 KB, and base64 and a second body belong to it."""
 MOST_PARTS = 16
+LONGEST_XSMTPAPI = 2_000_000
+"""Characters of that header, which SendCloud bounds to 1 MB of JSON."""
 LONGEST_FIELD = 10_000
-"""Characters of a field that is read; X-SMTPAPI has a bound of its own."""
+"""Of any other field that is read."""
 _CHARSETS = {"gb2312": "gb18030", "gbk": "gb18030", "us-ascii": "utf-8", "ascii": "utf-8", "": "utf-8"}
 """Read as more than they say: what customers' programs call so is often more."""
 _KNOWN = re.compile(
@@ -32,6 +36,8 @@ _KNOWN = re.compile(
 )
 """No codec that takes its time (idna, punycode)."""
 _CONTAINER = re.compile(rb"(?:multipart|message)/", re.IGNORECASE)
+_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\s]{0,998})\?=")
+_BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
 
 
 class Unreadable(SongdaError):
@@ -88,7 +94,7 @@ def _read(mail: Message) -> SubmittedMail:
         subject=one_line(_decoded(_one(fields, "Subject"))),
         html=html if html.strip() else "",
         text=text,
-        xsmtpapi=_one(fields, "X-SMTPAPI", None),
+        xsmtpapi=_unwrapped(_one(fields, "X-SMTPAPI", LONGEST_XSMTPAPI)),
         request_id=_one(fields, "SC-Request-Id").strip(),
         headers=kept((name, _decoded(value)) for name, value in fields if may_keep(name, value)),
     )
@@ -132,6 +138,17 @@ def _decoded(value: str) -> str:
     return "".join(
         said if isinstance(said, str) else _text(said, charset or "us-ascii") for said, charset in decode_header(flat)
     )
+
+
+def _unwrapped(value: str) -> str:
+    """A long value, which Python writes in encoded words: in linear time, which `decode_header` does not take."""
+    return _WORD.sub(_word, _BETWEEN_WORDS.sub("", value)) if "=?" in value else value
+
+
+def _word(found: re.Match[str]) -> str:
+    charset, encoding, said = found.groups()
+    raw = b64decode(said) if encoding in "bB" else header_decode(said).encode("latin-1")
+    return _text(raw, charset)
 
 
 def _bodies(mail: Message) -> tuple[str, str]:

@@ -1,12 +1,16 @@
 """Mails as customers' programs and hostile ones write them: what is read, and that nothing else can happen."""
 
-from email.message import EmailMessage
+import json
+from base64 import b64encode
+from email.header import Header
+from email.message import EmailMessage, Message
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.submitted_mail import MOST_PARTS, SubmittedMail, Unreadable, read_mail
+from domain.xsmtpapi import BadXsmtpapi, read_header
 
 HEAD = b"From: a@b.test\r\nSubject: s\r\n"
 
@@ -100,6 +104,33 @@ def test_two_bodies_in_whatever_container(kind: str) -> None:
 )
 def test_anything_else_is_refused(part: str) -> None:
     assert refused(multipart("mixed", TEXT, HTML, part))[:9] == "554 5.6.1"
+
+
+def test_xsmtpapi_as_programs_fold_it() -> None:
+    people = [f"p{n}@x.test" for n in range(90)]
+    packed = b64encode(json.dumps({"to": people}).encode()).decode()
+    modern, classic, wrapped, written = EmailMessage(), Message(), Message(), Message()
+    modern["X-SMTPAPI"] = packed
+    classic.add_header("X-SMTPAPI", Header(packed).encode())
+    wrapped.add_header("X-SMTPAPI", Header(packed, "utf-8").encode())
+    plain = json.dumps({"to": people, "pubsub": {"%a%": "你好 " * 40}}, ensure_ascii=False)
+    written.add_header("X-SMTPAPI", Header(plain, "utf-8").encode())
+    for mail in (modern, classic, wrapped, written):
+        mail["From"] = "a@b.test"
+        mail.set_payload("hello")
+        raw = mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
+        assert max(map(len, raw.split(b"\r\n"))) < (100 if mail is not classic else 9_999)
+        personal = read_header(read_mail(raw).xsmtpapi)
+        assert personal is not None
+        assert personal.to == people
+    assert personal is not None and personal.common == {"a": "你好 " * 40}
+
+
+def test_a_long_xsmtpapi_of_broken_words_takes_no_time() -> None:
+    for piece in ("=?", "=?a?q?", "=?utf-8?q?x ", "?= ", "=?utf-8?q?" + "x" * 900 + " "):
+        raw = HEAD + b"X-SMTPAPI: " + (piece * (1_000_000 // len(piece))).encode() + b"\r\n\r\nx"
+        with pytest.raises(BadXsmtpapi):
+            read_header(read_mail(raw).xsmtpapi)
 
 
 @pytest.mark.parametrize(
