@@ -8,9 +8,11 @@ from store.audit_check import Check
 _COUNTED = """
 WITH counted AS (
     SELECT account_id, sum(delivered) AS delivered, sum(deferred) AS deferred, sum(hard) AS hard,
-        sum(refused) AS refused, sum(expired) AS expired
-    FROM (SELECT account_id, delivered, deferred, hard, refused, expired FROM signal_count
-          UNION ALL SELECT account_id, delivered, deferred, hard, refused, expired FROM signal_tally) either
+        sum(refused) AS refused, sum(expired) AS expired, sum(complained) AS complained,
+        sum(unsubscribed) AS unsubscribed
+    FROM (SELECT account_id, delivered, deferred, hard, refused, expired, complained, unsubscribed FROM signal_count
+          UNION ALL SELECT account_id, delivered, deferred, hard, refused, expired, complained, unsubscribed
+          FROM signal_tally) either
     GROUP BY 1
 )
 """
@@ -36,5 +38,14 @@ CHECKS = (
         " (SELECT m.account_id, count(*) AS tries FROM attempt a JOIN message m ON m.id = a.message_id"
         "  WHERE a.kind = 'deferred' GROUP BY 1) t USING (account_id)"
         " WHERE coalesce(c.deferred, 0) <> coalesce(t.tries, 0)",
+    ),
+    Check(
+        "every complaint is counted, and everybody who unsubscribed",
+        _COUNTED  # noqa: S608 - constants of ours
+        + "SELECT account_id AS account, c.complained, e.complaints, c.unsubscribed, e.unsubscriptions"
+        " FROM counted c FULL JOIN (SELECT account_id, count(*) FILTER (WHERE kind = 'complaint') AS complaints,"
+        "  count(*) FILTER (WHERE kind = 'unsubscribe') AS unsubscriptions FROM engagement GROUP BY 1) e"
+        " USING (account_id) WHERE (coalesce(c.complained, 0), coalesce(c.unsubscribed, 0))"
+        " <> (coalesce(e.complaints, 0), coalesce(e.unsubscriptions, 0))",
     ),
 )

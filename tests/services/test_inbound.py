@@ -8,7 +8,6 @@ import pytest
 
 from services.audit import audit
 from services.inbound import Inbound
-from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint
 from tests.money_world import PRICE, available, finish, make_paying, send, settle, standing
@@ -191,6 +190,8 @@ async def test_a_complaint_counts_once_and_holds_back(db: Database) -> None:
     ]
     assert await events(db) == [("report_spam", None, None)]
     assert await counted(db) == {"delivered": 1, "complained": 1}
+    acts = await db.pool.fetch("SELECT message_id, kind, times FROM engagement")
+    assert [tuple(act) for act in acts] == [(message, "complaint", 1)]
     assert (await row(db, message))["state"] == "delivered"
     await clean(db)
 
@@ -318,14 +319,15 @@ async def test_settlements_and_corrections_at_once(db: Database) -> None:
     await clean(db)
 
 
-async def test_the_oldest_letters_go(db: Database) -> None:
-    from store import reports
-
-    await inbound(db).letter(b"Subject: a\r\n\r\n")
-    await inbound(db).report(HARD, [await one_that(db, "delivered")])
-    async with db.raw() as connection:
-        assert await reports.forget_old(connection, now(), 100) == 1
-    assert await effects(db) == ["corrected"]
+async def test_letters_go_after_thirty_days_and_reports_about_messages_stay(db: Database) -> None:
+    door = inbound(db)
+    await door.letter(b"Subject: a\r\n\r\n")
+    await door.report(HARD, [4711])
+    await door.report(HARD, [await one_that(db, "delivered")])
+    await db.pool.execute("UPDATE report SET received_at = now() - interval '31 days'")
+    await door.letter(b"Subject: b\r\n\r\n")
+    await door.forget_old()
+    assert await effects(db) == ["corrected", "letter"]
 
 
 async def test_nobody_hears_of_it_who_does_not_listen(db: Database) -> None:

@@ -2,9 +2,10 @@
 
 from domain.ids import new_id
 from domain.link_tokens import LinkKind, LinkToken
+from domain.tracking import Act
 from store.columns import now
 from store.db import Database
-from store.engagement import Count, SentMail, counts, record
+from store.engagement import Count, SentMail, complained, counts, record
 
 
 def mail(number: int, submission: object, account: object) -> SentMail:
@@ -19,14 +20,15 @@ async def test_messages_are_counted_once_and_acts_each_time(db: Database) -> Non
             token = LinkToken(LinkKind.CLICK, message, link)
             await record(connection, mail(message, submission, account), token, now())
         await record(connection, mail(1, first, account), LinkToken(LinkKind.OPEN, 1), now(), times=7)
+        await complained(connection, 1, first, account, now())
     async with db.read() as session:
         found = await counts(session, account, [first, second])
         assert found[first] == {
-            LinkKind.CLICK: Count(2, 4), LinkKind.OPEN: Count(1, 7), LinkKind.UNSUBSCRIBE: Count(),
+            Act.CLICK: Count(2, 4), Act.OPEN: Count(1, 7), Act.UNSUBSCRIBE: Count(), Act.COMPLAINT: Count(1, 1),
         }  # fmt: skip
-        assert found[second][LinkKind.CLICK] == Count(1, 1)
+        assert found[second][Act.CLICK] == Count(1, 1)
         others = await counts(session, new_id(), [first])
-    assert others[first][LinkKind.CLICK] == Count()
+    assert others[first][Act.CLICK] == Count()
 
 
 async def test_a_count_has_an_end_and_no_error(db: Database) -> None:

@@ -18,7 +18,7 @@ from domain.times import SHANGHAI
 from domain.transport import Mail
 from services.audit import audit
 from services.signal_folding import SignalFolding
-from store import signals
+from store import engagement, signals
 from store.db import Database
 from store.dialogues import settle_dead_sender
 from store.signals import Signal
@@ -108,9 +108,10 @@ async def test_what_is_heard_of_a_message_counts_for_its_sender(db: Database) ->
     customer = await make_customer(db)
     await db.pool.execute("INSERT INTO recipient_domain VALUES ('far.test', 'qq', 'x', now())")
     await through_the_engine(db, customer, "taken")
-    message, finished = await db.pool.fetchrow("SELECT id, finished_at FROM message")
+    message, submission, finished = await db.pool.fetchrow("SELECT id, submission_id, finished_at FROM message")
     async with db.raw() as connection:
         await signals.note_of(connection, message, Counts(complained=1))
+        await engagement.complained(connection, message, submission, customer.account, finished)
         await signals.note_of(connection, message, Counts(delivered=-1, hard=1), finished - 30 * HOUR)
         await signals.note_of(connection, message + 1, Counts(complained=1))
     assert (await told(db))[customer.account, customer.domain, 2, "qq"] == Counts(-1, hard=1, complained=1)
@@ -189,11 +190,12 @@ async def test_the_audit_names_a_sender_whose_counts_are_gone(db: Database) -> N
     await through_the_engine(db, customer, "taken", "later", "nobody")
     await SignalFolding(db).fold_all()
     assert (await audit(db)).clean
-    await db.pool.execute("UPDATE signal_count SET deferred = 0, hard = hard + 1")
+    await db.pool.execute("UPDATE signal_count SET deferred = 0, hard = hard + 1, complained = 1")
     wrong = [finding for finding in (await audit(db)).findings if finding.count]
     assert [finding.name for finding in wrong] == [
         "what was counted of each sender is what its messages ended as",
         "every try that was put off is counted",
+        "every complaint is counted, and everybody who unsubscribed",
     ]
     assert all(finding.rows[0]["account"] == customer.account for finding in wrong)
 
