@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.errors import Refusal
 from domain.senders import SendKind
-from domain.sending import TIME_TO_LIVE, USUAL, Curve, Reason
+from domain.sending import TIME_TO_LIVE, Curve, Reason
 
 MAX_WAITS = 20
 LONGEST_WAIT = 24 * 60
@@ -73,7 +73,7 @@ SHIPPED: Mapping[CurveKey, Curve] = {
 def curve_of(curves: Mapping[CurveKey, Curve], kind: str, reason: str) -> Curve:
     """The curve for a message of this `SendKind` that was deferred for this `Reason`."""
     key = CurveKey(CurveClass.of(reason), SendKind(kind))
-    return curves.get(key) or SHIPPED.get(key, USUAL)
+    return curves.get(key) or SHIPPED[key]
 
 
 def read_curve(waits: str, give_up_after: str, kind: SendKind) -> Curve:

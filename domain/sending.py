@@ -11,7 +11,7 @@ from domain.errors import Refusal
 MAX_RECIPIENTS = 100_000
 """Recipients of one request; more is a campaign on an address list."""
 RETRY_AFTER = tuple(dt.timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 480))
-"""Waits between tries; the last one repeats until the message's time to live ends (reference §1.5)."""
+"""Waits between tries where nobody names a curve (reference §1.5)."""
 ADDRESS_SHOWN = 320
 """Characters kept of an address that was left out."""
 TIME_TO_LIVE = {"trigger": dt.timedelta(hours=24), "batch": dt.timedelta(hours=72)}
