@@ -1,6 +1,7 @@
 """Who is behind a token, and what an account says of itself."""
 
 import datetime as dt
+import hmac
 
 from domain.accounts import Caller, Profile, Role
 from domain.errors import Refusal
@@ -51,7 +52,7 @@ class Accounts:
     async def api_user(self, name: str, key: str) -> Holder:
         """Whose name and key these are, as SendCloud's API gives them. Raises the refusal `unauthenticated`."""
         holder = await self._keys.holder(key) if key.startswith(API_KEY_PREFIX) else None
-        if holder is None or holder.name != name:
+        if holder is None or not hmac.compare_digest(holder.name.encode(), name.encode(errors="replace")):
             raise Refusal("unauthenticated")
         return holder
 

@@ -37,7 +37,7 @@ class Failures:
     def failed(self, address: str, user: str, now: float) -> float:
         """Note a failure; the seconds to wait before it is told."""
         worst = max(self._count(address, now), self._count(f"user {user[:64]}", now))
-        return min(self._delay * 2.0 ** (worst - 1), LONGEST_DELAY)
+        return min(self._delay * 2.0 ** min(worst - 1, 16), LONGEST_DELAY)
 
     def succeeded(self, address: str) -> None:
         """The right key: what was mistyped before is forgotten."""
