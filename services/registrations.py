@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.accounts import RESENDS_PER_DAY
 from domain.addresses import BadAddress, normalise_address
 from domain.errors import Refusal
-from domain.ids import Kind, workflow_id
+from domain.ids import Kind, iso, workflow_id
 from domain.passwords import check_password
 from domain.registration import RESEND_AFTER, account_name
 from domain.secrets import new_token
@@ -20,7 +20,7 @@ from services.accounts import LANGUAGES
 from services.foundation import Foundation
 from services.hashing import Hashing
 from services.limits import Limit, Limits
-from store import accounts, clockwork
+from store import accounts, clockwork, dead_addresses
 from store import registration as rows
 from store.columns import now
 
@@ -92,10 +92,16 @@ class Registrations:
         return _waiting(held)
 
     async def resend(self, handle: str) -> Waiting:
-        """One more mail, at most one a minute and `RESENDS_PER_DAY` a day."""
+        """One more mail, at most one a minute and `RESENDS_PER_DAY` a day.
+
+        Raises `address_dead` while another would come back, too: its server says that there is no such mailbox.
+        """
         at = now()
         async with self._base.db.begin() as session:
             held = await self._held(session, handle)
+            dead = await dead_addresses.find(session, held.member.email)
+            if dead is not None and dead.until > at:
+                raise Refusal("address_dead", until=iso(dead.until))
             wait = held.row.wanted_at + self._base.policy.scaled(RESEND_AFTER) - at
             if wait > dt.timedelta():
                 raise Refusal("too_many_requests", seconds=max(1, round(wait.total_seconds())))

@@ -9,6 +9,7 @@ from sqlmodel import col, select, update
 from domain.accounts import RESENDS_PER_DAY, SYSTEM_ACCOUNT, AccountState, SignedIn
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
+from domain.refusals import explain
 from domain.registration import RegistrationState
 from services.registrations import Form
 from services.sessions import Unconfirmed
@@ -22,6 +23,7 @@ from store.onboarding import Onboarding
 from store.senders import ApiUser, ApiUserDomain
 from store.templates import Template, TemplateVersion
 from tests.accounts_world import ALICE, BOB, HERE, PASSWORD, House, house
+from tests.suppressed_world import HOUR, bury
 
 
 async def refused(call: object) -> Refusal:
@@ -164,6 +166,22 @@ async def test_resending_has_a_shortest_wait_and_a_daily_limit(db: Database) -> 
     assert (await refused(again(made.handle))).code == "too_many_requests"
     await home.look(made.account_id)
     assert len(await home.mails(ALICE)) == 1, "mails asked for before the process looked are one mail"
+
+
+async def test_another_mail_to_an_address_without_a_mailbox_is_refused_until_it_may_have_one(db: Database) -> None:
+    home = await house(db)
+    made = await home.register()
+    await minutes_later(home)
+    await bury(db, ALICE, now() + HOUR)
+    dead = await refused(home.services.registrations.resend(made.handle))
+    assert dead.code == "address_dead" and all(explain(dead, language)[1] for language in ("zh", "en"))
+    assert (await home.services.registrations.correct(made.handle, BOB)).mails == 2
+    await minutes_later(home)
+    assert (await home.services.registrations.resend(made.handle)).mails == 3
+    await home.services.registrations.correct(made.handle, ALICE)
+    await minutes_later(home)
+    await db.pool.execute("UPDATE dead_address SET until = now()")
+    assert (await home.services.registrations.resend(made.handle)).mails == 5
 
 
 async def test_the_shortest_wait_is_scaled(db: Database) -> None:
