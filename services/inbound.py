@@ -9,6 +9,7 @@ looks again every second.
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import Sequence
 
 import asyncpg
@@ -41,6 +42,7 @@ LETTER = "letter"
 LETTER_BYTES = 65_536
 """Kept of a letter to the postmaster."""
 LOOK_SECONDS = 1.0
+LOOKS_PER_CLEANING = 600
 AT_ONCE = 100
 PARSED_AT_ONCE = 2
 """Mails that are parsed at once: it is work of the processor, and others must be answered meanwhile."""
@@ -105,14 +107,21 @@ class Inbound:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
+        for look in itertools.count():
             try:
                 await self.catch_up()
-                async with self._db.raw() as connection:
-                    await reports.forget_old(connection, now() - reports.KEPT, AT_ONCE)
+                if look % LOOKS_PER_CLEANING == 0:
+                    await self.forget_old()
             except DATABASE_TROUBLE as error:
                 log.warning("inbound_waits", error=type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def forget_old(self) -> None:
+        """Letters, and what was about no message, after thirty days."""
+        gone = AT_ONCE
+        while gone == AT_ONCE:
+            async with self._db.raw() as connection:
+                gone = await reports.forget_old(connection, now() - reports.KEPT, AT_ONCE)
 
     async def catch_up(self) -> int:
         """Deal with reports that came before the outcome of their message; how many."""

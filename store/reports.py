@@ -31,6 +31,7 @@ class InboundReport(SQLModel, table=True):
         Index("report_message", "message_id", postgresql_where=text("message_id IS NOT NULL")),
         Index("report_kind", "kind", "id"),
         Index("report_received", "received_at"),
+        Index("report_passing", "received_at", postgresql_where=text("message_id IS NULL")),
         Index("report_waiting", "id", postgresql_where=text("effect = 'waiting'")),
     )
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))

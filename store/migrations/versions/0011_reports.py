@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.create_index("report_message", "report", ["message_id"], postgresql_where=sa.text("message_id IS NOT NULL"))
     op.create_index("report_kind", "report", ["kind", "id"])
     op.create_index("report_received", "report", ["received_at"])
+    op.create_index("report_passing", "report", ["received_at"], postgresql_where=sa.text("message_id IS NULL"))
     op.create_index("report_waiting", "report", ["id"], postgresql_where=sa.text("effect = 'waiting'"))
     op.create_table(
         "correction",
