@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import runpy
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -221,11 +222,11 @@ def test_sums_are_what_was_noted_in_whatever_order(
 ) -> None:
     """Noting, folding in portions, deaths in the middle, rolling up."""
     loop, db = runner
-    loop.run(db.pool.execute("DELETE FROM signal_tally; DELETE FROM signal_count"))
     said: Counter[tuple[object, ...]] = Counter()
     for step in steps:
         loop.run(_do(db, step, said))
     found = loop.run(told(db))
+    loop.run(db.pool.execute("DELETE FROM signal_tally; DELETE FROM signal_count"))
     assert {(*key, name): n for key, c in found.items() for name, n in zip(COUNTS, astuple(c), strict=True) if n} == {
         key: number for key, number in said.items() if number
     }
@@ -251,3 +252,21 @@ async def _do(db: Database, step: object, said: Counter[tuple[object, ...]]) -> 
         )
         for key, counts, _hours in step:
             said.update({(*key, name): n for name, n in zip(COUNTS, astuple(counts), strict=True)})
+
+
+async def test_the_migration_counts_what_was_there_before(db: Database) -> None:
+    customer = await make_customer(db)
+    await db.pool.execute("INSERT INTO recipient_domain VALUES ('far.test', 'qq', 'x', now())")
+    await through_the_engine(db, customer, "taken", "taken", "later", "nobody", "spam", "broken")
+    message, submission = await db.pool.fetchrow("SELECT id, submission_id FROM message WHERE state = 'delivered'")
+    await db.pool.execute(
+        "INSERT INTO engagement VALUES ($1, 'unsubscribe', 0, $2, $3, now(), now(), 1)",
+        *(message, submission, customer.account),
+    )
+    await db.pool.execute("DELETE FROM signal_tally")
+    migration = runpy.run_path("store/migrations/versions/0016_signal_hours.py")
+    await db.pool.execute(migration["BACKFILL"])
+    found = sum((await told(db)).values(), Counts())
+    assert found == Counts(delivered=2, deferred=1, hard=1, refused=1, unsubscribed=1)
+    assert {lane for *_, lane in await told(db)} == {"qq"}
+    assert (await audit(db)).clean
