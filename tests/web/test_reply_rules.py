@@ -54,6 +54,17 @@ async def test_the_table_is_shown_in_its_order_and_searched(admin: httpx2.AsyncC
     assert "No row has these words" in await page(admin, f"{RULES}?q=%3Cb%3E")
 
 
+async def test_the_table_is_exported_on_record(admin: httpx2.AsyncClient, db: Database) -> None:
+    assert (await admin.post(f"{RULES}/new", data=OWN | {"note": "=1+1"})).status_code == 303
+    answer = await admin.get(f"{RULES}/export.csv")
+    lines = answer.content.decode("utf-8-sig").splitlines()
+    assert lines[0].startswith("position,provider,enhanced") and len(lines) == len(SEEDS) + 2
+    assert lines[1].startswith("1,qq,,5xx,frequency <limited>,policy.refused,bounced") and ",=1+1" not in lines[1]
+    assert (
+        await db.pool.fetchval("SELECT subject FROM audit_entry WHERE action = 'list.exported'") == "list/reply-rules"
+    )
+
+
 async def test_before_it_is_filled_the_page_says_so(there: House, db: Database) -> None:
     who = await signed(there, "root", OperatorRole.ADMIN)
     async with at_the_console(there, who.token) as client:

@@ -11,6 +11,7 @@ from domain.errors import Refusal
 from domain.operators import Duty, Operator
 from domain.reply_rules import ACTIONS, REASONS, read_pattern, read_verdict
 from domain.sending import OutcomeKind, Scope
+from domain.spreadsheets import BOM, cell, csv_lines
 from services.reply_desk import Content
 from store.reply_rules import ReplyRule
 from web.console.pages import again, render, see, served, show_again, translator, unless_about_the_page
@@ -33,6 +34,11 @@ SCOPES = {
     Scope.ADDRESS.value: _("我们的发信 IP"),
 }
 """What a refusal is about."""
+COLUMNS = (
+    "position", "provider", "enhanced", "code", "text", "reason", "action", "scope", "enabled", "seed", "edited",
+    "note", "changed_by",
+)  # fmt: skip
+"""Of the file."""
 TRIES_SHOWN = 12
 LONGEST_SEARCH = 100
 
@@ -55,6 +61,16 @@ async def attempt(
     except Refusal as refusal:
         return again(request, PAGE, refusal, values, address=PLACE, **shown)
     return render(request, PAGE, values=values, address=PLACE, **(shown | {"trial": trial}))
+
+
+@router.get("/export.csv")
+async def export(request: Request, operator: SignedOperator) -> Response:
+    """The table as a file for spreadsheets, in its order."""
+    table = await served(request).reply_desk.listed(operator)
+    await served(request).console_home.note_export(operator, "reply-rules")
+    data = BOM + csv_lines([COLUMNS, *([cell(getattr(row, name)) for name in COLUMNS] for row in table)])
+    headers = {"Content-Disposition": 'attachment; filename="reply-rules.csv"'}
+    return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/new")
