@@ -35,7 +35,6 @@ _KNOWN = re.compile(
     r"|shift[_-]jis|euc-(jp|kr|cn)|iso-2022-(jp|kr)|hz-gb-2312"
 )
 """No codec that takes its time (idna, punycode)."""
-_CONTAINER = re.compile(rb"(?:multipart|message)/", re.IGNORECASE)
 _WORD = re.compile(r"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\s]{0,998})\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
 
@@ -70,7 +69,8 @@ def read_mail(content: bytes) -> SubmittedMail:
     """Raises `Unreadable`."""
     if len(content) > LARGEST:
         raise Unreadable("552 5.3.4 larger than any approved template; attachments are not supported, send a link")
-    if len(_CONTAINER.findall(content)) > MOST_PARTS:
+    low = content.lower()
+    if low.count(b"multipart/") + low.count(b"message/") > MOST_PARTS:
         raise Unreadable("554 5.6.0 too many nested parts")
     try:
         return _read(BytesParser(policy=compat32).parsebytes(content))

@@ -4,6 +4,7 @@ Limits of connections, of time and of memory; DATA in flat pieces; STARTTLS once
 that knows aiosmtpd from within is here, so that another server could take its place.
 """
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -29,6 +30,7 @@ REPLY_BYTES = 510
 TOO_MANY = b"421 4.7.0 too many connections, try again later\r\n"
 CLOSING = b"421 4.3.2 closing, try again soon\r\n"
 TROUBLE = "451 4.3.0 trouble here, try again later"
+_USUAL_ADDRESS = re.compile(r"<([\w.+=-]{1,64}@[\w.-]{1,255})>(.*)", re.ASCII)
 
 
 class Dialogue(SMTP):
@@ -119,6 +121,11 @@ class Dialogue(SMTP):
             return "454 4.7.0 TLS failed"
         log.error("smtp_dialogue_failed", error=type(error).__name__)
         return TROUBLE
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """The usual address without the standard library's parser, which takes longer than all else of a command."""
+        usual = _USUAL_ADDRESS.fullmatch(arg)
+        return (usual[1], usual[2]) if usual else super()._getaddr(arg)
 
     async def smtp_STARTTLS(self, arg: str | None) -> None:
         """Once: aiosmtpd would put TLS into TLS."""

@@ -16,7 +16,6 @@ from smtp.limits import Share
 END = b"\r\n.\r\n"
 PIECE = 65_536
 """Bytes that a connection's reader holds; also the longest command line that is read before it is refused."""
-_BARE = re.compile(rb"\r(?!\n)|\0")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
@@ -67,4 +66,4 @@ def _lines(kept: bytearray) -> bytes:
 
 def has_bare(content: bytes) -> bool:
     """Whether it has a CR without LF, which some programs take for the end of a line and others do not; or a NUL."""
-    return _BARE.search(content) is not None
+    return content.count(b"\r") != content.count(b"\r\n") or b"\0" in content
