@@ -38,11 +38,6 @@ def return_paths(parts: Sequence[Part]) -> tuple[str, ...]:
     return _first(found for value in _path_values(parts) for found in _ADDRESS.findall(value))
 
 
-def references(fields: Fields) -> list[str]:
-    """What the mail itself answers to."""
-    return [found for name in _REFERENCES for value in fields.all(name) for found in _ID.findall(value)]
-
-
 def returned_mails(parts: Iterable[Part]) -> list[Fields]:
     """The headers of the mails that are enclosed."""
     returned = [part for part in parts if part.type in RETURNED and part.depth]

@@ -6,6 +6,7 @@ for servers that it does not know, an address beside an SMTP reply in a mail fro
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from email.message import Message
 from itertools import islice
 
@@ -45,7 +46,7 @@ _FAILURE = re.compile(
 _DELAYED = re.compile(
     r"has been delayed|delivery (?:is )?delayed|delayed mail|still (?:being )?(?:retried|trying)|not yet been delivered"
     r"|will (?:be retried|keep trying|continue to try|try again)|warning: (?:could not|message)|no action is required"
-    r"|延迟|延遲|继续(?:尝试|重试)|繼續嘗試|仍在尝试|稍后(?:再试|重试)",
+    r"|延迟|延遲|继续(?:尝试|重试|投递)|繼續嘗試|仍在尝试|[将会].{0,8}重试",
     re.IGNORECASE,
 )
 _COPY = re.compile(
@@ -102,14 +103,20 @@ def read_known(parts: Sequence[Part], words: Sequence[str]) -> tuple[Reported, .
 
 
 def read_unknown(fields: Fields, words: Sequence[str]) -> tuple[Reported, ...]:
-    """Addresses beside a reply or a refusing word in a failure notice of a server that nobody knows."""
+    """Addresses beside a reply, or the first address, in a failure notice of a server that nobody knows."""
     text = "\n".join(words)
-    action = "delayed" if _DELAYED.search(fields.text("subject")) or _DELAYED.search(text) else "failed"
+    action = "delayed" if is_delayed(fields, words) else "failed"
     own = {address.lower() for name in ("from", "to", "reply-to") for address in addresses(fields.text(name))}
     near = [each for each in _named(text) if each.lower() not in own]
-    found = tuple(_reported(each, action, words) for each in near)
+    found = tuple(_final(_reported(each, action, words)) for each in near)
     coded = tuple(each for each in found if each.code or each.status)
     return coded or (found[:1] if calls_itself_failure(fields) else ())
+
+
+def _final(found: Reported) -> Reported:
+    """A permanent code is a failure, whatever a text says of trying again (RFC 5321 §4.2.1)."""
+    is_permanent = found.code >= 500 or found.status.startswith("5")
+    return replace(found, action="failed") if is_permanent else found
 
 
 def is_delayed(fields: Fields, words: Sequence[str]) -> bool:

@@ -102,6 +102,13 @@ def test_a_report_is_believed_at_its_place_only() -> None:
     assert read_report(person + enclosed).kind == ReportKind.REPLY
 
 
+def test_a_permanent_code_is_a_failure_whatever_the_text_says_of_trying_again() -> None:
+    words = "Your mail has been delayed, please try again later.\n\na@dest.example\n550 5.1.1 unknown\n"
+    report = read_report(DAEMON + b"\n" + words.encode())
+    assert (report.kind, report.recipients[0].action) == (ReportKind.BOUNCE, "failed")
+    assert read_report(DAEMON + b"\n" + words.replace("550 5", "450 4").encode()).kind == ReportKind.DELAY
+
+
 @pytest.mark.parametrize(
     ("told_status", "said", "expected"),
     [
