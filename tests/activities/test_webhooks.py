@@ -1,6 +1,7 @@
 import asyncio
 import datetime as dt
 import json
+import random
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,7 @@ from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint, WebhookEvent
 from tests.platform_rows import have_platform
-from tests.webhook_receiver import HANG, Receiver, Request, receiving
+from tests.webhook_receiver import DROP, HANG, Receiver, Request, receiving
 from tests.webhook_world import POLICY, VAULT, Hooks, hooks
 
 MINUTE = dt.timedelta(minutes=1)
@@ -358,3 +359,35 @@ async def test_two_passes_at_once_give_no_number_twice(db: Database) -> None:
     rows = await world.events(process)
     assert sorted(row.number or 0 for row in rows) == list(range(1, 201))
     assert all(row.delivered_at for row in rows)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_fails_at_random_everything_arrives_and_no_number_is_missing(db: Database, seed: int) -> None:
+    """Refusals, broken and silent connections; events that come meanwhile; bounded passes."""
+    world = await hooks(db)
+    world.seconds = 0.3
+    chance = random.Random(seed)
+    answers = [200] * 12 + [500, 503, 302, DROP, DROP, HANG]
+    acknowledged: set[int] = set()
+
+    def by_chance(number: int, request: Request) -> int:
+        status = chance.choice(answers)
+        if status == 200:
+            acknowledged.add(json.loads(request.body)["number"])
+        return status
+
+    async with receiving(by_chance) as receiver:
+        process = await world.endpoint(receiver.url)
+        await world.owe(60)
+        for number in range(rules.MAX_TRIES * 2):
+            if number < 3:
+                await world.owe(10)
+            drained = await world.drain(process)
+            if not drained.pending:
+                break
+            world.offset += dt.timedelta(seconds=(drained.wait_seconds or 0) + 1)
+    assert drained.pending == 0
+    assert acknowledged == set(range(1, 91))
+    names = {json.loads(request.body)["number"]: request.headers["webhook-id"] for request in receiver.requests}
+    assert len(set(receiver.ids)) == len(names) == 90
+    assert all(event.delivered_at for event in await world.events(process))

@@ -43,8 +43,10 @@ def test_body_is_the_same_at_every_try() -> None:
 
 
 def test_back_off_grows_and_then_repeats() -> None:
-    seconds = [int(rules.back_off(n).total_seconds()) for n in range(1, 12)]
-    assert seconds == [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400, 86400, 86400]
+    seconds = [int(rules.back_off(n).total_seconds()) for n in range(1, rules.MAX_TRIES + 2)]
+    assert seconds[:8] == [5, 55, 300, 840, 2400, 3600, 7200, 14_400]
+    assert set(seconds[8:]) == {28_800}
+    assert sum(seconds[: rules.MAX_TRIES - 1]) == 72 * 3600 == rules.DISABLED_AFTER.total_seconds()
 
 
 def test_an_event_is_tried_as_long_as_an_endpoint() -> None:
