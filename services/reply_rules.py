@@ -74,8 +74,7 @@ class LiveReplyRules:
 
 
 def usable(table: Iterable[ReplyRule]) -> Iterable[Rule]:
-    """Rows that count, in order. One that this version cannot read (another wrote it, or a hand) is left out and named.
-    """
+    """Rows that count, in order. One that cannot be read (by hand, or another version's) is left out and named."""
     for row in table:
         try:
             if row.enabled:

@@ -153,7 +153,8 @@ def test_the_plan_is_what_settling_does(waits: list[int], end: int, kind: SendKi
     """The try-it box says when a message that gets the same answer each time is tried again."""
     curve = Curve(tuple(MINUTE * each for each in waits), MINUTE * end)
     life = TIME_TO_LIVE[kind]
-    at, done, attempts = NOW, [], 0
+    done: list[dt.timedelta] = []
+    at, attempts = NOW, 0
     while len(done) < 200:
         state, again = settle(GREY, Standing(attempts, NOW + life, True, curve, life), at, 1.0)
         if again is None:
