@@ -108,10 +108,15 @@ async def test_operators_see_who_is_complained_of(there: House, db: Database) ->
     await db.pool.execute("UPDATE account SET name = 'Loud <Ltd>' WHERE id = $1", loud.account)
     await a_bad_month(db, loud)
     await heard(db, fine, "qq", 1, delivered=900)
+    await db.pool.execute(
+        "INSERT INTO egress_address (number, source, ehlo_name, host, public, state, note, row_version, created_at)"
+        " VALUES (1, '10.0.0.7', 'mx.example', '', '203.0.113.7', 'active', '', 0, now())"
+    )
     said = (await ask(there, "window=30d")).text
     first, second = said.index(f"account={loud.account}"), said.index(f"account={fine.account}")
     assert first < second and "Loud &lt;Ltd&gt;" in said
-    assert "Chosen by the system" in said and "Address 2" in said and "NetEase 163, 126, yeah" in said
+    assert "Chosen by the system" in said and "Address 2" in said and "203.0.113.7" in said
+    assert "NetEase 163, 126, yeah" in said
 
 
 async def test_operators_look_into_one_customer(there: House, db: Database) -> None:
