@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from domain.addresses import domain_of
 from domain.campaigns import CampaignState, Command
 from domain.ids import Process, new_id
+from domain.senders import SendKind
 from domain.suppressions import DEAD, SuppressionScope
 from store import audit, campaign_freeze, campaigns
 from store.campaign_freeze import Frozen
@@ -26,7 +27,7 @@ from store.columns import now
 from store.db import Connection, Database
 from tests.campaign_world import make_batch_customer, make_campaign
 from tests.sending_world import Customer
-from tests.suppressed_world import Case
+from tests.suppressed_world import CASES, Case
 
 DOMAINS = ("a.test", "b.test", "c.test", "d.test", "e.test")
 LANES = {"a.test": "qq", "b.test": "other", "c.test": "qq", "d.test": "gmail", "e.test": "other"}
@@ -198,6 +199,22 @@ async def test_every_address_once_in_its_lane(
     submission = await db.pool.fetchrow("SELECT recipients, duplicates FROM submission WHERE id = $1", campaign)
     assert tuple(submission) == (len(rows), expected.duplicates)
     assert await db.pool.fetchval("SELECT count(*) FROM list_freeze WHERE campaign_id = $1", campaign) == 0
+
+
+async def test_each_reason_scope_and_end(db: Database) -> None:
+    """As accept and the page decide; the counts say why."""
+    customer = await make_batch_customer(db, fen=0)
+    gone = {f"r{n}@a.test": [case] for n, case in enumerate(CASES)}
+    process, _ = await prepared(db, customer, [{f"R{n}@a.test": True for n in range(len(CASES))}], gone)
+    campaign = UUID(process.subject)
+    await resolve(db, campaign)
+    await copy(db, campaign, 5, iter(()))
+    free = [f"R{n}@a.test" for n, case in enumerate(CASES) if not case.holds(SendKind.BATCH)]
+    rows = await db.pool.fetch("SELECT address FROM message WHERE submission_id = $1", campaign)
+    assert sorted(each["address"] for each in rows) == sorted(free)
+    held = Counter(str(case.reason) for case in CASES if case.holds(SendKind.BATCH))
+    row = await db.pool.fetchrow("SELECT suppressed, suppressed_by FROM campaign WHERE id = $1", campaign)
+    assert (row["suppressed"], row["suppressed_by"]) == (held.total(), held)
     assert not await books(db)
 
 
