@@ -7,7 +7,7 @@ import datetime as dt
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,9 @@ from domain.errors import Refusal
 from domain.ids import new_id
 from domain.ledger import Terms
 from domain.money import MICRO_PER_FEN
+from domain.reply_rule_seeds import classify
 from services.audit import audit
+from services.inbound import Inbound
 from services.settlement import Settlement
 from store import audit_money
 from store.accepting import accept
@@ -27,7 +29,8 @@ from store.leases import register_sender, release_sender
 from store.pages import close_page
 from store.settling import settle_account
 from tests.money_world import CHARGED, ENDS, available, credit, ended, make_paying, recharge, send, standing, take_due
-from tests.sending_world import Customer, request
+from tests.reports_world import HOST, dsn
+from tests.sending_world import VAULT, Customer, request
 
 _STATEMENTS = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval"})
 NOBODY_DIES = 99
@@ -66,6 +69,17 @@ async def mortal(db: Database, lives: int) -> AsyncIterator[Any]:
                 await transaction.rollback()
                 return
             await Mortal(transaction, NOBODY_DIES).commit()
+
+
+@dataclass
+class Fragile:
+    """A database whose connections are cut before their `lives`-th statement."""
+
+    db: Database
+    lives: int
+
+    def raw(self) -> Any:
+        return mortal(self.db, self.lives)
 
 
 @dataclass
@@ -118,6 +132,17 @@ class World:
         async with mortal(self.db, lives) as connection:
             await settle_account(connection, self.customer.account, limit)
 
+    async def report(self, which: int, lives: int) -> None:
+        """A server says later what became of a message: delivered (even numbers), or returned. Peers repeat mails."""
+        ids = await self.db.pool.fetch("SELECT id, address FROM message WHERE state <> 'queued' ORDER BY id")
+        if not ids:
+            return
+        about = ids[which // 2 % len(ids)]
+        said = {"action": "delivered", "status": "2.0.0", "said": ""} if which % 2 == 0 else {"status": "5.2.2"}
+        for attempt in (lives, NOBODY_DIES, NOBODY_DIES):
+            fragile = cast(Database, Fragile(self.db, attempt))
+            await Inbound(fragile, VAULT, HOST, classify).report(dsn(about["address"], **said), [about["id"]])
+
     async def _give_back(self, page: Any) -> None:
         async with self.db.raw() as connection:
             await close_page(connection, page, 1, dt.timedelta(0))
@@ -125,12 +150,13 @@ class World:
     async def charged(self) -> int:
         """Messages that cost money, by a rule that is written here once more."""
         states = await self.db.pool.fetch(
-            "SELECT m.state, m.code, m.reason FROM message m JOIN submission s ON s.id = m.submission_id"
-            " WHERE m.account_id = $1 AND m.ordinal >= s.charged_from",
+            "SELECT m.state, m.code, m.reason, count(c.id), count(c.id) FILTER (WHERE c.charging = 'waived')"
+            " FROM message m JOIN submission s ON s.id = m.submission_id LEFT JOIN correction c ON c.message_id = m.id"
+            " WHERE m.account_id = $1 AND m.ordinal >= s.charged_from GROUP BY m.id",
             self.customer.account,
         )
         paid = {(ENDS[how][0].value, ENDS[how][1].code, ENDS[how][1].reason) for how in CHARGED}
-        return sum(tuple(row) in paid for row in states)
+        return sum(not waived if corrections else tuple(row) in paid for *row, corrections, waived in states)
 
     async def check(self) -> None:
         """What must hold at every moment."""
@@ -174,6 +200,8 @@ STEPS = st.one_of(
     st.tuples(st.just("finish"), st.lists(st.sampled_from(sorted(ENDS)), min_size=1, max_size=6), LIVES),
     st.tuples(st.just("die"), st.integers(1, 3), LIVES),
     st.tuples(st.just("settle"), st.integers(1, 5), LIVES),
+    st.tuples(st.just("report"), st.integers(0, 40), LIVES),
+    st.tuples(st.just("report"), st.integers(0, 40), LIVES),
 )
 
 
