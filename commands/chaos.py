@@ -16,7 +16,7 @@ def chaos(
     processes: Annotated[int, typer.Option(min=1, max=8, help="Worker processes, and API processes.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Worker, API, Temporal and PostgreSQL of a stack of its own; exits 1 when mail was lost or the books stay open."""
+    """Worker, API, Temporal, PostgreSQL and the SMTP doors of a stack of its own; exits 1 when anything was lost."""
     from bench import chaos as bench
 
     options = bench.Options(kills, seed, accounts, members, processes)
