@@ -25,13 +25,13 @@ PRICE = 4_500
 NAMES = {"delivered", "bounced", "refused", "expired", "dropped", "unknown"}
 ENDS: dict[str, tuple[MessageState, Outcome]] = {
     "delivered": (MessageState.DELIVERED, Outcome(OutcomeKind.DELIVERED, code=250)),
-    "bounced": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, "hard.invalid_mailbox", 550)),
+    "bounced": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, "hard.disabled", 550)),
     "refused": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, "hard.bad_domain")),
     "expired": (MessageState.BOUNCED, Outcome(OutcomeKind.BOUNCED, Reason.EXPIRED, 451)),
     "dropped": (MessageState.DROPPED, Outcome(OutcomeKind.DROPPED, "render_failed")),
     "unknown": (MessageState.UNKNOWN, Outcome(OutcomeKind.UNCERTAIN, "uncertain")),
 }
-"""How a message may end; the first two are charged."""
+"""How a message may end; the first two are charged. None buries its address, so that it can be written to again."""
 CHARGED = ("delivered", "bounced")
 
 
