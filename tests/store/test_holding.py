@@ -168,6 +168,6 @@ async def statements(db: Database, customer: Customer) -> int:
 
 
 async def test_a_free_accept_costs_no_statement_more_and_a_paid_one_costs_one(db: Database) -> None:
-    """Identity, submission, quota, messages; and the hold."""
-    assert await statements(db, await make_paying(db, free=1)) == 4
-    assert await statements(db, await make_paying(db, 100)) == 5
+    """Identity, who is held back, submission, quota, messages; and the hold."""
+    assert await statements(db, await make_paying(db, free=1)) == 5
+    assert await statements(db, await make_paying(db, 100)) == 6
