@@ -206,8 +206,8 @@ class Pass:
         if self._format is Format.SENDCLOUD:
             about = self._about.get(event.message_id or 0, About())
             fields = form_of(event.kind, event.occurred_at, event.data, about)
-            named = {"Content-Type": CONTENT_TYPE, "webhook-id": rules.event_id(event.id)}
-            return named, signed_form(fields, self._secrets[0], new_token())
+            named = {"webhook-id": rules.event_id(event.id), "songda-number": str(event.number)}
+            return named | {"Content-Type": CONTENT_TYPE}, signed_form(fields, self._secrets[0], new_token())
         body = rules.body_of(event.kind, event.occurred_at, event.number, event.data)
         sent_at = dt.datetime.now(dt.UTC)  # receivers compare it with their own clock
         return rules.signed_headers(rules.event_id(event.id), sent_at, body, self._secrets), body

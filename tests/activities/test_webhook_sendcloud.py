@@ -48,6 +48,7 @@ async def test_what_was_accepted_is_told_as_sendcloud_tells_it(db: Database) -> 
     assert {each["labelName"] for each in forms} == {"autumn"}
     assert len({each["token"] for each in forms}) == 2
     assert len(set(receiver.ids)) == 2, "receivers that know it can tell repeats"
+    assert sorted(request.headers["songda-number"] for request in receiver.requests) == ["1", "2"]
 
 
 async def test_an_event_whose_message_is_gone_is_told_all_the_same(db: Database) -> None:
