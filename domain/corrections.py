@@ -91,12 +91,17 @@ class Facts:
         What says neither is a failure all the same.
         """
         text = self.diagnostic if self.status in self.diagnostic else f"{self.status} {self.diagnostic}"
-        return (self.code if self.code >= 400 or self.status else 550), text
+        return self.refusal or (0 if self.status else 550), text
+
+    @property
+    def refusal(self) -> int:
+        """The code, if it refuses; else 0."""
+        return self.code if self.code >= 400 else 0
 
     @property
     def gave_up(self) -> bool:
         """A server tried again and again, and then no longer: nobody refused the mail for good."""
-        return (str(self.code) if self.code >= 400 else self.status).startswith("4")
+        return (str(self.refusal) if self.refusal else self.status).startswith("4")
 
 
 def _about(report: Report, address: str) -> tuple[Reported, bool | None]:

@@ -184,10 +184,10 @@ class Inbound:
     def _step(self, subject: Subject, facts: Facts) -> Step:
         state = rules.FORWARD[facts.kind, MessageState(subject.state)]
         host = facts.host or subject.host
-        reason = ""
+        reason, code = "", facts.code
         if facts.kind is ReportKind.BOUNCE:
-            reason = rules.bounce_reason(facts, self._classify(host, *facts.reply))
-        return Step(state, reason, facts.code, facts.status, facts.diagnostic, host)
+            reason, code = rules.bounce_reason(facts, self._classify(host, *facts.reply)), facts.refusal
+        return Step(state, reason, code, facts.status, facts.diagnostic, host)
 
 
 def binding(fingerprint: bytes) -> str:

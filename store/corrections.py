@@ -1,6 +1,6 @@
 """Corrections of outcomes by later reports: what a message was before, what it is now, by which report.
 
-Pages' totals and signals say what the dialogues said; whoever reports numbers adds the corrections to them.
+Pages' totals stay what the dialogues said: whoever shows numbers of campaigns adds the corrections to them.
 """
 
 import datetime as dt
