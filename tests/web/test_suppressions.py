@@ -11,7 +11,8 @@ from domain.times import SHANGHAI
 from store.columns import now
 from store.db import Database
 from store.suppressions import complain
-from tests.sends_doors import Browser, browser
+from tests.sending_world import FakeServers, submit
+from tests.sends_doors import Browser, browser, deliver_once
 from tests.suppressed_world import HOUR, bury
 
 HERE = "/portal/suppressions"
@@ -129,3 +130,12 @@ async def test_a_file_is_imported_and_its_wrong_lines_shown(portal: Browser, db:
         assert none.status_code == 422 and 'id="e-file"' in none.text, data
     exported = (await portal.http.get(f"{HERE}/export.csv")).content
     assert (await put(portal, exported)).status_code == 303
+
+
+async def test_a_send_says_in_words_why_a_recipient_got_nothing(portal: Browser, db: Database) -> None:
+    await submit(db, portal.customer, ["gone@x.example"])
+    await bury(db, "gone@x.example", now() + HOUR)
+    await deliver_once(db, FakeServers())
+    send = await db.pool.fetchval("SELECT id FROM submission")
+    page = (await portal.http.get(f"/portal/sends/{send}?lang=en")).text
+    assert "no such mailbox, says its server" in page

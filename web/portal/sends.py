@@ -18,6 +18,7 @@ from services.sending import Check, SendView
 from store.sends_read import OUTCOMES
 from web.i18n import mark as _
 from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
+from web.portal.suppressions import HELD
 
 router = APIRouter(prefix="/portal/sends")
 
@@ -224,7 +225,7 @@ async def send_page(
         request, "portal/sends_one.html", view=view, send=view.send, bar=bar(view.outcomes, view.send.recipients),
         percent=_percent(view), messages=messages, tries=await served(request).sending.tries(messages),
         state=outcome or "", next=found[PAGE].ordinal if len(found) > PAGE else None, at=at, rejected=rejected,
-        OUTCOMES=OUTCOMES, REASONS=REASONS, done=await served(request).sending.engagement(caller, send_id),
+        OUTCOMES=OUTCOMES, REASONS=REASONS, HELD=HELD, done=await served(request).sending.engagement(caller, send_id),
     )  # fmt: skip
 
 
