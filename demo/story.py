@@ -27,7 +27,7 @@ Chapter = (
     | type[Campaigning]
     | type[Answering]
 )
-CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying, Campaigning)
+CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying, Campaigning, Answering)
 TO_THE_FIRST_SEND: tuple[Chapter, ...] = CHAPTERS[:3]
 
 
