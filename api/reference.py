@@ -42,7 +42,7 @@ TAGS = {
     "address lists": "Lists of recipients under one alias address: members with variables, imports, exports.",
     "sends": "Sending, and what became of each message.",
     "campaigns": "One template to everybody in some address lists.",
-    "suppressions": "Who unsubscribed or complained, whom the account leaves out by hand, and why an address is not written to.",
+    "suppressions": "Who unsubscribed, complained or was entered by hand; why an address is not written to.",
     "webhooks": "Where events go; signed after Standard Webhooks.",
     "certification": "Who the customer is, on paper; the review, and what it objects to.",
     "signals": "Sending quality: what receivers said of the account's mails, as rates that are judged.",
