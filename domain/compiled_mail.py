@@ -140,24 +140,22 @@ class CompiledMail:
         values = message.variables
         if self.knows_system:
             values = system_values(message.address, values, unsubscribe)
-        token = verp.make_token(self.house.verp_key, message.id)
-        own, own_canonical = self._own_fields(message, token, values, unsubscribe)
+        own, own_canonical = self._own_fields(message, values, unsubscribe)
         body = self.body.fill(values, links)
         fields = self.common.canonical + own_canonical
         signature = dkim.signature(key, self.signed, self.signed_at, hashlib.sha256(body).digest(), fields)
         data = b"%b%b%b\r\n%b" % (signature, self.common.raw, own, body)
-        sender = verp.return_path(token, self.bounce_host)
+        sender = verp.return_path(verp.make_token(self.house.verp_key, message.id), self.bounce_host)
         return Mail(sender, address, data, self.is_utf8 or not address.isascii())
 
-    def _own_fields(
-        self, message: Recipient, token: str, values: Mapping[str, str], unsubscribe: str
-    ) -> tuple[bytes, bytes]:
+    def _own_fields(self, message: Recipient, values: Mapping[str, str], unsubscribe: str) -> tuple[bytes, bytes]:
         """This recipient's fields in the order of `OWN_NAMES`, as they are sent and as they are signed.
 
-        The Message-ID carries the token, too: complaints quote it, and it must not be possible to make up another's.
+        The Message-ID carries a token, too: complaints quote it, and it must not be possible to make up another's.
         """
         address = on_the_wire(message.address)
         subject = field("Subject", unstructured(self.subject.fill(values), "Subject"))
+        token = verp.make_token(self.house.verp_key, message.id, verp.Use.MESSAGE_ID)
         message_id = f"<{self.id_prefix}.{message.ordinal}.{token}@{self.id_domain}>"
         raw = b"To: %b\r\n%bMessage-ID: %b\r\n" % (address.encode(), subject, message_id.encode())
         signed = b"to:%b\r\n%bmessage-id:%b\r\n" % (address.encode(), canonical(subject), message_id.encode())

@@ -62,9 +62,10 @@ class Inbound:
         """A mail to return paths of these messages, or to the address for complaints (none: it must say which)."""
         async with self._parsers:
             report = await asyncio.to_thread(read_report, raw)
-        for message in messages or self._quoted(report):
+        about = messages or self._quoted(report)
+        for message in about:
             await self._take(report, _fingerprint(raw, str(message)), message)
-        if not messages and not self._quoted(report):
+        if not about:
             await self._keep(NewReport(report.kind.value, _fingerprint(raw, ""), effect=Effect.NO_MESSAGE))
 
     async def is_our_host(self, host: str) -> bool:
@@ -82,7 +83,12 @@ class Inbound:
         await self._keep(NewReport(LETTER, fingerprint, effect=Effect.LETTER, sealed=sealed))
 
     def _quoted(self, report: Report) -> list[int]:
-        """The message that a report quotes by what only its mail has said: return path, else Message-ID."""
+        """The message that a complaint quotes by what only its mail has said: return path, else Message-ID.
+
+        Nothing else is believed of a quotation: senders see them in replies, and a bounce buries an address for all.
+        """
+        if report.kind is not ReportKind.COMPLAINT:
+            return []
         key = self._vault.verp_key
         found = [verp.read_return_path(key, path) for path in report.return_paths]
         found += [verp.read_message_id(key, one) for one in report.message_ids]

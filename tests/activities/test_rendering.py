@@ -12,7 +12,7 @@ from activities.rendering import Renderer
 from domain.ids import new_id
 from domain.reviews import ReviewState
 from domain.senders import SendKind
-from domain.verp import make_token
+from domain.verp import Use, make_token
 from store.contents import SubmissionContent
 from store.db import Database
 from store.pages import PageMessage
@@ -72,7 +72,7 @@ async def test_another_version_is_another_mail_of_the_same_message(db: Database)
     assert mails[0] == mails[2] != mails[1]
     assert b"\r\nSubject: second\r\n" in mails[1].data and b"\r\nSubject: second\r\n" not in mails[0].data
     ids = [mail.data.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for mail in mails]
-    token = make_token(VAULT.verp_key, one.id)
+    token = make_token(VAULT.verp_key, one.id, Use.MESSAGE_ID)
     assert ids[0] == ids[1] == f"<{sent.submission_id.hex}.0.{token}@{customer.domain_name}>".encode()
 
 

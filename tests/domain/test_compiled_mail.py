@@ -23,7 +23,7 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.compiled_mail import House
 from domain.link_tokens import LinkKind, LinkToken, read_token
 from domain.tracked_links import target, tracked_links
-from domain.verp import make_token, read_return_path
+from domain.verp import Use, make_token, read_return_path
 from tests.domain.test_templates import EVERY_PLACE, NASTY
 from tests.mail_world import CONTENT, HOUSE, PUBLIC, TRACKING_URL, Somebody, mail
 
@@ -88,7 +88,8 @@ def test_a_mail_reads_back_as_written() -> None:
     assert read["From"].addresses[0].display_name == CONTENT.sender_name
     assert (read["To"], read["Reply-To"]) == ("a@x.test", CONTENT.reply_to)
     assert read["Date"].datetime == CONTENT.accepted_at
-    assert read["Message-ID"] == f"<{CONTENT.submission_id.hex}.0.{make_token(HOUSE.verp_key, 1)}@customer.example>"
+    token = make_token(HOUSE.verp_key, 1, Use.MESSAGE_ID)
+    assert read["Message-ID"] == f"<{CONTENT.submission_id.hex}.0.{token}@customer.example>"
     assert part(mail().data, "html") == CONTENT.html.replace("%name%", "World")
     assert part(mail().data, "plain") == CONTENT.text.replace("%name%", "World")
     assert not read.defects and not any(each.defects for each in read.walk())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.verp import MAX_MESSAGE, make_token, read_message_id, read_return_path, read_token, return_path
+from domain.verp import MAX_MESSAGE, Use, make_token, read_message_id, read_return_path, read_token, return_path
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 MESSAGES = st.integers(min_value=1, max_value=MAX_MESSAGE)
@@ -17,7 +17,7 @@ def test_what_was_made_is_read_in_any_case(message: int) -> None:
     assert len(address.partition("@")[0]) <= 64
     for way in (address, address.upper(), address.swapcase()):
         assert read_return_path(KEY, way) == message
-    assert read_message_id(KEY, f"<0192f0.17.{make_token(KEY, message)}@shop.example>") == message
+    assert read_message_id(KEY, f"<0192f0.17.{make_token(KEY, message, Use.MESSAGE_ID)}@shop.example>") == message
     assert read_return_path(OTHER, address) is None
 
 
@@ -26,6 +26,14 @@ def test_one_other_letter_is_another_token(message: int, place: int, letter: str
     token = make_token(KEY, message)
     changed = token[:place] + letter + token[place + 1 :]
     assert (read_token(KEY, changed) is None) == (changed != token)
+
+
+@given(MESSAGES)
+def test_a_message_id_makes_no_return_path(message: int) -> None:
+    """Whoever gets an answer to a mail has seen its Message-ID; its return path stays with its receiver."""
+    shown = make_token(KEY, message, Use.MESSAGE_ID)
+    assert read_return_path(KEY, return_path(shown, "bounce.shop.example")) is None
+    assert read_message_id(KEY, f"<0192f0.17.{make_token(KEY, message)}@shop.example>") is None
 
 
 def test_two_tokens_make_no_third() -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from domain.verp import Use, make_token, return_path
 from services.audit import audit
 from services.inbound import Inbound
 from store.db import Database
 from store.webhooks import WebhookEndpoint
 from tests.money_world import PRICE, available, finish, make_paying, send, settle, standing
 from tests.reports_world import REPLY, VACATION, complaint, dsn, inbound, path_of
-from tests.sending_world import Customer, make_customer, submit
+from tests.sending_world import VAULT, Customer, make_customer, submit
 
 ADDRESS = "p0@x.test"
 HARD = dsn(ADDRESS)
@@ -199,12 +200,26 @@ async def test_a_complaint_counts_once_and_holds_back(db: Database) -> None:
 async def test_a_loop_names_the_message_by_what_only_its_mail_says(db: Database) -> None:
     message = await one_that(db, "delivered")
     door = inbound(db)
-    token = path_of(message).partition("@")[0].removeprefix("b+")
+    token = make_token(VAULT.verp_key, message, Use.MESSAGE_ID)
     await door.report(complaint("Message-ID: <0192.0.aaaaaaaaaaacuyn6fibqplrv6q@shop.example>\r\n"), [])
     await door.report(complaint("Message-ID: <0192.0@shop.example>\r\n"), [])
     assert await effects(db) == ["no_message", "no_message"]
     await door.report(complaint(f"Message-ID: <0192.0.{token.upper()}@shop.example>\r\n"), [])
     assert (await effects(db))[2:] == ["complained"]
+
+
+@pytest.mark.parametrize("quoted", ["Message-ID", "Return-Path"])
+async def test_what_a_mail_quotes_proves_no_bounce(db: Database, quoted: str) -> None:
+    """Replies and forwarded mails show customers their Message-IDs: who has one must not bury its recipient for all."""
+    message = await one_that(db, "delivered")
+    path = path_of(message)
+    token = make_token(VAULT.verp_key, message, Use.MESSAGE_ID)
+    names = {"Message-ID": f"<0192.0.{token}@shop.example>", "Return-Path": f"<{path}>"}
+    returned = f"--b1\r\nContent-Type: message/rfc822\r\n\r\n{quoted}: {names[quoted]}\r\n\r\nhello\r\n--b1--"
+    await inbound(db).report(HARD.replace(b"--b1--", returned.encode()), [])
+    assert await effects(db) == ["no_message"]
+    assert (await row(db, message))["state"] == "delivered"
+    assert await db.pool.fetchval("SELECT count(*) FROM dead_address") == 0
 
 
 async def test_a_message_that_is_gone_is_counted_and_nothing_else(db: Database) -> None:
