@@ -5,7 +5,6 @@ that knows aiosmtpd from within is here, so that another server could take its p
 """
 
 import re
-from collections import defaultdict
 from typing import Any
 
 import structlog
@@ -33,6 +32,13 @@ TROUBLE = "451 4.3.0 trouble here, try again later"
 _USUAL_ADDRESS = re.compile(r"<([\w.+=-]{1,64}@[\w.-]{1,255})>(.*)", re.ASCII)
 
 
+class _Sizes(dict[str, int]):
+    """How long the line of a command may be. A `defaultdict` keeps every name that it is asked for."""
+
+    def __missing__(self, command: str) -> int:
+        return COMMAND_BYTES
+
+
 class Dialogue(SMTP):
     """One connection. `handler` has aiosmtpd's hooks (`handle_MAIL`, `auth_LOGIN`, …), and is of this one alone."""
 
@@ -52,7 +58,7 @@ class Dialogue(SMTP):
         super().__init__(handler, ident=self.greeting, timeout=UNKNOWN_IDLE, **options)
         self._most = self.data_size_limit or DATA_SIZE
         self.room = room
-        self.command_size_limits = defaultdict(lambda: COMMAND_BYTES)  # aiosmtpd has one for all connections
+        self.command_size_limits = _Sizes()  # aiosmtpd has one for all connections
         self._is_refused = False
         self._is_busy = False
         self._is_dismissed = False

@@ -9,6 +9,7 @@ import pytest
 
 from smtp import protocol
 from smtp.limits import Connections, Memory, Room, neighbourhood
+from smtp.submission import SubmissionDialogue
 from store.db import Database
 from tests import patience
 from tests.submission_world import NAME, World, submission
@@ -105,6 +106,23 @@ async def test_a_command_of_any_length_is_an_error_and_no_more(narrow: World) ->
         for size in (3_000, 70_000, 3_000_000):
             assert (await talk.say("MAIL FROM:<" + "a" * size))[:1] == "5"
         assert (await talk.mail(narrow.raw()))[:3] == "250"
+
+
+async def test_names_of_commands_are_not_kept(narrow: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiosmtpd's own table remembers each one that is too long: 60 KB a line, of who has not signed in."""
+    made: list[SubmissionDialogue] = []
+    begin = SubmissionDialogue.connection_made
+
+    def noted(dialogue: SubmissionDialogue, transport: asyncio.Transport) -> None:
+        made.append(dialogue)
+        begin(dialogue, transport)
+
+    monkeypatch.setattr(SubmissionDialogue, "connection_made", noted)
+    async with narrow.talk() as talk:
+        await talk.say("EHLO me")
+        for number in range(5):
+            assert (await talk.say(f"{number}" + "A" * 60_000))[:3] == "500"
+        assert sum(map(len, made[0].command_size_limits)) < 1_000
 
 
 GARBAGE = [
