@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.verp import Use, make_token, return_path
+from domain.verp import Use, make_token
 from services.audit import audit
 from services.inbound import Inbound
 from store.db import Database
