@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -49,6 +49,7 @@ from gateways.routes import Routes
 from gateways.smtp import SmtpOptions, SmtpTransport
 from gateways.spreadsheets import Spreadsheets
 from services import calm_collector, discreet_logs
+from services.beside import background, first_of
 from services.clockwork import Clockwork
 from services.private_process import keep_private
 from services.relay import Relay
@@ -269,26 +270,6 @@ async def run(settings: Settings) -> None:
         calm_collector.calm()
         log.info("worker_ready", sender=str(tools.sender.id))
         await first_of(stop, [sender, *loops])
-
-
-@contextlib.asynccontextmanager
-async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """Run beside the block; cancelled and awaited at its end."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def first_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Until asked to stop; a loop that ends by itself ends the process, and its supervisor starts it anew."""
-    asked = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    asked.cancel()
-    for task in done - {asked}:
-        task.result()
 
 
 def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:

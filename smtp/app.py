@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
 from temporalio.client import Client
 
 from domain.secrets import Vault
 from services import calm_collector, discreet_logs
+from services.beside import background, first_of
 from services.catalog import build_services
 from services.clockwork import Clockwork
 from services.foundation import Foundation
@@ -30,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 Protocols = Callable[[], asyncio.Protocol]
 """Makes the protocol of one new connection."""
+Parts = tuple[Protocols, Sequence[Coroutine[Any, Any, None]]]
+"""And what runs beside the door for as long as it is open."""
 LAST_WORDS = 10.0
 """Seconds that open sessions have to end once the door is closed."""
 
@@ -44,13 +48,17 @@ async def serve(settings: Settings, door: Door, host: str, port: int) -> None:
     async with _foundation(settings) as base:
         make = _inbound if door is Door.INBOUND else _submission
         room = Room(Connections(settings.smtp_connections, settings.smtp_connections_per_address))
-        protocols = await make(settings, base, _tls(settings), room)
-        server = await asyncio.get_running_loop().create_server(protocols, host, port)
-        calm_collector.calm()
-        log.info("smtp_door_open", door=door.value, port=port)
-        await stop.wait()
-        server.close()
-        await room.connections.end(LAST_WORDS)
+        async with contextlib.AsyncExitStack() as stack:
+            protocols, running = await make(settings, base, _tls(settings), room)
+            loops = [await stack.enter_async_context(background(loop)) for loop in running]
+            server = await asyncio.get_running_loop().create_server(protocols, host, port)
+            calm_collector.calm()
+            log.info("smtp_door_open", door=door.value, port=port)
+            try:
+                await first_of(stop, loops)
+            finally:
+                server.close()
+                await room.connections.end(LAST_WORDS)
 
 
 @contextlib.asynccontextmanager
@@ -72,16 +80,15 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:
+async def _submission(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Parts:
     door = Submissions(
         build_services(base), Failures(), room, settings.submission_host_name, tls, settings.submission_plain_login
     )
-    return door.connection
+    return door.connection, ()
 
 
-async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Protocols:
+async def _inbound(settings: Settings, base: Foundation, tls: ssl.SSLContext | None, room: Room) -> Parts:
     replies = await LiveReplyRules.open(base.db)
     inbound = Inbound(base.db, base.vault, settings.bounce_host, replies.classify)
-    beside = [asyncio.create_task(task) for task in (replies.run(), inbound.run())]
-    door = InboundDoor(inbound, base.vault.verp_key, settings.bounce_host.lower(), beside)
-    return lambda: InboundDialogue(door, room, tls)
+    door = InboundDoor(inbound, base.vault.verp_key, settings.bounce_host.lower())
+    return lambda: InboundDialogue(door, room, tls), (replies.run(), inbound.run())

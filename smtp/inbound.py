@@ -7,7 +7,6 @@ others. 250 after DATA: what was said is in the database.
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -88,8 +87,6 @@ class Door:
     """`Vault.verp_key`."""
     host: str
     """The platform's bounce host, lower-case."""
-    beside: Sequence[asyncio.Task[None]] = ()
-    """What runs beside the door for as long as it is open."""
     paces: dict[Mailbox, Pace] = field(
         default_factory=lambda: {
             Mailbox.COMPLAINTS: Pace(COMPLAINTS_PER_HOUR), Mailbox.LETTERS: Pace(LETTERS_PER_HOUR),
