@@ -40,6 +40,14 @@ SELECT address, 1, now(), now(), now() + interval '2 hours' FROM unnest($1::text
 ON CONFLICT (address) DO UPDATE SET failures = least(d.failures + 1, 30), last_at = now(),
     until = now() + least(interval '30 days', interval '1 hour' * power(2, least(d.failures + 1, 30)))
 """
+# Who is at work on one of them at this moment has the last word, and is not waited for: `learn` came first here, and two
+# transactions that each learn what the other forgets would wait for each other.
+_FORGET = """
+WITH taken AS MATERIALIZED (
+    SELECT address FROM dead_address WHERE address = ANY($1::text[]) FOR UPDATE SKIP LOCKED
+)
+DELETE FROM dead_address USING taken WHERE dead_address.address = taken.address
+"""
 
 
 async def learn(connection: Connection, addresses: Sequence[str]) -> None:
@@ -49,10 +57,9 @@ async def learn(connection: Connection, addresses: Sequence[str]) -> None:
 
 
 async def forget(connection: Connection, addresses: Sequence[str]) -> None:
-    """These took a mail."""
+    """These took a mail; in the caller's transaction, after `learn`."""
     if addresses:
-        keys = sorted({suppression_key(address) for address in addresses})
-        await connection.execute("DELETE FROM dead_address WHERE address = ANY($1::text[])", keys)
+        await connection.execute(_FORGET, sorted({suppression_key(address) for address in addresses}))
 
 
 async def find(session: Session, address: str) -> DeadAddress | None:

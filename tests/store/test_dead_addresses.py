@@ -1,5 +1,6 @@
 """Addresses without a mailbox: how long they are held back, and what frees them."""
 
+import asyncio
 import datetime as dt
 
 from domain.suppressions import DEAD_AT_MOST, dead_for
@@ -7,6 +8,7 @@ from store import dead_addresses
 from store.columns import now
 from store.db import Database
 from store.dead_addresses import DeadCounts, forget, free, learn
+from tests.patience import PATIENCE
 from tests.suppressed_world import HOUR, bury
 
 
@@ -40,3 +42,15 @@ async def test_an_operator_frees_exactly_one(db: Database) -> None:
         assert await dead_addresses.find(session, "a@x.test") is None
         assert (await dead_addresses.find(session, "B@x.test")) is not None
         assert await dead_addresses.counts(session) == DeadCounts(known=1, held=0)
+
+
+async def test_two_commits_that_contradict_each_other_do_not_wait_for_each_other(db: Database) -> None:
+    """Each buries what the other one revives; who buries has the last word."""
+    for address in ("a@x.test", "z@x.test"):
+        await bury(db, address, now() - HOUR, failures=3)
+    async with db.raw() as one, db.raw() as other:
+        await learn(one, ["z@x.test"])
+        await learn(other, ["a@x.test"])
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(forget(one, ["a@x.test"]), forget(other, ["z@x.test"]))
+    assert dict(await db.pool.fetch("SELECT address, failures FROM dead_address")) == {"a@x.test": 4, "z@x.test": 4}
