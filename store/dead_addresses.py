@@ -40,8 +40,8 @@ SELECT address, 1, now(), now(), now() + interval '2 hours' FROM unnest($1::text
 ON CONFLICT (address) DO UPDATE SET failures = least(d.failures + 1, 30), last_at = now(),
     until = now() + least(interval '30 days', interval '1 hour' * power(2, least(d.failures + 1, 30)))
 """
-# Who is at work on one of them at this moment has the last word, and is not waited for: `learn` came first here, and two
-# transactions that each learn what the other forgets would wait for each other.
+# Who is at work on one of them at this moment has the last word, and is not waited for: `learn` came first here, and
+# two transactions that each learn what the other forgets would wait for each other.
 _FORGET = """
 WITH taken AS MATERIALIZED (
     SELECT address FROM dead_address WHERE address = ANY($1::text[]) FOR UPDATE SKIP LOCKED
