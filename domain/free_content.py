@@ -10,9 +10,11 @@ from functools import lru_cache
 from html import unescape
 from urllib.parse import unquote
 
+from domain.acceptance import MAX_VARIABLES_BYTES
+from domain.errors import Refusal
 from domain.markup import Compiled, Slot, Spot, compile_html, is_link
 from domain.sending import Recipient
-from domain.variables import TOKEN, UNSUBSCRIBE, fill_text, missing, one_line, places
+from domain.variables import TOKEN, UNSUBSCRIBE, compile_text, missing, one_line, places
 
 _OURS = f"%{UNSUBSCRIBE}%"
 """No wildcard: nobody's link stands there but ours."""
@@ -105,8 +107,14 @@ def subject_fits(subject: str, written: str) -> bool:
 
 
 def fill_values(values: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Fill the sender's own variables (`xsmtpapi`), which may stand inside the values that were found."""
-    return {name: fill_text(value, own) for name, value in values.items()}
+    """Fill the sender's own variables (`xsmtpapi`), which may stand inside the values that were found.
+
+    Raises `variables_too_long` before they are.
+    """
+    texts = {name: compile_text(value) for name, value in values.items()}
+    if sum(text.length(own) for text in texts.values()) > MAX_VARIABLES_BYTES:
+        raise Refusal("variables_too_long", field="variables", limit=MAX_VARIABLES_BYTES)
+    return {name: text.fill(own) for name, text in texts.items()}
 
 
 def is_verbatim(values: Mapping[str, str]) -> bool:

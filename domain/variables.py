@@ -68,6 +68,10 @@ class FillableText:
     literals: tuple[str, ...]
     places: tuple[str, ...]
 
+    def length(self, values: Mapping[str, str]) -> int:
+        """Characters of what `fill` would make: a short text may name a long value many times."""
+        return sum(map(len, self.literals)) + sum(len(values.get(name, f"%{name}%")) for name in self.places)
+
     def fill(self, values: Mapping[str, str]) -> str:
         """As `fill_text` does, without looking for the variables again."""
         parts = [self.literals[0]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from domain.acceptance import MAX_VARIABLES_BYTES
 from domain.errors import SongdaError
 from domain.variables import NAME
 
@@ -15,6 +16,8 @@ LARGEST = 2**20
 """Characters of the JSON text."""
 MOST = 100
 """Recipients."""
+MOST_EXPANDED = MOST * MAX_VARIABLES_BYTES
+"""Characters of all values together: a few of `sub` may name a long one of `section` many times."""
 _KEY = re.compile(rf"%?({NAME})%?")
 _MACRO = re.compile(rf"%({NAME})%")
 NOT_YET = ("filters", "settings", "send_domain")
@@ -25,6 +28,7 @@ Detail: TypeAlias = tuple[str, str]
 
 _NAME_RULE = ("变量名由1到32个字母、数字或下划线组成", "a name has 1 to 32 letters, digits or underscores")
 _VALUE_RULE = ("变量的值应为字符串、数字或布尔值", "a value is a string, a number or a boolean")
+_LONG_RULE = ("变量的值太长", "values are too long")
 
 
 class Fault(StrEnum):
@@ -64,6 +68,8 @@ def read(text: str) -> Personal | None:
         return None
     try:
         said = json.loads(text) if len(text) <= LARGEST else None
+        if said is not None and "\\u" in text:  # half a character, which no database and no mail can hold
+            json.dumps(said, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise BadXsmtpapi(Fault.NO_JSON, text) from None
     if not isinstance(said, dict):
@@ -120,12 +126,17 @@ def _of_each(said: Mapping[str, Any], count: int) -> list[dict[str, str]]:
     """Value i of each variable goes to recipient i; `section` is what a value may be made of."""
     macros = {_name(key): _value(value) for key, value in _object(said, "section").items()}
     found: list[dict[str, str]] = [{} for _ in range(count)]
+    left = MOST_EXPANDED
     for key, values in _object(said, "sub").items():
         if not isinstance(values, list) or len(values) < count:
             raise BadXsmtpapi(Fault.SHAPE, key, (f"变量的值应有{count}个", f"needs {count} values"))
         name = _name(key)
         for own, value in zip(found, values, strict=False):
-            own[name] = _expanded(_value(value), macros)
+            text = _value(value)
+            left -= len(text) + sum(len(macros.get(each[1], "")) for each in _MACRO.finditer(text))
+            if left < 0:
+                raise BadXsmtpapi(Fault.SHAPE, key, _LONG_RULE)
+            own[name] = _expanded(text, macros)
     return found
 
 

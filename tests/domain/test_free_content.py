@@ -2,11 +2,13 @@
 
 import html as stdlib_html
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.errors import Refusal
 from domain.free_content import Pattern, Written, fill_values, is_verbatim, subject_fits
 from domain.templates import Content, preview
 
@@ -103,6 +105,18 @@ def test_the_template_itself_is_verbatim_and_filled_later() -> None:
     assert values == {"a": "%a%", "b": "Dear %who%"}
     assert fill_values(values, {"who": "Ann"}) == {"a": "%a%", "b": "Dear Ann"}
     assert is_verbatim({"a": "%a%"}) and not is_verbatim(values)
+
+
+def test_a_long_value_that_is_named_many_times_is_refused_before_it_is_written() -> None:
+    """A mail of 200 KB would take two gigabytes."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal) as refused:
+            fill_values({"c": "%a%" * 2_000}, {"a": "x" * 100_000})
+        assert refused.value.code == "variables_too_long"
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_our_own_unsubscribe_link_cannot_be_replaced() -> None:
