@@ -144,8 +144,8 @@ def proves_dead(facts: Facts, reason: str) -> bool:
     return facts.is_ours is True and reason == Reason.INVALID_MAILBOX
 
 
-def event_of(state: MessageState, reason: str, facts: Facts) -> Event:
+def event_of(state: MessageState, reason: str, is_ours: bool | None) -> Event:
     """What customers hear of a correction; an address that mail was passed on to says nothing about the one we know."""
     if state is MessageState.DELIVERED:
         return Event.DELIVER
-    return Event.INVALID if reason.startswith("hard.") and facts.is_ours is not False else Event.SOFT_BOUNCE
+    return Event.INVALID if reason.startswith("hard.") and is_ours is not False else Event.SOFT_BOUNCE

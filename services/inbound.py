@@ -173,18 +173,18 @@ class Inbound:
         correction, charging = new_id(), Charging.NONE
         if subject.state == MessageState.UNKNOWN and subject.costs:
             charging = await charge_after_all(connection, subject.account_id, subject.submission_id, correction)
-        await corrections.correct(connection, subject, step, report, charging, correction)
+        at = await corrections.correct(connection, subject, step, report, charging, correction)
         await signals.note_of(connection, subject.id, _counts(subject.state, step), subject.finished_at)
         if rules.proves_dead(facts, step.reason):
             await dead_addresses.learn(connection, [subject.address])
         if step.state is MessageState.DELIVERED:
             await nudge_first_senders(connection, {subject.account_id})
-        kind = rules.event_of(step.state, step.reason, facts)
+        kind = rules.event_of(step.state, step.reason, facts.is_ours)
         data = _data(subject) | {
             "attempt": subject.attempts, "state": step.state.value, "class": step.reason, "code": step.code,
             "enhanced": step.enhanced, "reply": step.reply, "corrects": subject.state,
         }  # fmt: skip
-        await owe_events(connection, [OwedEvent(subject.account_id, kind, subject.id, now(), data)])
+        await owe_events(connection, [OwedEvent(subject.account_id, kind, subject.id, at, data)])
         return step.reason
 
     def _step(self, subject: Subject, facts: Facts) -> Step:

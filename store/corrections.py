@@ -4,7 +4,9 @@ Pages' totals stay what the dialogues said: whoever shows numbers of campaigns a
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, UniqueConstraint
@@ -101,7 +103,11 @@ WITH before AS (
     FROM message m WHERE m.id = $1
 )
 UPDATE message SET state = $5, reason = $6, code = $7, enhanced = $9, reply = $10, host = $11, finished_at = now()
-WHERE id = $1
+WHERE id = $1 RETURNING finished_at
+"""
+_STEPS = """
+SELECT c.*, r.is_ours FROM correction c JOIN report r ON r.id = c.report_id
+WHERE c.message_id = ANY($1::bigint[]) ORDER BY c.message_id, c.at
 """
 
 
@@ -113,9 +119,32 @@ async def lock(connection: Connection, message: int) -> Subject | None:
 
 async def correct(
     connection: Connection, subject: Subject, step: Step, report: int, charging: Charging, correction: UUID
-) -> None:
-    """Make this step of a message that the caller has locked, and keep what it was."""
-    await connection.execute(
+) -> dt.datetime:
+    """Make this step of a message that the caller has locked, and keep what it was; when that is."""
+    at: dt.datetime = await connection.fetchval(
         _CORRECT, subject.id, correction, subject.lane, report, step.state.value, step.reason, step.code,
         charging.value, step.enhanced, step.reply, step.host,
     )  # fmt: skip
+    return at
+
+
+_SAID = ("state", "reason", "code", "enhanced", "reply")
+
+
+async def ends(connection: Connection, messages: Mapping[int, Any]) -> list[dict[str, Any]]:
+    """Everything that these messages (rows by id, with `ended_at`) have become, in order, each as such a row.
+
+    Behind the first, which is the end of the message's own dialogue, they have `corrects` (the state before) and
+    `is_ours`, as the report said.
+    """
+    steps: dict[int, list[Any]] = {message: [] for message in messages}
+    for step in await connection.fetch(_STEPS, list(messages)):
+        steps[step["message_id"]].append(step)
+    found: list[dict[str, Any]] = []
+    for message, row in messages.items():
+        more: dict[str, Any] = {"corrects": None}
+        for step in steps[message]:
+            found.append({**row, **{name: step[f"from_{name}"] for name in _SAID}, "ended_at": step["from_at"], **more})
+            more = {"corrects": step["from_state"], "is_ours": step["is_ours"]}
+        found.append({**row, **more})
+    return found

@@ -5,19 +5,22 @@ happens now nor makes a transaction that grows with it. Where it stands is on it
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel, col, select
 
+from domain.corrections import event_of
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.link_tokens import LinkKind
 from domain.sending import MessageState
 from domain.webhook_replays import ONCE, ReplayStage, Wanted
 from domain.webhooks import Event, OwedEvent, message_data
+from store import corrections
 from store.columns import moment, now, text_list
 from store.db import Connection, Session, by_column
 from store.dialogues import outcome_event
@@ -230,8 +233,9 @@ async def _happened(connection: Connection, messages: dict[int, Any]) -> list[Ow
     found: list[OwedEvent] = []
     for row in messages.values():
         found.append(_event(row, Event.REQUEST, row["accepted_at"], {}))
-        if row["ended_at"] is not None and row["state"] != MessageState.QUEUED and (event := outcome_event(row)):
-            found.append(event)
+    for end in await corrections.ends(connection, messages):
+        if end["ended_at"] is not None and end["state"] != MessageState.QUEUED and (event := outcome_event(end)):
+            found.append(event if end["corrects"] is None else _corrected(event, end))
     for one in await connection.fetch(_TRIES, list(messages)):
         tried = {**messages[one["message_id"]], **dict(one), "attempts": one["number"], "state": MessageState.QUEUED}
         if event := outcome_event(tried):
@@ -241,6 +245,11 @@ async def _happened(connection: Connection, messages: dict[int, Any]) -> list[Ow
             extra = {"link": act["link"]} if kind is Event.CLICK else {}
             found.append(_event(messages[act["message_id"]], kind, act["first_at"], extra))
     return found
+
+
+def _corrected(event: OwedEvent, end: Mapping[str, Any]) -> OwedEvent:
+    kind = event_of(MessageState(end["state"]), end["reason"], end["is_ours"])
+    return replace(event, kind=kind, data=event.data | {"corrects": end["corrects"]})
 
 
 def _event(row: Any, kind: Event, at: dt.datetime, extra: dict[str, Any]) -> OwedEvent:

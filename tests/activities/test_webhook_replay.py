@@ -16,6 +16,7 @@ from store.columns import now
 from store.db import Database
 from store.webhook_replay import WebhookReplay
 from store.webhooks import WebhookEvent
+from tests.reports_world import dsn, inbound
 from tests.sending_world import Customer, make_customer, submit
 from tests.webhook_receiver import Request, receiving
 from tests.webhook_world import Hooks
@@ -200,3 +201,33 @@ async def test_a_disabled_endpoint_goes_on_with_its_replay_once_it_is_enabled(db
         async with db.raw() as connection:
             await connection.execute("UPDATE webhook_endpoint SET state = 'enabled', disabled_by = NULL")
         assert (await played(world, process)).rebuilt == 3
+
+
+async def test_what_reports_corrected_is_told_as_it_was(db: Database) -> None:
+    """A full mailbox is no invalid one, and that the mail was taken first is part of it; what was heard is not new."""
+    world, _, (full, gone, *_) = await sent(db)
+    async with receiving() as receiver:
+        heard = await world.endpoint(receiver.url)
+        addresses = dict(await db.pool.fetch("SELECT id, address FROM message"))
+        await inbound(db).report(dsn(addresses[full], status="5.2.2", said="552 5.2.2 mailbox is full"), [full])
+        await inbound(db).report(dsn(addresses[gone]), [gone])
+        await world.drain(heard)
+        live = bodies(receiver.requests)
+        assert set(live) == {(full, "soft_bounce"), (gone, "invalid")}
+        receiver.requests.clear()
+        await ask(world, heard, events=["deliver", "invalid", "soft_bounce"], since=now() - DAY)
+        replay = await played(world, heard)
+        assert (replay.repeated, replay.rebuilt) == (2, 4), "three were delivered, one was deferred before"
+        late = await world.endpoint(f"{receiver.url}/late")
+        receiver.requests.clear()
+        await ask(world, late, events=["deliver", "invalid", "soft_bounce"])
+        await played(world, late)
+    assert kinds(receiver.requests) == {"deliver": 3, "invalid": 1, "soft_bounce": 2}
+    rebuilt = bodies([each for each in receiver.requests if b'"corrects"' in each.body])
+    assert rebuilt == live
+
+
+def bodies(requests: list[Request]) -> dict[tuple[int, str], tuple[str, object]]:
+    """When what happened, by message and kind."""
+    said = [json.loads(request.body) for request in requests]
+    return {(each["data"]["message_id"], each["type"]): (each["timestamp"], each["data"]) for each in said}
