@@ -7,12 +7,12 @@ from uuid import UUID
 from domain.addresses import BadAddress, normalise_address
 from domain.domains import DomainState
 from domain.errors import Refusal
-from domain.ids import iso
 from domain.ledger import first_charged
 from domain.money import show_unit
 from domain.senders import TEST_SENDS_PER_DAY, SendKind
 from domain.sending import MAX_RECIPIENTS, Recipient, Rejected, SendRequest
 from domain.suppressions import DEAD, Held, SuppressionReason
+from domain.times import told
 from domain.variables import missing
 
 MAX_LABEL = 50
@@ -215,7 +215,7 @@ def held_refusal(held: Held, field: str) -> Refusal:
     """Why an address is not written to; of a dead one never who else wrote to it."""
     if held.until is None or held.reason not in _HELD:
         return Refusal("suppressed", field=field)
-    return Refusal(_HELD[held.reason], field=field, until=iso(held.until))
+    return Refusal(_HELD[held.reason], field=field, until=told(held.until))
 
 
 def _checked(recipient: Recipient, place: int, variables: tuple[str, ...], only: frozenset[str] | None) -> Recipient:

@@ -11,10 +11,11 @@ from uuid import UUID
 from domain.accounts import RESENDS_PER_DAY
 from domain.addresses import BadAddress, normalise_address
 from domain.errors import Refusal
-from domain.ids import Kind, iso, workflow_id
+from domain.ids import Kind, workflow_id
 from domain.passwords import check_password
 from domain.registration import RESEND_AFTER, account_name
 from domain.secrets import new_token
+from domain.times import told
 from domain.visitors import Visitor
 from services.accounts import LANGUAGES
 from services.foundation import Foundation
@@ -101,7 +102,7 @@ class Registrations:
             held = await self._held(session, handle)
             dead = await dead_addresses.find(session, held.member.email)
             if dead is not None and dead.until > at:
-                raise Refusal("address_dead", until=iso(dead.until))
+                raise Refusal("address_dead", until=told(dead.until))
             wait = held.row.wanted_at + self._base.policy.scaled(RESEND_AFTER) - at
             if wait > dt.timedelta():
                 raise Refusal("too_many_requests", seconds=max(1, round(wait.total_seconds())))

@@ -13,11 +13,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import Refusal
-from domain.ids import iso
 from domain.refusals import explain
 from domain.senders import TEST_SENDS_PER_DAY, SendKind
 from domain.sending import Accepted, Recipient
 from domain.suppressions import SuppressionScope
+from domain.times import told
 from domain.webhooks import Event
 from services.acceptance import Acceptance
 from services.gathering import Gathering
@@ -162,13 +162,13 @@ async def test_who_is_held_back_is_said_why_and_until_when(db: Database, accepta
         (one, ["li@x.test", "gone@x.test"], {}),
     )  # fmt: skip
     assert codes(answers) == ["recipient_dead", "", "recipient_complained", "recipients_all_suppressed"]
-    assert (answers[0].field, answers[0].params) == ("recipients[0].address", {"until": iso(until)})
-    assert iso(until) in explain(answers[0], "en")[1] and iso(until) in explain(answers[0], "zh")[1]
+    assert (answers[0].field, answers[0].params) == ("recipients[0].address", {"until": told(until)})
+    assert told(until) in explain(answers[0], "en")[1] and told(until) in explain(answers[0], "zh")[1]
     assert [(each.line, each.reason, each.params) for each in answers[1].rejected] == [
-        (2, "recipient_dead", {"until": iso(until)})
+        (2, "recipient_dead", {"until": told(until)})
     ]
     kept = await db.pool.fetchval("SELECT rejected FROM submission")
-    assert [each["params"] for each in kept] == [{"until": iso(until)}]
+    assert [each["params"] for each in kept] == [{"until": told(until)}]
     assert await clean(db) == []
 
 
