@@ -21,6 +21,8 @@ IDLE = 300.0
 """Seconds between two commands (RFC 5321 §4.5.3.2.7)."""
 UNKNOWN_IDLE = 60.0
 """Of a client that has not signed in."""
+UNKNOWN_SECONDS = 300.0
+"""Altogether, of a client that has not signed in: each command is heard for another minute, and it may say many."""
 DATA_SIZE = 16_000_000
 """Bytes of a mail, unless the door says otherwise (`data_size_limit`)."""
 DATA_SECONDS = 600.0
@@ -59,6 +61,7 @@ class Dialogue(SMTP):
         self._most = self.data_size_limit or DATA_SIZE
         self.room = room
         self.command_size_limits = _Sizes()  # aiosmtpd has one for all connections
+        self._unknown_until: float | None = self.loop.time() + UNKNOWN_SECONDS
         self._is_refused = False
         self._is_busy = False
         self._is_dismissed = False
@@ -111,9 +114,21 @@ class Dialogue(SMTP):
             self.transport.close()
 
     def stay(self, seconds: float = IDLE) -> None:
-        """How long the next command may take to come, from now on."""
+        """How long the next command may take to come, from now on: this client is known."""
+        self._unknown_until = None
         self._timeout_duration = seconds
         self._reset_timeout()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        seconds = duration or self._timeout_duration
+        if self._unknown_until is not None:
+            seconds = min(seconds, max(self._unknown_until - self.loop.time(), 0.001))
+        super()._reset_timeout(seconds)
+
+    def _timeout_cb(self) -> None:
+        """At once: a client that reads none of our replies would keep a connection that waits to say them."""
+        if self.transport is not None:
+            self.transport.abort()
 
     async def push(self, status: str | bytes) -> None:
         """Say one line of ASCII, whatever it is made of."""

@@ -1,7 +1,9 @@
 """What one client can take of the submission door: connections, commands, time, memory."""
 
 import asyncio
+import contextlib
 import smtplib
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -158,6 +160,42 @@ async def test_who_says_nothing_is_hung_up_on(narrow: World, monkeypatch: pytest
         assert await talk.rest() == []
 
 
+async def test_who_says_much_and_never_signs_in_is_hung_up_on(narrow: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command is another minute; with those of all kinds a stranger would keep a place for weeks."""
+    monkeypatch.setattr(protocol, "UNKNOWN_SECONDS", 0.2)
+    async with narrow.talk() as talk:
+        busy = asyncio.create_task(_say_again(narrow, talk.writer, b"NOOP\r\n"))
+        assert len(await talk.rest()) < 900
+        busy.cancel()
+    monkeypatch.setattr(protocol, "UNKNOWN_SECONDS", 0.05)
+    async with narrow.talk() as talk:
+        assert await talk.rest() == []
+
+
+async def test_who_has_signed_in_may_stay(narrow: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with narrow.signed_in(True) as talk:
+        monkeypatch.setattr(protocol, "UNKNOWN_SECONDS", 0.0)
+        assert (await talk.say("NOOP"))[:3] == "250"
+        assert (await talk.mail(narrow.raw()))[:3] == "250"
+
+
+async def test_who_does_not_read_our_replies_loses_the_place(narrow: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is still to be written would keep the connection for as long as the client likes."""
+    monkeypatch.setattr(protocol, "UNKNOWN_IDLE", 0.5)
+    client = socket.create_connection(("127.0.0.1", narrow.port))
+    try:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await until(lambda: len(narrow.room.connections) == 1)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(0.3):
+                while True:
+                    await asyncio.get_running_loop().sock_sendall(client, b"\r\n" * 5_000)
+        await until(lambda: len(narrow.room.connections) == 0)
+    finally:
+        client.close()
+
+
 async def test_a_mail_that_trickles_in_is_hung_up_on(narrow: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "DATA_SECONDS", 0.2)
     async with narrow.signed_in(False) as talk:
@@ -171,8 +209,12 @@ async def test_a_mail_that_trickles_in_is_hung_up_on(narrow: World, monkeypatch:
 
 
 async def _trickle(world: World, writer: asyncio.StreamWriter) -> None:
+    await _say_again(world, writer, b"x")
+
+
+async def _say_again(world: World, writer: asyncio.StreamWriter, words: bytes) -> None:
     while len(world.room.connections):
-        writer.write(b"x")
+        writer.write(words)
         await asyncio.sleep(0.01)
 
 
