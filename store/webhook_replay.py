@@ -79,19 +79,19 @@ async def open_replay(session: Session, endpoint: UUID, *, lock: bool = False) -
 async def submission_of(session: Session, account: UUID, wanted: Wanted) -> UUID | None:
     """The request that is meant, by its own id or by a message's; None when none is named.
 
-    Raises `Refusal("not_found")` for what is not the account's.
+    Raises `Refusal("not_found")` for what is not the account's, at the field that named it.
     """
     if wanted.message is not None:
         query = select(Message.submission_id).where(Message.id == wanted.message, Message.account_id == account)
-        what = "message"
+        what, field = "message", "message_id"
     elif wanted.submission is not None:
         query = select(Submission.id).where(Submission.id == wanted.submission, Submission.account_id == account)
-        what = "submission"
+        what, field = "send", "submission_id"
     else:
         return None
     found = (await session.exec(query)).first()
     if found is None:
-        raise Refusal("not_found", what=what)
+        raise Refusal("not_found", field=field, what=what)
     return found
 
 
@@ -120,7 +120,7 @@ FROM (SELECT id, label, accepted_at FROM submission
       ORDER BY accepted_at, id LIMIT $9) AS s
 CROSS JOIN LATERAL (
     SELECT * FROM message
-    WHERE submission_id = s.id AND (s.id <> $5 OR ordinal > $7) AND ($8::bigint IS NULL OR id = $8)
+    WHERE submission_id = s.id AND ordinal > CASE WHEN s.id = $5 THEN $7 ELSE -1 END AND ($8::bigint IS NULL OR id = $8)
     ORDER BY ordinal LIMIT $9
 ) AS m
 ORDER BY s.accepted_at, s.id, m.ordinal LIMIT $9

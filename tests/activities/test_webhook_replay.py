@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from uuid import UUID
 
@@ -231,3 +232,14 @@ def bodies(requests: list[Request]) -> dict[tuple[int, str], tuple[str, object]]
     """When what happened, by message and kind."""
     said = [json.loads(request.body) for request in requests]
     return {(each["data"]["message_id"], each["type"]): (each["timestamp"], each["data"]) for each in said}
+
+
+async def test_a_slice_of_a_campaign_begins_where_the_last_one_ended(db: Database) -> None:
+    """Not at the campaign's first message: a million of them would be read two thousand times."""
+    _, customer, _ = await sent(db)
+    span, place = (now() - DAY, now()), (now() - DAY, UUID(int=0))
+    async with db.raw() as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        given = (customer.account, *span, *place, None, 7, None, 500)
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {replays._MESSAGES}", *given))
+    assert re.search(r"Index Cond: .*submission_id = .*ordinal > ", plan), plan
