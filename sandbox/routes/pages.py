@@ -85,6 +85,9 @@ async def hooks() -> RedirectResponse:
 
 
 @router.get("/hooks/{name}")
-async def hook(name: str) -> RedirectResponse:
-    """A hook's address opened in a browser shows what it caught."""
-    return RedirectResponse(f"/ui/hooks/{name}")
+async def hook(name: str, request: Request, parts: PartsOf) -> Response:
+    """A hook's address opened in a browser shows what it caught; a program that tries it is answered as scripted."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/ui/hooks/{name}")
+    script = parts.hooks.script(name)
+    return Response(script.body, status_code=script.status, media_type="text/plain")

@@ -43,3 +43,13 @@ async def test_scripts_and_requests_survive_a_restart(config: SandboxConfig) -> 
     async with running(config) as parts:
         assert (await parts.hooks.catch("shop", "", [], b"2")).status == 500
         assert [row["id"] for row in await parts.hooks.requests("shop", 0, 10)] == [1, 2]
+
+
+async def test_a_program_that_tries_an_address_is_answered_and_a_browser_is_shown_the_page(api: Any) -> None:
+    """SendCloud's receivers answer GET, too, before they are used."""
+    assert (await api.get("/hooks/shop")).status_code == 200
+    await api.put("/hooks/shop/script", json={"status": 503})
+    assert (await api.get("/hooks/shop")).status_code == 503
+    shown = await api.get("/hooks/shop", headers={"Accept": "text/html"})
+    assert (shown.status_code, shown.headers["location"]) == (307, "/ui/hooks/shop")
+    assert (await api.get("/hooks/shop/requests")).json() == {"requests": []}
