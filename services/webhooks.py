@@ -222,7 +222,8 @@ class Webhooks:
             return
         method, answer = await self._base.url_test(url)
         if answer.status != 200:
-            raise Refusal("webhook_test_failed", field="url", method=method, result=answer.error or answer.status)
+            result = answer.failure.value if answer.failure else f"HTTP {answer.status}"
+            raise Refusal("webhook_test_failed", field="url", method=method, result=result)
 
     def _seal(self, key: UUID, secret: str) -> bytes:
         return self._base.vault.seal(secret.encode(), rules.binding(key))

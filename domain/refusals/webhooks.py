@@ -87,11 +87,11 @@ register(
     "webhook_test_failed",
     422,
     (
-        "网址没有通过测试：{method} 请求的结果是 {result}。",
+        "网址没有通过测试（{method} 请求）：{result}。",
         "接收程序须在 3 秒内以 HTTP 200 回答 GET 和 POST，修复后请重试。",
     ),
     (
-        "The URL did not pass the test: the {method} request came to {result}.",
+        "The URL did not pass the test ({method} request): {result}.",
         "It has to answer GET and POST with HTTP 200 within 3 seconds; repair it and try again.",
     ),
 )

@@ -33,7 +33,7 @@ WORDS = {
     "document": ("文件", "document"),
     "price": ("价格", "price"),
     "lane": ("通道", "lane"),
-    "egress": ("出口地址", "sending address"),
+    "egress": ("出口地址", "egress address"),
     "destination": ("规则", "rule"),
     "reply_rule": ("规则", "rule"),
     "retry_curve": ("重试曲线", "retry curve"),
@@ -57,6 +57,13 @@ WORDS = {
     "resume": ("继续", "resume"),
     "cancel": ("取消", "cancel"),
     "revise": ("更换内容", "change its content"),
+    "dns": ("域名没有解析到地址", "no address for the name"),
+    "refused_address": ("不允许的地址", "an address that is not allowed"),
+    "refused_port": ("不允许的端口", "a port that is not allowed"),
+    "connect": ("无法建立连接", "no connection"),
+    "tls": ("TLS 证书无法验证", "a TLS certificate that cannot be verified"),
+    "timeout": ("超时", "no answer in time"),
+    "broken": ("连接中断", "a broken connection"),
 }
 """(Chinese, English) of the codes that params hold."""
 
@@ -79,7 +86,7 @@ def explain(refusal: Refusal, language: str) -> tuple[int, str, str]:
     return wording.status, detail.format(**params), step.format(**params)
 
 
-_SPOKEN = ("record", "what", "role", "state", "command")
+_SPOKEN = ("record", "what", "role", "state", "command", "result")
 
 
 def _spoken(params: Mapping[str, object], language: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.ids import Kind, Process, new_id
 from domain.queues import CONTROL
+from domain.refusals import explain
 from domain.webhook_replays import Wanted
 from domain.webhooks import EndpointState, Event, Format
 from gateways.http import Guard, HttpPoster, UrlTest
@@ -240,7 +241,7 @@ async def test_sendclouds_format_asks_its_url_first_and_has_an_app_key(db: Datab
     async with receiving(lambda n, r: 200 if r.line.startswith("GET") else 500) as receiver:
         with pytest.raises(Refusal, match="webhook_test_failed") as refused:
             await webhooks.create(caller(world), receiver.url, ["open"], Format.SENDCLOUD)
-        assert refused.value.params == {"method": "POST", "result": "http_500"}
+        assert refused.value.params == {"method": "POST", "result": "HTTP 500"}
         assert await webhooks.page(caller(world), None, 10) == []
         receiver.script = lambda n, r: 200
         made = await webhooks.create(caller(world), receiver.url, ["open"], Format.SENDCLOUD)
@@ -250,8 +251,10 @@ async def test_sendclouds_format_asks_its_url_first_and_has_an_app_key(db: Datab
         asked = len(receiver.requests)
         await webhooks.change(caller(world), made.status.endpoint.id, Change(events=["click"]))
         assert len(receiver.requests) == asked, "the URL stays, so it is not tried"
-    with pytest.raises(Refusal, match="webhook_test_failed"):
+    with pytest.raises(Refusal, match="webhook_test_failed") as refused:
         await webhooks.change(caller(world), made.status.endpoint.id, Change(url="http://127.0.0.1:1/"))
+    assert "（GET 请求）：无法建立连接。" in explain(refused.value, "zh")[1]
+    assert "(GET request): no connection." in explain(refused.value, "en")[1]
     await webhooks.create(caller(world), "http://127.0.0.1:1/", ["open"])  # the other format asks nothing
 
 

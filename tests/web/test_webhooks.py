@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from uuid import UUID
 
 import pytest
 
@@ -97,6 +98,16 @@ async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_is_kept(
     for event in events:
         assert (f'value="{event}" checked' in page) == (event != "nonsense")
     assert "/portal/webhooks/0" not in await look(portal, "/portal/webhooks")
+
+
+@pytest.mark.parametrize(
+    ("of", "word"), [("999999", "没有这个邮件"), (str(UUID(int=7)), "没有这个发送"), ("x", "没有这个邮件")]
+)
+async def test_a_replay_of_what_is_not_there_is_refused_where_it_was_named(portal: Browser, of: str, word: str) -> None:
+    here = await make(portal)
+    answer = await portal.http.post(here + "/replay", data={"csrf_token": await portal.token(), "of": of})
+    assert re.search(rf'id="e-of">没有这个{word}', answer.text)
+    assert f'value="{of}"' in answer.text
 
 
 async def test_settings_are_changed_and_bad_ones_are_not(portal: Browser) -> None:

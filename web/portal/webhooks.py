@@ -201,7 +201,7 @@ async def replay(request: Request, caller: Signed, webhook_id: UUID) -> Response
         status = await served(request).webhooks.get(caller, webhook_id)
         context = {**_one(request, status), **await _log(request, caller, webhook_id, LogView())}
         here = f"/portal/webhooks/{webhook_id}"
-        return again(request, "portal/webhooks_one.html", refusal, form, address=here, secret="", **context)
+        return again(request, "portal/webhooks_one.html", _at(refusal), form, address=here, secret="", **context)
     return see(f"/portal/webhooks/{webhook_id}", request, translator(request)("重放已开始。"))
 
 
@@ -209,6 +209,13 @@ async def replay(request: Request, caller: Signed, webhook_id: UUID) -> Response
 async def stop_replay(request: Request, caller: Signed, webhook_id: UUID) -> Response:
     """Put no further events among those that wait."""
     return await _do(request, webhook_id, served(request).webhooks.stop_replay(caller, webhook_id), _("重放已停止。"))
+
+
+def _at(refusal: Refusal) -> Refusal:
+    """At the form's one field for both kinds of numbers."""
+    if refusal.field not in ("message_id", "submission_id"):
+        return refusal
+    return Refusal(refusal.code, "of", **refusal.params)
 
 
 def _wanted(form: dict[str, str]) -> Wanted:
