@@ -105,6 +105,8 @@ class Inbound:
                 lost = NewReport(report.kind.value, fingerprint, effect=Effect.NO_MESSAGE)
                 await reports.keep(connection, lost)
                 return
+            if not await reports.has_room(connection, message):
+                return
             facts = Facts.of(report, subject.address)
             new = NewReport(facts.kind.value, fingerprint, subject.id, subject.account_id, facts)
             kept = await reports.keep(connection, new)

@@ -20,6 +20,8 @@ from store.db import Connection
 
 KEPT = dt.timedelta(days=30)
 """Letters, and reports that are about no message. Those about messages stay as long as the messages."""
+MOST_OF_ONE = 100
+"""Reports that are kept of one message: who got a mail may write to its return path for ever."""
 
 
 class InboundReport(SQLModel, table=True):
@@ -103,6 +105,12 @@ async def keep(connection: Connection, new: NewReport) -> int | None:
     about = (new.kind, new.message, new.account)
     found = await connection.fetchval(_KEEP, *about, *said, str(new.effect), new.fingerprint, new.sealed)
     return None if found is None else int(found)
+
+
+async def has_room(connection: Connection, message: int) -> bool:
+    """Whether one more may be kept of this message, which the caller has locked."""
+    query = "SELECT count(*) FROM (SELECT FROM report WHERE message_id = $1 LIMIT $2) AS few"
+    return int(await connection.fetchval(query, message, MOST_OF_ONE)) < MOST_OF_ONE
 
 
 async def finish(connection: Connection, report: int, effect: Effect, reason: str) -> None:

@@ -228,6 +228,18 @@ async def test_a_message_that_is_gone_is_counted_and_nothing_else(db: Database) 
     assert await db.pool.fetchval("SELECT message_id FROM report") is None
 
 
+async def test_a_return_path_takes_so_many_reports_and_no_more(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever got one mail of ours may write to its return path for ever."""
+    monkeypatch.setattr("store.reports.MOST_OF_ONE", 3)
+    message = await one_that(db, "delivered")
+    door = inbound(db)
+    for number in range(6):
+        await door.report(VACATION + b"%d" % number, [message])
+    assert await effects(db) == ["noted"] * 3
+    await door.report(HARD, [message])
+    assert (await row(db, message))["state"] == "delivered"
+
+
 async def test_addresses_in_a_report_are_masked(db: Database) -> None:
     """Of recipients whom mail was passed on to, say."""
     message = await one_that(db, "delivered")
