@@ -15,6 +15,7 @@ import structlog
 from aiosmtpd.smtp import Envelope, Session
 
 from domain import verp
+from domain.reports.mime import MAIL_OCTETS
 from services.inbound import BELOW, Inbound
 from smtp.limits import Room
 from smtp.protocol import TROUBLE, Dialogue
@@ -128,17 +129,16 @@ class Hooks:
         return [*kept, "250 ENHANCEDSTATUSCODES"]
 
     async def handle_MAIL(
-        self, server: "InboundDialogue", _session: Session, envelope: Envelope, address: str, options: list[str]
+        self, _server: Any, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Anybody, and most often nobody (`<>`): what a mail proves is in its recipient."""
         self.forget()
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        server.stay()
         return "250 2.1.0 ok"
 
     async def handle_RCPT(
-        self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: "InboundDialogue", _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return "452 4.5.3 too many recipients"
@@ -150,6 +150,7 @@ class Hooks:
         if mailbox is None:
             self.refused += 1
             return reply
+        server.stay()
         envelope.rcpt_tos.append(address)
         self._mailboxes.add(mailbox)
         if mailbox is Mailbox.RETURN_PATH:
@@ -192,6 +193,7 @@ class InboundDialogue(Dialogue):
 
     greeting = "ESMTP"
     refuses_bare = False
+    kept_size = MAIL_OCTETS
 
     def __init__(self, door: Door, room: Room, tls: Any = None) -> None:
         self._hooks = Hooks(door)

@@ -55,6 +55,9 @@ class Dialogue(SMTP):
     refuses_bare = True
     """Whether a mail with a bare CR or a NUL is refused; else the hook sees them."""
 
+    kept_size: int | None = None
+    """Bytes of a mail that the hook sees; None: all."""
+
     def __init__(self, handler: Any, room: Room, **options: Any) -> None:
         """`options` are aiosmtpd's."""
         super().__init__(handler, ident=self.greeting, timeout=UNKNOWN_IDLE, **options)
@@ -186,7 +189,7 @@ class Dialogue(SMTP):
     async def _received(self) -> str:
         """Read the mail, give it to the hook; the reply."""
         with self.room.memory.share() as share:
-            content = await read_data(self._reader, self._most, share)
+            content = await read_data(self._reader, self._most, share, self.kept_size)
             if isinstance(content, Unread):
                 return content
             if self.refuses_bare and has_bare(content):

@@ -27,18 +27,20 @@ class Unread(StrEnum):
     BARE = "550 5.6.0 the mail has a CR without LF (lines end in CRLF, RFC 5321 2.3.8) or a NUL"
 
 
-async def read_data(reader: asyncio.StreamReader, most: int, share: Share) -> bytes | Unread:
+async def read_data(reader: asyncio.StreamReader, most: int, share: Share, keep: int | None = None) -> bytes | Unread:
     """The mail without its last dot and with the dots that begin lines undone. It is read to its end in any case.
 
-    `most` counts bytes on the wire.
+    `most` counts bytes on the wire; what is beyond `keep` of them is read and forgotten.
     """
-    kept, trouble = bytearray(), None
+    kept, trouble, size = bytearray(), None, 0
     # The line end of the command itself: the dot of an empty mail follows it.
     reader._buffer[:0] = b"\r\n"  # type: ignore[attr-defined]
     ended = False
     while not ended:
         piece, ended = await _piece(reader)
-        if trouble is None and len(kept) + len(piece) > most + len(END) + 2:
+        size += len(piece)
+        piece = piece if keep is None else piece[: max(0, keep - len(kept))]
+        if trouble is None and size > most + len(END) + 2:
             trouble = Unread.TOO_LARGE
         if trouble is None and not share.grow(len(piece)):
             trouble = Unread.NO_ROOM
@@ -46,7 +48,7 @@ async def read_data(reader: asyncio.StreamReader, most: int, share: Share) -> by
             kept += piece
         else:
             kept.clear()
-    return trouble or _lines(kept[:-3])
+    return trouble or _lines(kept[:-3] if size == len(kept) else kept)
 
 
 async def _piece(reader: asyncio.StreamReader) -> tuple[bytes, bool]:

@@ -13,6 +13,7 @@ from domain.domains import DomainState
 from domain.sending import Outcome
 from domain.transport import Mail, MailRoute
 from services.audit import audit
+from smtp import protocol
 from smtp.inbound import LETTERS_PER_HOUR, MAX_RECIPIENTS, MAX_REFUSED, Mailbox, Pace
 from smtp.limits import Connections, Memory, Room
 from store.db import Database
@@ -252,6 +253,32 @@ async def test_mails_in_flight_have_so_much_room(db: Database) -> None:
             assert (await world.send(large, path_of(message)))[:9] == "452 4.3.1"
         assert (await world.send(large, path_of(message)))[:3] == "250"
         assert room.memory.left == 300_000
+
+
+async def test_of_a_large_mail_only_the_part_that_is_read_takes_room(db: Database) -> None:
+    """Else three slow strangers would keep the room of all."""
+    message = await delivered(db)
+    async with opened(db, room=Room(memory=Memory(1_200_000))) as world:
+        assert (await world.send(HARD + b"x" * 8_000_000, path_of(message)))[:9] == "250 2.0.0"
+        assert (await world.send(HARD + b"x" * 25_000_000, path_of(message)))[:9] == "552 5.3.4"
+        assert await state(db, message) == "bounced"
+        assert world.room.memory.left == 1_200_000
+
+
+async def test_a_stranger_who_names_no_mailbox_of_ours_does_not_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "UNKNOWN_SECONDS", 0.3)
+    async with world.talk() as talk:
+        await talk.say("MAIL FROM:<a@b.test>")
+        assert (await talk.say("RCPT TO:<li.lei@qq.com>"))[:3] == "550"
+        assert await talk.rest() == []
+    async with world.talk() as talk:
+        await talk.say("MAIL FROM:<a@b.test>")
+        assert (await talk.say("RCPT TO:<postmaster>"))[:3] == "250"
+        monkeypatch.setattr(protocol, "UNKNOWN_SECONDS", 0.0)
+        await talk.say("RSET")
+        assert (await talk.say("NOOP"))[:3] == "250"
 
 
 async def test_open_mailboxes_have_a_pace(world: World) -> None:
