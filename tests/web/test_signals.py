@@ -56,12 +56,12 @@ async def test_rates_verdict_and_what_to_do(portal: Browser, db: Database) -> No
     await a_bad_month(db, portal.customer)
     said = await page(portal, "window=30d")
     assert 'bg-danger-lt">Bad</span>' in said and "Recipients report the mails as spam" in said
-    assert "Many addresses do not exist" in said and "good below 0.10%, bad from 0.30% on" in said
+    assert "Many addresses do not exist" in said and "good below 0.10% or fewer than 3, bad from 0.30% on" in said
     assert "good above 95%, bad at 90% or less" in said
     assert "QQ Mail, Tencent Exmail" in said and portal.customer.domain_name in said
     assert said.count("<rect ") >= 29 and "<title id=" in said and "<desc id=" in said
     chinese = await page(portal, "window=30d", "zh")
-    assert "收件人把邮件举报为垃圾邮件" in chinese and "低于 0.10% 为良好，达到 0.30% 为差" in chinese
+    assert "收件人把邮件举报为垃圾邮件" in chinese and "低于 0.10% 或少于 3 次为良好，达到 0.30% 为差" in chinese
 
 
 async def test_windows_and_files(portal: Browser, db: Database) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse
 
 from domain.lanes import lane_title
-from domain.signals import BOUNDS, By, Level, Rate, Window
+from domain.signals import BOUNDS, FEWEST, By, Level, Rate, Window
 from domain.times import SHANGHAI
 from services.signals import Line
 from web.i18n import mark as _
@@ -112,7 +112,7 @@ def as_file(data: bytes, by: By) -> Response:
 def words() -> dict[str, Any]:
     """What the parts of both sites' pages need."""
     return {
-        "WINDOWS": WINDOWS, "GRADES": GRADES, "RATES": RATES, "ORDER": ORDER, "BOUNDS": BOUNDS, "Level": Level,
+        "WINDOWS": WINDOWS, "GRADES": GRADES, "RATES": RATES, "ORDER": ORDER, "BOUNDS": BOUNDS, "FEWEST": FEWEST, "Level": Level,
         "Rate": Rate, "percent": percent, "bound": bound, "CHART": (BREADTH, TOP + HEIGHT + 22, TOP + HEIGHT),
     }  # fmt: skip
 
