@@ -58,7 +58,7 @@ async def page(client: httpx2.AsyncClient, path: str) -> str:
 
 
 async def test_an_address_is_added_changed_paused_and_resumed(admin: httpx2.AsyncClient, db: Database) -> None:
-    assert "There is no sending address yet" in await page(admin, "/console/egress")
+    assert "There is no egress address yet" in await page(admin, "/console/egress")
     assert (await admin.post("/console/egress", data=ADDRESS)).status_code == 303
     said = await page(admin, "/console/egress")
     assert "127.0.0.2" in said and "Seen as 192.0.2.2" in said and "No machine has it" in said
