@@ -117,7 +117,7 @@ class Submission:
         name, _, label = user.decode(errors="replace").partition("#")
         login = Login(name, key.decode(errors="replace"), label)
         place, at = neighbourhood(server.address), asyncio.get_running_loop().time()
-        if self._door.failures.is_banned(place, at):
+        if self._door.failures.is_banned(place, name, at):
             return await _last(server, "421 4.7.0 too many failed logins from your address, try again later")
         try:
             holder = await self._door.served.accounts.api_user(login.name, login.key)
@@ -138,7 +138,7 @@ class Submission:
     async def _admit(self, server: Any, login: Login, holder: Holder) -> AuthResult:
         if not self._door.room.connections.claim(server, f"user {holder.caller.api_user_id}", PER_USER):
             return await _last(server, "421 4.7.0 too many connections of this API user, try again later")
-        self._door.failures.succeeded(neighbourhood(server.address))
+        self._door.failures.succeeded(neighbourhood(server.address), login.name)
         self._login = login
         server.stay(IDLE)
         return AuthResult(success=True, message="235 Authentication successful")

@@ -124,6 +124,21 @@ async def test_an_address_that_tries_many_keys_is_not_heard_for_a_while(plain: W
         assert await talk.rest() == []
 
 
+async def test_a_neighbour_who_tries_keys_does_not_shut_out_who_has_signed_in_from_here(plain: World) -> None:
+    """Behind one router, or a program whose key was revoked beside others that work."""
+    async with plain.signed_in(tls=False) as talk:
+        await talk.say("QUIT")
+    for _ in range(5):
+        async with plain.talk() as talk:
+            await talk.say("EHLO me")
+            for _ in range(2):
+                await talk.say(f"AUTH PLAIN {plain.plain(user='neighbour', key='sk_wrong')}")
+    async with plain.talk() as talk:
+        await talk.say("EHLO me")
+        assert (await talk.say(f"AUTH PLAIN {plain.plain(user='neighbour')}"))[:9] == "421 4.7.0"
+    assert await plain.send(plain.mail())
+
+
 async def test_a_key_ends_with_the_next_mail_of_an_open_connection(plain: World) -> None:
     async with plain.signed_in(tls=False) as talk:
         assert await _one_mail(plain, talk) == "250"
