@@ -19,7 +19,7 @@ from stack import Options, Stack, temporary_folder
 from supervision.ports import free_base
 from tests.faults_world import SLOTS, books, explained, places
 
-ROLES = ("worker", "api", "temporal", "postgres")
+ROLES = ("worker", "submission", "api", "temporal", "inbound", "postgres")
 SEED = 7
 KILL_WITHIN = 0.8
 """Seconds after a step began; most steps take about that long."""

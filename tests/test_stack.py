@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import psutil
 import pytest
 
 from supervision import temporal
-from supervision.ports import free_base
+from supervision.ports import INBOUND_ADDRESS, free_base
 
 pytestmark = pytest.mark.stack
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -127,11 +128,18 @@ def refusal(*arguments: str) -> str:
     return complaints[0]
 
 
+def greeting(host: str, port: int | str) -> str:
+    with socket.create_connection((host, int(port)), timeout=TOO_LONG) as connection:
+        return connection.makefile().readline()
+
+
 def test_every_part_answers(up: Up) -> None:
     assert answers(f"{up.where['public_url']}/healthz")
     assert answers(f"{up.where['sandbox_url']}/healthz")
     assert answers(up.where["temporal_ui_url"])
-    assert set(up.pids()) == {"postgres", "temporal", "sandbox", "api", "worker"}
+    assert set(up.pids()) == {"postgres", "temporal", "sandbox", "api", "worker", "submission", "inbound"}
+    assert greeting(*up.where["submission"].split(":")).startswith("220 ")
+    assert greeting(INBOUND_ADDRESS, up.base + 6).startswith("220 ")
     assert (up.data / "secret-key").stat().st_mode & 0o077 == 0
     assert (up.data / "stack.json").stat().st_mode & 0o077 == 0
 
@@ -158,7 +166,7 @@ def test_a_busy_port_is_refused_and_names_its_holder(up: Up, tmp_path: Path) -> 
     assert "--port-base" in line
 
 
-@pytest.mark.parametrize("role", ["api", "postgres"])
+@pytest.mark.parametrize("role", ["api", "postgres", "inbound"])
 async def test_a_dead_child_is_started_again_and_reported(up: Up, role: str) -> None:
     before = up.pids()[role]
     os.kill(before, signal.SIGKILL)

@@ -143,7 +143,7 @@ class ReplayList(BaseModel):
 def log_filter(
     acknowledged: Annotated[bool | None, Query(description="Only these, or only the others.")] = None,
     event: Annotated[str, Query(max_length=20, description="Only this kind.", examples=["deliver"])] = "",
-    message_id: Annotated[int | None, Query(ge=1, lt=2**63, description="Only about this message.")] = None,
+    message_id: Annotated[int | None, Query(ge=1, lt=2**63, description="Only of this message.", examples=[7])] = None,
 ) -> LogFilter:
     """Which requests of the log."""
     return LogFilter(acknowledged, event, message_id)

@@ -36,6 +36,8 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/staff": frozenset({Duty.OPERATORS}),
     "/console/calendar": frozenset({Duty.CALENDAR}),
     "/console/lanes": frozenset({Duty.LANES}),
+    "/console/egress": frozenset({Duty.LANES}),
+    "/console/destinations": frozenset({Duty.LANES}),
     "/console/reply-rules": frozenset({Duty.LANES}),
     "/console/retry-curves": frozenset({Duty.LANES}),
     "/console/dead-addresses": frozenset({Duty.ACCOUNTS}),
@@ -46,7 +48,7 @@ DUTIES: dict[str, frozenset[Duty]] = {
 }
 """Beginnings of paths, and of which duties one is needed."""
 FORM = {"decision": "approve", "version": "1", "quota": "5", "reason": "r", "works": "yes", "day": "2026-12-24"}
-PARTS = {"day": "2026-12-24", "year": "2027", "kind": "template-review"}
+PARTS = {"day": "2026-12-24", "year": "2027", "kind": "template-review", "number": "7"}
 FORBIDDEN = 403
 
 
