@@ -112,8 +112,9 @@ def as_file(data: bytes, by: By) -> Response:
 def words() -> dict[str, Any]:
     """What the parts of both sites' pages need."""
     return {
-        "WINDOWS": WINDOWS, "GRADES": GRADES, "RATES": RATES, "ORDER": ORDER, "BOUNDS": BOUNDS, "FEWEST": FEWEST, "Level": Level,
-        "Rate": Rate, "percent": percent, "bound": bound, "CHART": (BREADTH, TOP + HEIGHT + 22, TOP + HEIGHT),
+        "WINDOWS": WINDOWS, "GRADES": GRADES, "RATES": RATES, "ORDER": ORDER, "BOUNDS": BOUNDS, "FEWEST": FEWEST,
+        "Level": Level, "Rate": Rate, "percent": percent, "bound": bound,
+        "CHART": (BREADTH, TOP + HEIGHT + 22, TOP + HEIGHT),
     }  # fmt: skip
 
 
