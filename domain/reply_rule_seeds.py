@@ -2,7 +2,7 @@
 by RFC 3463, 5321, 7372, 7504, 7505 and IANA's registry of enhanced codes.
 
 Each row has an example, written by us in the manner of its servers, that this row and no other decides; a test holds
-the whole table against all of them. `[K]` marks what the reference asks to be confirmed in operation.
+the whole table against all of them. What the reference asks to be confirmed in operation says so in its note.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,8 @@ _DOMAIN = Verdict(Reason.DOMAIN, _B, Scope.SENDER)
 _REFUSED = Verdict(Reason.REFUSED, _B, Scope.RECIPIENT)
 _OTHER = Verdict(Reason.OTHER, _B, Scope.RECIPIENT)
 _OTHER_CONTENT = Verdict(Reason.OTHER, _B, Scope.CONTENT)
+
+_UNSURE = "to be confirmed in operation"
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ _TENCENT = (
     Seed("qq.no_mailbox", "qq", "", "5xx", "mailbox not found|用户不存在|未开通", _NO_MAILBOX, _QQ,
          "550 该邮箱未开通QQ邮箱"),
     Seed("qq.recipient", "qq", "", "5xx", "rejected by recipient|rejected by recipients", _REFUSED, _QQ,
-         "550 Mail is rejected by recipients", "[K]"),
+         "550 Mail is rejected by recipients", _UNSURE),
     Seed("qq.bounce_attack", "qq", "", "5xx", "suspected bounce attack*|suspected spam ip", _IP, _QQ,
-         "550 suspected bounce attacks", "[K]"),
+         "550 suspected bounce attacks", _UNSURE),
     Seed("qq.content", "qq", "", "5xx", "content rejected|content denied|content is rejected|content is denied",
          _CONTENT, _QQ, "550 Mail content denied"),
     Seed("qq.syntax", "qq", "", "501", "bad address syntax", _SYNTAX, _QQ, "501 Bad address syntax"),
@@ -103,10 +105,10 @@ _NETEASE = (
          "like spam: again after two minutes at the earliest"),
     Seed("netease.spam", "netease", "", "5xx", "dt:spm", _CONTENT, _NE, "554 DT:SPM 163 smtp7"),
     Seed("netease.rbl", "netease", "", "4xx", "dt:rbl", _IP_NOW, _NE, "450 DT:RBL 163 smtp7"),
-    Seed("netease.auth", "netease", "", "5xx", "mi:imf|mi:spf*", _AUTH, _NE, "550 MI:SPF 163 smtp7", "[K]"),
+    Seed("netease.auth", "netease", "", "5xx", "mi:imf|mi:spf*", _AUTH, _NE, "550 MI:SPF 163 smtp7", _UNSURE),
     Seed("netease.no_mailbox", "netease", "", "5xx", "user not found", _NO_MAILBOX, _NE, "550 User not found: nobody"),
     Seed("netease.rp_rcl", "netease", "", "5xx", "rp:rcl", _REFUSED, _NE, "550 RP:RCL 163 smtp7",
-         "[K] for good, but nothing that proves the address dead"),
+         "for good, but nothing that proves the address dead; to be confirmed in operation"),
 )  # fmt: skip
 
 _SINA_MAIL = (
@@ -143,19 +145,19 @@ _ABROAD = (
     Seed("outlook.ip", "microsoft", "", "5xx", "s3140|s3150|banned sending ip", _IP, _MS,
          "550 5.7.1 Your network is on our block list (S3150)"),
     Seed("outlook.rate", "microsoft", "", "4xx", "rp-001|rp-002|rp-003", _FAST_ADDRESS, _MS,
-         "421 RP-001 Too many connections from your address", "[K]"),
+         "421 RP-001 Too many connections from your address", _UNSURE),
     Seed("outlook.busy", "microsoft", "4.7.650|4.7.651|4.7.652", "", "", _FAST_ADDRESS, _MS,
-         "451 4.7.650 Your address is limited for its reputation", "[K]"),
+         "451 4.7.650 Your address is limited for its reputation", _UNSURE),
     Seed("outlook.policy", "microsoft", "", "5xx", "ou-001|ou-002|sc-001|sc-002|sc-004", _IP, _MS,
-         "550 SC-001 Mail from your address is refused", "[K]"),
+         "550 SC-001 Mail from your address is refused", _UNSURE),
     Seed("outlook.no_mailbox", "microsoft", "5.5.0|5.4.1", "", "mailbox unavailable|recipient address rejected",
          _NO_MAILBOX, _MS, "550 5.5.0 Requested action not taken: mailbox unavailable"),
     Seed("yahoo.deferred", "yahoo", "", "4xx", "tss04|tss09", _FAST_ADDRESS, _YAHOO,
-         "421 4.7.0 [TSS04] Mail from your address is deferred", "[K]"),
+         "421 4.7.0 [TSS04] Mail from your address is deferred", _UNSURE),
     Seed("yahoo.blocked", "yahoo", "", "5xx", "bl21|bl23", _IP, _YAHOO, "553 5.7.1 [BL21] Your address is listed",
-         "[K]"),
+         _UNSURE),
     Seed("yahoo.auth", "yahoo", "5.7.9", "", "", _AUTH, _YAHOO, "554 5.7.9 The mail failed the policy of its domain",
-         "[K]"),
+         _UNSURE),
 )  # fmt: skip
 
 _WORDS_FIRST = (

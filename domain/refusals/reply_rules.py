@@ -35,17 +35,17 @@ register(
 register(
     "reply_rule_alternatives",
     422,
-    ("分隔符 | 之间是空的，或超过 {limit} 项。", "请删去多余的 |，或分成两行规则。"),
+    ("分隔符 | 之间是空的，或超过 {limit} 项。", "请删去多余的 |，或分成两条规则。"),
     (
         "Nothing stands between two of the separators |, or there are more than {limit} alternatives.",
-        "Remove a |, or write two rows.",
+        "Remove a |, or write two rules.",
     ),
 )
 register(
     "reply_rule_fits_all",
     422,
-    ("四个条件都是空的，这一行会匹配所有回信。", "请至少填写一个条件。"),
-    ("All four conditions are blank: this row would fit every reply.", "Fill in one of them at least."),
+    ("四个条件都是空的，这条规则会匹配所有回复。", "请至少填写一个条件。"),
+    ("All four conditions are blank: this rule would fit every reply.", "Fill in one of them at least."),
 )
 register(
     "reply_rule_choice_unknown",
@@ -65,32 +65,35 @@ register(
 register(
     "reply_rule_changed_meanwhile",
     409,
-    ("这一行刚被他人修改。", "请刷新页面，核对新的内容后再改。"),
-    ("Somebody else changed this row just now.", "Reload the page, and look at what it says first."),
+    ("这条规则刚被他人修改。", "请刷新页面，核对新的内容后再改。"),
+    ("Somebody else changed this rule just now.", "Reload the page, and look at what it says first."),
 )
 register(
     "reply_rule_ships",
     409,
-    ("这一行是系统自带的，不能删除。", "可以停用它；以后也能恢复。"),
-    ("This row ships with the system and cannot be deleted.", "Disable it instead; it can be restored later."),
+    ("这条规则是系统自带的，不能删除。", "可以停用它；以后也能恢复。"),
+    ("This rule is built in and cannot be deleted.", "Disable it instead; it can be restored later."),
 )
 register(
     "reply_rule_own",
     409,
-    ("这一行是操作员添加的，没有自带的版本可恢复。", "请直接编辑，或删除。"),
-    ("This row is an operator's own, so there is nothing to restore.", "Edit it, or delete it."),
+    ("这条规则是操作员添加的，没有自带的版本可恢复。", "请直接编辑，或删除。"),
+    ("This rule is an operator's own, so there is nothing to restore.", "Edit it, or delete it."),
 )
 register(
     "reply_rules_full",
     409,
-    ("规则已达 {limit} 行上限。", "请先删除或合并不再需要的行。"),
-    ("There are {limit} rows already, which is the most.", "Delete or merge some first."),
+    ("规则已达 {limit} 条上限。", "请先删除或合并不再需要的规则。"),
+    ("There are {limit} rules already, which is the most.", "Delete or merge some first."),
 )
 register(
     "reply_code_malformed",
     422,
-    ("回复码须在 400 到 599 之间。", "请填写对方回信开头的三位数字；退信报告里没有时填 0。"),
-    ("The reply code must be from 400 to 599.", "Type the reply's first three digits; 0 when a report names none."),
+    ("回复码须在 400 到 599 之间。", "请填写对方回复开头的三位数字；退信报告里没有时填 0 或留空。"),
+    (
+        "The reply code must be from 400 to 599.",
+        "Type the reply's first three digits; 0 or nothing when a report names none.",
+    ),
 )
 register(
     "retry_waits_malformed",

@@ -46,12 +46,12 @@ async def made(db: Database, seed: str = "") -> str:
 
 async def test_the_table_is_shown_in_its_order_and_searched(admin: httpx2.AsyncClient) -> None:
     said = await page(admin, RULES)
-    assert f"{len(SEEDS)} of {len(SEEDS)} rows" in said
+    assert f"{len(SEEDS)} of {len(SEEDS)} rules" in said
     assert said.index("ip frequency limited") < said.index("hl:icc") < said.index("5.1.10")
     assert "our sending IP" in said and "soft.rate_limited" in said
     found = await page(admin, f"{RULES}?q=HL%3AICC")
-    assert f"1 of {len(SEEDS)} rows" in found and "ip frequency limited" not in found
-    assert "No row has these words" in await page(admin, f"{RULES}?q=%3Cb%3E")
+    assert f"1 of {len(SEEDS)} rules" in found and "ip frequency limited" not in found
+    assert "No rule has these words" in await page(admin, f"{RULES}?q=%3Cb%3E")
 
 
 async def test_the_table_is_exported_on_record(admin: httpx2.AsyncClient, db: Database) -> None:
@@ -80,7 +80,7 @@ async def tried(client: httpx2.AsyncClient, host: str, code: str, reply: str) ->
 async def test_a_reply_is_tried(admin: httpx2.AsyncClient) -> None:
     answer = await tried(admin, "mxbiz1.qq.com", "550", "Ip frequency limited")
     assert answer.status_code == 200
-    assert "Row 1 decides:" in answer.text and "Tried again" in answer.text and "soft.rate_limited" in answer.text
+    assert "Rule 1 decides:" in answer.text and "Tried again" in answer.text and "soft.rate_limited" in answer.text
     assert "About: our sending IP" in answer.text
     assert "+0:05" in answer.text and "+0:15" in answer.text, "for both kinds"
     said = (await tried(admin, "mx.x.example", "", "5.1.1 <b>user</b> unknown")).text
@@ -101,8 +101,8 @@ async def test_a_row_is_added_edited_moved_disabled_and_deleted(admin: httpx2.As
     edited = OWN | {"text": "frequency limited", "row_version": "0"}
     assert (await admin.post(f"{place}/edit", data=edited)).status_code == 303
     stale = await admin.post(f"{place}/edit?lang=en", data=edited)
-    assert stale.status_code == 409 and "Somebody else changed this row" in stale.text
-    assert "Row 1 decides:" in (await tried(admin, "mx1.qq.com", "550", "Ip frequency limited")).text
+    assert stale.status_code == 409 and "Somebody else changed this rule" in stale.text
+    assert "Rule 1 decides:" in (await tried(admin, "mx1.qq.com", "550", "Ip frequency limited")).text
     assert (await admin.post(f"{place}/move", data={"position": "7", "row_version": "1"})).status_code == 303
     assert await db.pool.fetchval("SELECT position FROM reply_rule WHERE seed = ''") == 7
     assert (await admin.post(f"{place}/move", data={"position": "x", "row_version": "2"})).status_code == 422

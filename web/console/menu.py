@@ -47,7 +47,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("/console/lanes", _("发送通道"), "traffic-light", Duty.LANES),
             Item("/console/egress", _("出口地址"), "arrow-up-right-from-square", Duty.LANES),
             Item("/console/destinations", _("投递规则"), "route", Duty.LANES),
-            Item("/console/reply-rules", _("回信规则"), "reply", Duty.LANES),
+            Item("/console/reply-rules", _("回复规则"), "reply", Duty.LANES),
             Item("/console/retry-curves", _("重试间隔"), "rotate", Duty.LANES),
             Item("/console/dead-addresses", _("无效地址库"), "user-xmark", Duty.ACCOUNTS),
             Item("/console/calendar", _("工作日历"), "calendar-days", Duty.CALENDAR),
