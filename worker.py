@@ -194,7 +194,9 @@ def delivery_activities(tools: Tools) -> DeliveryActivities:
     options = SmtpOptions(settings.smtp_port, settings.ehlo_name, settings.smtp_timeout)
     transport = SmtpTransport(options, tools.replies.classify, tools.egress.sources)
     wire = Wire(
-        tools.routes, transport, tools.lanes, settings.slots_per_destination, settings.time_scale, tools.replies.curve
+        *(tools.routes, transport, tools.lanes, settings.slots_per_destination, settings.time_scale),
+        tools.replies.curve,
+        tools.egress.may_speak,
     )
     policy = settings.policy()
     renderer = Renderer(tools.db, tools.vault, settings.bounce_host, policy.tracking_url, policy.public_url)

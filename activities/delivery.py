@@ -13,7 +13,7 @@ from cryptography.fernet import InvalidToken
 from temporalio import activity
 
 from activities.lane_seats import Seat
-from activities.lanes import Lanes, Wait
+from activities.lanes import PAUSED_FOR, Lanes, Wait
 from activities.recipient_lanes import route_lane
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
@@ -69,6 +69,8 @@ class Wire:
     time_scale: float
     curves: Callable[[str, str], Curve] = lambda kind, reason: USUAL
     """When a message of this kind that was deferred for this reason is tried again."""
+    may_speak: Callable[[], bool] = lambda: True
+    """Whether this machine has an address of ours that is not paused."""
 
 
 @dataclass(frozen=True)
@@ -230,9 +232,14 @@ class PageWork:
             self._talking -= 1
 
     async def _seat(self, lane: str, route: MailRoute) -> Seat | None:
-        """The right to a connection, waited for while the page lasts; None: there is no server, so none is needed."""
+        """The right to a connection, waited for while the page lasts; None: there is no server, so none is needed.
+
+        Without an address nothing is tried: a message has not so many tries that a pause may take them.
+        """
         while route.hosts:
-            seat = self._wire.lanes.seat(lane, route.destination, express=self.sheet.express)
+            seat: Seat | Wait = Wait(PAUSED_FOR)
+            if self._wire.may_speak():
+                seat = self._wire.lanes.seat(lane, route.destination, express=self.sheet.express)
             if isinstance(seat, Seat):
                 return seat
             if not await self._patience(seat):

@@ -57,6 +57,10 @@ class Egress:
         """Addresses that are active and of this machine; none: nothing may be sent from here."""
         return self._sources
 
+    def may_speak(self) -> bool:
+        """Whether there is any."""
+        return bool(self._sources)
+
     def destinations(self) -> Destinations:
         """The rules that hold now."""
         return self._destinations
