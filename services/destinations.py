@@ -14,7 +14,7 @@ from domain.errors import Refusal
 from domain.ids import new_id
 from domain.lanes import RELAY, lane_of
 from domain.operators import Duty, Operator
-from domain.transport import MailRoute
+from domain.transport import MailRoute, Tls
 from services.foundation import Foundation, Outside
 from store import destinations as rows
 from store.audit_log import note
@@ -68,14 +68,17 @@ class DestinationDesk:
         return row.id
 
     async def change(self, operator: Operator, policy_id: UUID, entry: PolicyEntry, row_version: int) -> None:
-        """What it is about stays. Without a new password the one that is kept holds, as long as there is a user.
+        """What it is about stays. Without a new password the one that is kept holds, as long as there is a user, and
+        nobody else would hear it.
 
-        Raises `Refusal`: `not_found`, `egress_changed_meanwhile`, and those of `add`.
+        Raises `Refusal`: `not_found`, `egress_changed_meanwhile`, `required`, and those of `add`.
         """
         async with self._change(operator, policy_id) as (session, row):
             if row.row_version - 1 != row_version:
                 raise Refusal("egress_changed_meanwhile")
             checked_login(entry.tls, entry.smart_hosts, entry.user, entry.password)
+            if entry.user and entry.password is None and _tells_others(row, entry):
+                raise Refusal("required", field="password")
             before = _told(row)
             self._write(row, entry)
             about = f"destination/{policy_id}"
@@ -134,6 +137,12 @@ def read_recipient(text: str) -> str:
         return domain_of(normalise_address(words)) if "@" in words else normalise_domain(words)
     except BadAddress:
         raise Refusal("mail_address_malformed", field="to") from None
+
+
+def _tells_others(row: DestinationPolicy, entry: PolicyEntry) -> bool:
+    """Whether the password that is kept would be said to another server, or to one that proves less who it is."""
+    hosts = {str(host) for host in entry.smart_hosts} - set(row.smart_hosts)
+    return row.login_password is not None and (bool(hosts) or (row.tls == Tls.VERIFIED and entry.tls != Tls.VERIFIED))
 
 
 def _told(row: DestinationPolicy) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,25 @@ async def test_a_rule_is_kept_changed_and_removed_on_record(db: Database, rules:
     assert [action for action, _ in await noted(db)] == [f"destination.{act}" for act in acts]
     details = str(await db.pool.fetch("SELECT detail FROM audit_entry"))
     assert "relay.test:587" in details and "secret" not in details
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"smart_hosts": (SmartHost("mine.test", 587),)},
+        {"smart_hosts": (SmartHost("relay.test", 588),)},
+        {"smart_hosts": (SmartHost("mine.test", 587), SmartHost("relay.test", 587))},
+        {"tls": Tls.REQUIRED},
+    ],
+    ids=["another host", "another port", "one more", "any certificate"],
+)
+async def test_a_kept_password_is_told_to_nobody_else(rules: DestinationDesk, elsewhere: dict[str, Any]) -> None:
+    """Who changes a rule need not know its password, and must not learn it."""
+    made = await rules.add(ROOT, replace(RELAY, tls=Tls.VERIFIED))
+    changed = replace(RELAY, tls=Tls.VERIFIED, password=None)
+    assert await refusal_of(rules.change(ROOT, made, replace(changed, **elsewhere), 0)) == "required"
+    await rules.change(ROOT, made, replace(changed, user="other"), 0)
+    await rules.change(ROOT, made, replace(changed, password="secret", **elsewhere), 1)
 
 
 @pytest.mark.parametrize("role", [role for role in OperatorRole if role is not OperatorRole.ADMIN])
