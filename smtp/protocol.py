@@ -31,6 +31,8 @@ REPLY_BYTES = 510
 TOO_MANY = b"421 4.7.0 too many connections, try again later\r\n"
 CLOSING = b"421 4.3.2 closing, try again soon\r\n"
 TROUBLE = "451 4.3.0 trouble here, try again later"
+THEIR_TOO_LARGE = "552 Error: message size exceeds fixed maximum message size"
+"""Of `MAIL FROM … SIZE=`, which is what clients announce: it names no size."""
 _USUAL_ADDRESS = re.compile(r"<([\w.+=-]{1,64}@[\w.-]{1,255})>(.*)", re.ASCII)
 
 
@@ -136,8 +138,13 @@ class Dialogue(SMTP):
     async def push(self, status: str | bytes) -> None:
         """Say one line of ASCII, whatever it is made of."""
         said = status.decode(errors="replace") if isinstance(status, bytes) else status
+        said = self._too_large if said == THEIR_TOO_LARGE else said
         line = one_line(said).encode("ascii", "replace")[:REPLY_BYTES] if said[:4] != "334 " else said.encode()
         await super().push(line)
+
+    @property
+    def _too_large(self) -> str:
+        return f"{Unread.TOO_LARGE} of {self._most} bytes"
 
     async def handle_exception(self, error: Exception) -> str:
         """What must not happen, or trouble that passes: the client shall try again."""
@@ -191,7 +198,7 @@ class Dialogue(SMTP):
         with self.room.memory.share() as share:
             content = await read_data(self._reader, self._most, share, self.kept_size)
             if isinstance(content, Unread):
-                return content
+                return self._too_large if content is Unread.TOO_LARGE else content
             if self.refuses_bare and has_bare(content):
                 return Unread.BARE
             self.envelope.content = content

@@ -49,6 +49,14 @@ class SubmissionDialogue(Dialogue):
     greeting = "Songda Inbound Server ESMTP ready"
     go_ahead = "354 go ahead, make my day"
 
+    async def check_auth_needed(self, caller_method: str) -> bool:
+        """With the next step, which aiosmtpd does not say."""
+        if self.session is None or self.session.authenticated:
+            return False
+        first = "STARTTLS first, then " if self._auth_require_tls and not self._tls_protocol else ""
+        await self.push(f"530 5.7.0 Authentication required: {first}AUTH with an API user and its API key")
+        return True
+
 
 @dataclass(frozen=True)
 class Submissions:
