@@ -12,7 +12,7 @@ register(
     "api_user_unknown",
     422,
     ("没有名为“{name}”的 API_USER。", "请在“发送设置-API_USER”中创建或选择一个。"),
-    ("There is no API user named “{name}”.", "Create or pick one under Settings → API users (POST /v1/api-users)."),
+    ("There is no API user named “{name}”.", "Create or pick one under Send settings → API_USER (POST /v1/api-users)."),
 )
 register(
     "api_user_not_yours",
@@ -26,7 +26,7 @@ register(
     ("“{domain}”不是本账户的发信域名。", "请在“发送设置-发信域名”中添加并完成解析。"),
     (
         "“{domain}” is not a sender domain of this account.",
-        "Add it under Settings → Sender domains and publish its records (POST /v1/domains).",
+        "Add it under Send settings → Sender domains and publish its records (POST /v1/domains).",
     ),
 )
 register(
