@@ -28,6 +28,8 @@ LONGEST_XSMTPAPI = 2_000_000
 """Characters of that header, which SendCloud bounds to 1 MB of JSON."""
 LONGEST_FIELD = 10_000
 """Of any other field that is read."""
+MOST_FIELDS = 100_000
+"""Lines that look like one; a style sheet has such lines, too."""
 _CHARSETS = {"gb2312": "gb18030", "gbk": "gb18030", "us-ascii": "utf-8", "ascii": "utf-8", "": "utf-8"}
 """Read as more than they say: what customers' programs call so is often more."""
 _KNOWN = re.compile(
@@ -36,6 +38,8 @@ _KNOWN = re.compile(
 )
 """No codec that takes its time (idna, punycode)."""
 _WORD = re.compile(r"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\s]{0,998})\?=")
+_FIELD = re.compile(rb"^[!-9;-~]{1,100}:", re.MULTILINE)
+_MIME_FIELD = re.compile(rb"^content-[a-z-]{1,40}[ \t]{0,9}:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE | re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
 
 
@@ -72,6 +76,10 @@ def read_mail(content: bytes) -> SubmittedMail:
     low = content.lower()
     if low.count(b"multipart/") + low.count(b"message/") > MOST_PARTS:
         raise Unreadable("554 5.6.0 too many nested parts")
+    if len(_FIELD.findall(content)) > MOST_FIELDS:
+        raise Unreadable("554 5.6.0 too many fields")
+    if any(len(found[0]) > LONGEST_FIELD for found in _MIME_FIELD.finditer(content)):
+        raise Unreadable("550 5.6.0 a Content-... field is too long")
     try:
         return _read(BytesParser(policy=compat32).parsebytes(content))
     except (RecursionError, ValueError, LookupError, TypeError, AttributeError, HeaderParseError) as bad:

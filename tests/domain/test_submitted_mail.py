@@ -83,6 +83,21 @@ def multipart(kind: str, *parts: str) -> bytes:
 HTML, TEXT = "Content-Type: text/html\r\n\r\n<p>h</p>", "Content-Type: text/plain\r\n\r\nt"
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "content-type ", "Content-Disposition", "CONTENT-TRANSFER-ENCODING"])
+@pytest.mark.parametrize("end", ["", "\r\n "])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_field_of_mime_that_is_long_is_refused_unread(name: str, end: str, nested: bool) -> None:
+    """The standard library cuts parameters off one by one, each time with a copy of the rest: minutes for a mail."""
+    long = f"{name}: text/html; " + f"a=b;{end}" * 3_000 + "\r\n\r\n<p>h</p>"
+    raw = multipart("mixed", long) if nested else HEAD + long.encode()
+    assert refused(raw) == "550 5.6.0 a Content-... field is too long"
+
+
+def test_a_mail_of_fields_is_refused_unread() -> None:
+    assert refused(HEAD + b"a:\r\n" * 200_000 + b"\r\nx")[:9] == "554 5.6.0"
+    assert refused(multipart("mixed", "a:\r\n" * 200_000 + "\r\nx"))[:9] == "554 5.6.0"
+
+
 @pytest.mark.parametrize("kind", ["alternative", "mixed", "related"])
 def test_two_bodies_in_whatever_container(kind: str) -> None:
     found = read_mail(multipart(kind, TEXT, HTML))
