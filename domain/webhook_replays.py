@@ -31,8 +31,8 @@ class ReplayStage(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for: events that happened in [since, until), of these kinds (none: all), of one message or request
-    where one is named."""
+    """What is asked for: events that happened in [since, until), of these kinds (none: what the endpoint hears), of one
+    message or request where one is named."""
 
     since: dt.datetime | None = None
     until: dt.datetime | None = None
@@ -50,8 +50,11 @@ class Span:
     events: list[str]
 
 
-def checked(wanted: Wanted, now: dt.datetime) -> Span:
-    """What will be looked for. Raises `Refusal` for a span that is empty, goes too far back, or is everything."""
+def checked(wanted: Wanted, heard: list[str], now: dt.datetime) -> Span:
+    """What will be looked for; `heard` are the endpoint's kinds.
+
+    Raises `Refusal` for a span that is empty, goes too far back, or is everything.
+    """
     named = wanted.submission is not None or wanted.message is not None
     if wanted.since is None and not named:
         raise Refusal("webhook_replay_span", field="since")
@@ -61,5 +64,5 @@ def checked(wanted: Wanted, now: dt.datetime) -> Span:
         raise Refusal("webhook_replay_reach", field="since", days=REACH.days)
     if since >= until:
         raise Refusal("webhook_replay_span", field="until")
-    kinds = checked_events(list(wanted.events)) if wanted.events else [event.value for event in Event]
+    kinds = checked_events(list(wanted.events)) if wanted.events else list(heard)
     return Span(since, until, kinds)

@@ -181,7 +181,7 @@ class Webhooks:
         require(caller, Right.SETTINGS)
         async with self._base.db.begin() as session:
             endpoint = await _enabled(session, caller, key)
-            span = replay_rules.checked(wanted, now())
+            span = replay_rules.checked(wanted, endpoint.events, now())
             submission = await replays.submission_of(session, caller.account_id, wanted)
             if await replays.open_replay(session, key) is not None:
                 raise Refusal("webhook_replay_running")

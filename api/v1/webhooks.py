@@ -115,7 +115,9 @@ class ReplayIn(BaseModel):
 
     since: AwareDatetime | None = Field(None, description="At most 30 days ago.", examples=["2026-11-23T06:00:00Z"])
     until: AwareDatetime | None = Field(None, description="Now, unless it is given.", examples=["2026-11-23T09:00:00Z"])
-    events: list[str] | None = Field(None, description="All kinds, unless some are named.", examples=[["deliver"]])
+    events: list[str] | None = Field(
+        None, description="What the webhook hears, unless kinds are named.", examples=[["deliver"]]
+    )
     submission_id: UUID | None = Field(None, examples=[None])
     message_id: int | None = Field(None, ge=1, lt=2**63, examples=[None])
 

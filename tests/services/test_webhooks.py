@@ -313,3 +313,13 @@ async def test_what_a_replay_is_refused_for(db: Database) -> None:
     await webhooks.change(caller(world), key, Change(state=EndpointState.DISABLED))
     with pytest.raises(Refusal, match="webhook_disabled"):
         await webhooks.replay(caller(world), key, Wanted(now() - hour))
+
+
+async def test_a_replay_is_of_what_the_endpoint_hears_unless_kinds_are_named(db: Database) -> None:
+    """Who listens to bounces only is not told of each request, delivery and opening of a month."""
+    world, webhooks = await hooks(db), await service(db)
+    key = (await webhooks.create(caller(world), URL, ["report_spam", "invalid"])).status.endpoint.id
+    for named, kinds in (((), ["report_spam", "invalid"]), (("deliver",), ["deliver"])):
+        replay = await webhooks.replay(caller(world), key, Wanted(now() - timedelta(hours=1), events=named))
+        assert replay.events == kinds
+        await webhooks.stop_replay(caller(world), key)
