@@ -65,9 +65,10 @@ class MailRoute:
         return ",".join(sorted(host.name for host in self.hosts)) or self.domain
 
     @property
-    def connection(self) -> "tuple[str, Tls, Login | None]":
-        """Domains for which this is the same share connections."""
-        return self.destination, self.tls, self.login
+    def connection(self) -> "tuple[str, Tls, Login | None, bool, frozenset[tuple[str, int | None]]]":
+        """Domains for which this is the same share connections: a relay is no MX, though it may have its name."""
+        ports = frozenset((host.name, host.port) for host in self.hosts)
+        return self.destination, self.tls, self.login, self.relay, ports
 
 
 @dataclass(frozen=True)

@@ -93,3 +93,14 @@ async def test_domains_share_connections_only_when_they_are_treated_alike(world:
     strict = rule(Match.DOMAIN, "twin.example", Treatment(Tls.REQUIRED))
     one, two = await way(world, "shop.example", strict), await way(world, "twin.example", strict)
     assert one.destination == two.destination and one.connection != two.connection
+
+
+async def test_a_server_that_relays_shares_no_connection_with_itself_as_an_mx(world: DnsWorld) -> None:
+    """On its other port, or for others' mail, it says other things."""
+    await world.put("twin.example", "MX", "10 mx.shop.example.")
+    routes = [await way(world, "shop.example")]
+    for port in (25, 587):
+        relayed = Treatment(smart_hosts=(SmartHost("mx.shop.example", port),))
+        routes.append(await way(world, "twin.example", rule(Match.DOMAIN, "twin.example", relayed)))
+    assert len({route.destination for route in routes}) == 1
+    assert len({route.connection for route in routes}) == 3
