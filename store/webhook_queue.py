@@ -154,6 +154,7 @@ DELETE FROM webhook_attempt WHERE endpoint_id = $1 AND id <= (
   SELECT id FROM webhook_attempt WHERE endpoint_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)
 """
 _OLD_EVENTS = f"DELETE FROM webhook_event WHERE endpoint_id = $1 AND occurred_at < $2 AND NOT ({PENDING})"  # noqa: S608
+_OLD_REPLAYS = "DELETE FROM webhook_replay WHERE endpoint_id = $1 AND finished_at < $2"
 
 
 async def endpoint_row(connection: Connection, endpoint: UUID) -> EndpointRow | None:
@@ -249,9 +250,10 @@ async def stamp_told(connection: Connection, endpoint: UUID, at: dt.datetime) ->
 
 
 async def prune(connection: Connection, endpoint: UUID, now: dt.datetime) -> None:
-    """Bound the log and forget events that were settled long ago."""
+    """Bound the log, and forget events that were settled long ago and replays that ended then."""
     await connection.execute(_OLD_ATTEMPTS, endpoint, KEPT_ATTEMPTS)
     await connection.execute(_OLD_EVENTS, endpoint, now - KEPT_EVENTS)
+    await connection.execute(_OLD_REPLAYS, endpoint, now - KEPT_EVENTS)
 
 
 async def forget(connection: Connection, endpoint: UUID) -> None:

@@ -243,3 +243,17 @@ async def test_a_slice_of_a_campaign_begins_where_the_last_one_ended(db: Databas
         given = (customer.account, *span, *place, None, 7, None, 500)
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {replays._MESSAGES}", *given))
     assert re.search(r"Index Cond: .*submission_id = .*ordinal > ", plan), plan
+
+
+async def test_replays_that_ended_long_ago_are_forgotten(db: Database) -> None:
+    world, _, _ = await sent(db)
+    async with receiving() as receiver:
+        process = await world.endpoint(receiver.url)
+        for _ in range(2):
+            await ask(world, process, events=["report_spam"])
+            last = await played(world, process)
+        await db.pool.execute(
+            "UPDATE webhook_replay SET finished_at = now() - interval '31 days' WHERE id <> $1", last.id
+        )
+        await world.drain(process)
+    assert [row["id"] for row in await db.pool.fetch("SELECT id FROM webhook_replay")] == [last.id]
