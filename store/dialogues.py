@@ -343,7 +343,7 @@ WITH lost AS (
     WHERE s.sender_id = $1
 ), again AS (
     UPDATE message m SET attempts = m.attempts + 1, possible_duplicate = true, attempted_at = l.intent_at,
-        reason = 'uncertain', code = 0, enhanced = '', reply = $3, host = '', revision = l.revision,
+        reason = 'uncertain', code = 0, enhanced = '', reply = $3, host = '', egress = 0, revision = l.revision,
         round = m.round + CASE WHEN l.resend THEN 1 ELSE 0 END,
         state = CASE WHEN l.resend THEN 'queued' ELSE 'unknown' END,
         next_at = CASE WHEN l.resend THEN now() + $2::interval END,

@@ -90,6 +90,7 @@ async def test_every_end_of_the_group_commit_by_kind(db: Database) -> None:
 async def test_a_process_that_died_in_a_dialogue_counts_nothing(db: Database) -> None:
     customer = await make_customer(db)
     await submit(db, customer, ["taken-1@far.test"])
+    await db.pool.execute("UPDATE message SET egress = 2")  # the try before
     page = await claim(db)
     gate = asyncio.Event()
     servers = FakeServers(answer, gate=gate)
@@ -104,6 +105,7 @@ async def test_a_process_that_died_in_a_dialogue_counts_nothing(db: Database) ->
         gate.set()  # its late word does not count either
         await asyncio.gather(work, return_exceptions=True)
     assert await told(db) == {}
+    assert await db.pool.fetchval("SELECT egress FROM message") == 0, "nobody knows who spoke"
 
 
 async def test_what_is_heard_of_a_message_counts_for_its_sender(db: Database) -> None:
