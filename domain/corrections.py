@@ -14,6 +14,7 @@ from domain.outcomes import bounded
 from domain.reports import Report, Reported, ReportKind
 from domain.sending import MessageState, Outcome, Reason
 from domain.suppressions import suppression_key
+from domain.verp import hidden
 from domain.webhooks import Event
 
 FORWARD = {
@@ -116,7 +117,7 @@ def _about(report: Report, address: str) -> tuple[Reported, bool | None]:
 
 def masked(text: str) -> str:
     """A peer's words with every address masked: operators read them, and it need not be our recipient's."""
-    return bounded(_ADDRESS.sub(lambda found: mask_address(found[0]), text))
+    return bounded(hidden(_ADDRESS.sub(lambda found: mask_address(found[0]), text)))
 
 
 def effect_on(facts: Facts, state: MessageState) -> Effect:

@@ -22,6 +22,7 @@ MAX_MESSAGE = 2**63 - 1
 _ID = struct.Struct(">Q")
 _PADDING = "=" * 6
 _RETURN_PATH = re.compile(r"b\+([a-z2-7]{26})@([a-z0-9.-]{1,253})", re.IGNORECASE | re.ASCII)
+_TOKENS = re.compile(r"[a-z2-7]{26,}", re.IGNORECASE | re.ASCII)
 _MESSAGE_ID = re.compile(r"\.([a-z2-7]{26})@", re.IGNORECASE | re.ASCII)
 
 
@@ -64,6 +65,14 @@ def read_message_id(key: bytes, message_id: str) -> int | None:
     """The message whose Message-ID this is: what a complaint quotes when the provider has cut out everything else."""
     found = _MESSAGE_ID.search(message_id)
     return None if found is None else read_token(key, found[1], Use.MESSAGE_ID)
+
+
+def hidden(text: str) -> str:
+    """A server's words without tokens: customers read them, and servers like to quote whom a mail is from.
+
+    Who has the return path of a mail speaks for its recipient's server: for the platform the recipient may be gone.
+    """
+    return _TOKENS.sub("…", text)
 
 
 def _mac(key: bytes, said: bytes, use: Use) -> bytes:

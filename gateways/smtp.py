@@ -19,6 +19,7 @@ from domain.outcomes import bounded
 from domain.reply_rule_seeds import classify
 from domain.sending import Outcome, OutcomeKind, Reason, Scope
 from domain.transport import Classifier, Mail, MailHost, MailRoute
+from domain.verp import hidden
 from gateways.smtp_line import Broken, Line, Reply
 from gateways.smtp_opening import Call, CannotEncrypt, LoginRefused, Opener
 
@@ -226,7 +227,7 @@ class SmtpConnection:
         except Broken as broken:
             return self._broke(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, broken)
         if reply.accepts:
-            return Outcome(OutcomeKind.DELIVERED, "", reply.code, "", bounded(reply.text), self._host)
+            return Outcome(OutcomeKind.DELIVERED, "", reply.code, "", bounded(hidden(reply.text)), self._host)
         if not 400 <= reply.code < 600:
             return self._broke(OutcomeKind.UNCERTAIN, Reason.UNCERTAIN, Broken(f"the reply is {reply.code}"))
         if reply.code == _CLOSING:
@@ -235,7 +236,7 @@ class SmtpConnection:
 
     def _classify(self, host: str, code: int, text: str) -> Outcome:
         """What a refusal means; that a smart host does not relay for us is no fault of the recipient."""
-        outcome = self._classified(host, code, text)
+        outcome = self._classified(host, code, hidden(text))
         if self._peer.relay and _NO_RELAY.search(text):
             return replace(outcome, kind=OutcomeKind.DEFERRED, reason=Reason.CONN, scope=Scope.CONNECTION)
         return outcome

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.verp import MAX_MESSAGE, Use, make_token, read_message_id, read_return_path, read_token, return_path
+from domain.verp import MAX_MESSAGE, Use, hidden, make_token, read_message_id, read_return_path, read_token, return_path
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 MESSAGES = st.integers(min_value=1, max_value=MAX_MESSAGE)
@@ -34,6 +34,17 @@ def test_a_message_id_makes_no_return_path(message: int) -> None:
     shown = make_token(KEY, message, Use.MESSAGE_ID)
     assert read_return_path(KEY, return_path(shown, "bounce.shop.example")) is None
     assert read_message_id(KEY, f"<0192f0.17.{make_token(KEY, message)}@shop.example>") is None
+
+
+@given(MESSAGES, st.sampled_from(["<b+{}@bounce.test>", "b=2B{}=bounce.test@mx.test", "SRS0=x=b+{}", "<1.{}@a.test>"]))
+def test_words_of_others_are_shown_without_tokens(message: int, written: str) -> None:
+    token = make_token(KEY, message)
+    for form in (token, token.upper()):
+        said = hidden(f"550 5.7.1 sender {written.format(form)} rejected")
+        assert form not in said and said.startswith("550 5.7.1 sender ") and said.endswith(" rejected")
+    assert hidden("550 5.1.1 <li.lei@qq.com>: user unknown in virtual mailbox table") == (
+        "550 5.1.1 <li.lei@qq.com>: user unknown in virtual mailbox table"
+    )
 
 
 def test_two_tokens_make_no_third() -> None:

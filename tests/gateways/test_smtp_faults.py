@@ -9,6 +9,7 @@ import pytest
 
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail, MailHost, MailRoute
+from domain.verp import make_token, return_path
 from gateways.smtp import SmtpConnection, SmtpOptions, SmtpTransport
 
 TIMEOUT = 0.4
@@ -156,3 +157,20 @@ async def test_a_connection_that_broke_is_not_used_again() -> None:
             await opened.deliver(MAIL)
             assert not opened.alive, changes
             await opened.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [*((place, code) for place in ("MAIL", "RCPT", "DATA", "dot") for code in (b"450", b"550")), ("dot", b"250")],
+)
+async def test_a_server_that_quotes_our_return_path_does_not_show_it_to_customers(place: str, code: bytes) -> None:
+    """Who knows it could say that its recipient does not exist, and the platform would believe it."""
+    token = make_token(b"k" * 32, 7)
+    quoted = b"%b from <B+%b@bounce.test>: as you say\r\n" % (code, token.upper().encode())
+    route = MailRoute("shop.test", (MailHost("mx.shop.test", ("127.0.0.1",)),))
+    async with server(**{place: quoted}) as port:
+        opened = await SmtpTransport(SmtpOptions(port, "out.test", TIMEOUT)).connect(route)
+        assert isinstance(opened, SmtpConnection)
+        outcome = await opened.deliver(Mail(return_path(token, "bounce.test"), MAIL.recipient, MAIL.data))
+        await opened.close()
+    assert token not in outcome.text.lower() and outcome.text.endswith("@bounce.test>: as you say")
