@@ -133,15 +133,20 @@ class Inbound:
 
     async def catch_up(self) -> int:
         """Deal with reports that came before the outcome of their message; how many."""
+        number, after = 0, 0
+        while found := await self._ripe(after):
+            for report, message in found:
+                try:
+                    await self._look_again(report, message)
+                except (RuntimeError, asyncpg.IntegrityConstraintViolationError) as error:
+                    # Books that are wrong: it waits, the audit names it, and the others go on.
+                    log.error("report_refused", report_id=report, error=type(error).__name__)
+            number, after = number + len(found), found[-1][0]
+        return number
+
+    async def _ripe(self, after: int) -> list[tuple[int, int]]:
         async with self._db.pool.acquire() as connection:
-            found = await reports.ripe(connection, AT_ONCE)
-        for report, message in found:
-            try:
-                await self._look_again(report, message)
-            except (RuntimeError, asyncpg.IntegrityConstraintViolationError) as error:
-                # Books that are wrong: it waits, the audit names it, and the others go on.
-                log.error("report_refused", report_id=report, error=type(error).__name__)
-        return len(found)
+            return await reports.ripe(connection, after, AT_ONCE)
 
     async def _look_again(self, report: int, message: int) -> None:
         async with self._db.raw() as connection:

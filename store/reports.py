@@ -79,7 +79,7 @@ ON CONFLICT (fingerprint) DO NOTHING RETURNING id
 """
 _RIPE = """
 SELECT r.id, r.message_id FROM report r JOIN message m ON m.id = r.message_id
-WHERE r.effect = 'waiting' AND m.state <> 'queued' ORDER BY r.id LIMIT $1
+WHERE r.effect = 'waiting' AND r.id > $1 AND m.state <> 'queued' ORDER BY r.id LIMIT $2
 """
 _WAITING = """
 SELECT kind, is_ours, status, code, diagnostic, host, source, feedback_type FROM report
@@ -118,9 +118,9 @@ async def finish(connection: Connection, report: int, effect: Effect, reason: st
     await connection.execute("UPDATE report SET effect = $2, reason = $3 WHERE id = $1", report, effect.value, reason)
 
 
-async def ripe(connection: Connection, limit: int) -> list[tuple[int, int]]:
-    """(report, message) of those whose message has its outcome by now, oldest first."""
-    return [(row["id"], row["message_id"]) for row in await connection.fetch(_RIPE, limit)]
+async def ripe(connection: Connection, after: int, limit: int) -> list[tuple[int, int]]:
+    """(report, message) of those behind `after` whose message has its outcome by now, oldest first."""
+    return [(row["id"], row["message_id"]) for row in await connection.fetch(_RIPE, after, limit)]
 
 
 async def waiting(connection: Connection, report: int) -> Facts | None:

@@ -159,6 +159,18 @@ async def test_a_report_that_comes_before_the_outcome_waits_for_it(db: Database)
     await clean(db)
 
 
+async def test_reports_of_wrong_books_hold_up_no_other(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.inbound.AT_ONCE", 1)
+    door = inbound(db)
+    await send(db, await make_paying(db, 10), 2)
+    wrong, right = [row["id"] for row in await db.pool.fetch("SELECT id FROM message ORDER BY id")]
+    await door.report(HARD, [wrong, right])
+    await finish(db, ["unknown", "delivered"])
+    await db.pool.execute("DELETE FROM tally")
+    assert await door.catch_up() == 2
+    assert await effects(db) == ["waiting", "corrected"]
+
+
 async def test_at_once_from_all_sides_it_is_one_correction(db: Database) -> None:
     """The same mail at two doors, other mails about the same, and those that waited."""
     message = await one_that(db, None)
