@@ -23,6 +23,7 @@ from tests.path_rows import Customer
 from tests.route_cases import STREAMS
 from tests.route_table import Call, Door, calls
 from tests.tenants_world import ALICE, Two, two_accounts
+from web import navigation
 
 GRAVE = {"serious", "critical"}
 RULES = {
@@ -78,6 +79,9 @@ class Walker:
         answer = await self.two.look(call, path)
         wanted = 404 if call in ASTRAY else UNFINISHED.get(call.path, 200)
         assert answer.status_code == wanted, f"{path}: {answer.status_code} {answer.text[:300]}"
+        entry = navigation.current(answer.url.path)
+        if "<html" in answer.text and entry and wanted == 200:
+            assert f'href="{entry}" aria-current="page"' in answer.text, "the menu does not say where one is"
         return "<html" in answer.text
 
     async def open(self, chrome: Chrome, door: Door) -> None:

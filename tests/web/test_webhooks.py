@@ -148,6 +148,11 @@ async def test_the_log_says_what_came_of_each_request(portal: Browser, db: Datab
     assert "<html" not in answer.text
 
 
+async def test_the_menu_says_where_one_is(portal: Browser) -> None:
+    page = await look(portal, await make(portal))
+    assert '<a class="nav-link" href="/portal/webhooks" aria-current="page">' in page
+
+
 async def test_other_accounts_see_nothing(portal: Browser, db: Database) -> None:
     here = await make(portal)
     async with browser(db) as stranger:

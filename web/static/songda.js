@@ -1,4 +1,4 @@
-// Copy buttons, questions before a change, and one submit per form. Pages work without it, save for copying.
+// Copy buttons, questions before a change, one submit per form, and the menu's place. Pages work without it, save for copying.
 "use strict";
 
 async function copyText(text) {
@@ -28,4 +28,6 @@ document.addEventListener("submit", (event) => {
   if (button && !button.formTarget) setTimeout(() => { button.disabled = true; setTimeout(() => { button.disabled = false; }, 5000); });
 });
 
+// The menu is longer than many windows: show where we are.
+document.querySelector(".songda-side [aria-current=page]")?.scrollIntoView({ block: "nearest" });
 document.querySelector("[aria-invalid=true]")?.focus();
