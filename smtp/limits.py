@@ -17,6 +17,10 @@ BYTES = 64_000_000
 """Of mails that were received and not answered; each is copied once or twice while it is read."""
 
 
+MOST_OF_ONE = 3 / 4
+"""Of that room, for the mails of one address or one user: the others must be heard, too."""
+
+
 class Dismissable(Protocol):
     def dismiss(self) -> None:
         """The door closes: end now, or once the mail under way was answered."""
@@ -53,6 +57,10 @@ class Connections:
         self._note(connection, user)
         return True
 
+    def owner(self, connection: Dismissable) -> str:
+        """Whom an open connection is counted for: its user once signed in, else its address."""
+        return self._open.get(connection, [""])[-1]
+
     def leave(self, connection: Dismissable) -> None:
         """Forget it; again is harmless."""
         for name in self._open.pop(connection, ()):
@@ -80,27 +88,39 @@ class Memory:
 
     def __init__(self, most: int = BYTES) -> None:
         self.left = most
+        self._most_of_one = int(most * MOST_OF_ONE)
+        self._of: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def share(self) -> Iterator["Share"]:
+    def share(self, owner: str) -> Iterator["Share"]:
         """What one mail takes; given back at the end."""
-        taken = Share(self)
+        taken = Share(self, owner)
         try:
             yield taken
         finally:
-            self.left += taken.size
+            self.take(owner, -taken.size)
+
+    def has_room(self, owner: str, size: int) -> bool:
+        return size <= self.left and self._of[owner] + size <= self._most_of_one
+
+    def take(self, owner: str, size: int) -> None:
+        self.left -= size
+        self._of[owner] += size
+        if not self._of[owner]:
+            del self._of[owner]
 
 
 @dataclass
 class Share:
     memory: Memory
+    owner: str
     size: int = 0
 
     def grow(self, size: int) -> bool:
         """Take so many bytes more; False: there is no room for them."""
-        if size > self.memory.left:
+        if not self.memory.has_room(self.owner, size):
             return False
-        self.memory.left -= size
+        self.memory.take(self.owner, size)
         self.size += size
         return True
 

@@ -195,7 +195,7 @@ class Dialogue(SMTP):
 
     async def _received(self) -> str:
         """Read the mail, give it to the hook; the reply."""
-        with self.room.memory.share() as share:
+        with self.room.memory.share(self.room.connections.owner(self)) as share:
             content = await read_data(self._reader, self._most, share, self.kept_size)
             if isinstance(content, Unread):
                 return self._too_large if content is Unread.TOO_LARGE else content

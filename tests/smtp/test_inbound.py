@@ -258,11 +258,11 @@ async def test_mails_in_flight_have_so_much_room(db: Database) -> None:
 async def test_of_a_large_mail_only_the_part_that_is_read_takes_room(db: Database) -> None:
     """Else three slow strangers would keep the room of all."""
     message = await delivered(db)
-    async with opened(db, room=Room(memory=Memory(1_200_000))) as world:
+    async with opened(db, room=Room(memory=Memory(1_500_000))) as world:
         assert (await world.send(HARD + b"x" * 8_000_000, path_of(message)))[:9] == "250 2.0.0"
         assert (await world.send(HARD + b"x" * 25_000_000, path_of(message)))[:9] == "552 5.3.4"
         assert await state(db, message) == "bounced"
-        assert world.room.memory.left == 1_200_000
+        assert world.room.memory.left == 1_500_000
 
 
 async def test_a_stranger_who_names_no_mailbox_of_ours_does_not_stay(

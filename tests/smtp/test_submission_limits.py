@@ -75,7 +75,7 @@ async def test_mails_in_flight_take_so_much_memory_and_give_it_back(narrow: Worl
     async with narrow.signed_in(False) as talk, narrow.signed_in(True) as other:
         await talk.put(b"MAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\n")
         assert [(await talk.reply())[:3] for _ in range(3)] == ["250", "250", "354"]
-        await talk.put(b"x" * 150_000)
+        await talk.put(b"x" * 140_000)
         await until(lambda: narrow.room.memory.left < 100_000)
         assert (await other.mail(narrow.raw() + b"y" * 120_000 + b"\r\n"))[:9] == "452 4.3.1"
         assert (await other.mail(narrow.raw()))[:3] == "250"
@@ -239,6 +239,23 @@ async def test_a_client_of_the_standard_library_sees_a_refused_sign_in(narrow: W
             return refused.value.smtp_code
 
     assert await asyncio.to_thread(work) == 535
+
+
+def test_nobody_takes_all_of_the_memory() -> None:
+    memory = Memory(100)
+    with memory.share("a") as one, memory.share("a") as two, memory.share("b") as other:
+        assert one.grow(60) and not two.grow(16) and two.grow(15)
+        assert other.grow(25) and not other.grow(1)
+    assert memory.left == 100
+    with memory.share("a") as one:
+        assert one.grow(75)
+
+
+async def test_memory_is_a_users_once_it_has_signed_in(narrow: World) -> None:
+    async with narrow.signed_in(False), narrow.talk():
+        await until(lambda: len(narrow.room.connections) == 2)
+        owners = sorted(map(narrow.room.connections.owner, narrow.room.connections._open))
+        assert owners[0] == "127.0.0.1" and owners[1].startswith("user ")
 
 
 def test_an_ipv6_customer_has_a_network() -> None:
