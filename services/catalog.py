@@ -148,5 +148,5 @@ def build_services(foundation: Foundation) -> Services:
         templates=Templates(foundation),
         tracking=Tracking(foundation),
         unsubscribes=Unsubscribes(foundation),
-        webhooks=Webhooks(foundation),
+        webhooks=Webhooks(foundation, limits),
     )

@@ -13,6 +13,7 @@ from domain.members import Right, require
 from domain.webhook_replays import ReplayStage, Wanted
 from domain.webhooks import DisabledBy, EndpointState, Format
 from services.foundation import Foundation
+from services.limits import Limit, Limits
 from store import clockwork as clockwork_rows
 from store import webhook_replay as replays
 from store import webhooks as rows
@@ -21,6 +22,9 @@ from store.columns import now
 from store.db import Session
 from store.webhook_replay import WebhookReplay
 from store.webhooks import SETTLED, LogFilter, Unsettled, WebhookAttempt, WebhookEndpoint, WebhookEvent
+
+TESTS = Limit("webhook-tests", 30, dt.timedelta(hours=1))
+"""URLs of an account that are asked, whosever they are."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,15 @@ class Change:
 class Webhooks:
     """Every method refuses with `not_found` for endpoints of other accounts."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: Foundation, limits: Limits) -> None:
         self._base = base
+        self._limits = limits
 
     async def create(self, caller: Caller, url: str, events: list[str], form: Format = Format.STANDARD) -> Revealed:
         """A new enabled endpoint and its process. One in SendCloud's format is tried first, as SendCloud does."""
         require(caller, Right.SETTINGS)
         address, chosen = rules.checked_url(url), rules.checked_events(events)
-        await self._try(address, form)
+        await self._try(caller, address, form)
         secret, key = rules.new_secret(form), new_id()
         endpoint = WebhookEndpoint(
             id=key, account_id=caller.account_id, url=address, events=chosen, format=form.value,
@@ -214,12 +219,13 @@ class Webhooks:
         async with self._base.db.read() as session:
             endpoint = await _own(session, caller, key)
         if url != endpoint.url:
-            await self._try(url, Format(endpoint.format))
+            await self._try(caller, url, Format(endpoint.format))
 
-    async def _try(self, url: str, form: Format) -> None:
+    async def _try(self, caller: Caller, url: str, form: Format) -> None:
         """SendCloud's receivers answer GET and POST with 200 before they are used (reference §8.1)."""
         if form is not Format.SENDCLOUD or self._base.url_test is None:
             return
+        await self._limits.take((TESTS, str(caller.account_id)))
         method, answer = await self._base.url_test(url)
         if answer.status != 200:
             result = answer.failure.value if answer.failure else f"HTTP {answer.status}"

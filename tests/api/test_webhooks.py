@@ -14,6 +14,7 @@ from api.callers import any_caller
 from api.v1 import webhooks
 from domain.accounts import Caller
 from domain.ids import Kind, Process, new_id
+from services.limits import Limits
 from services.webhooks import Webhooks
 from store.db import Database
 from tests.sends_doors import foundation
@@ -43,7 +44,8 @@ async def door(db: Database) -> AsyncIterator[Door]:
     app = FastAPI()
     problems.install(app)
     app.include_router(webhooks.router)
-    app.state.services = SimpleNamespace(webhooks=Webhooks(await foundation(db)))
+    base = await foundation(db)
+    app.state.services = SimpleNamespace(webhooks=Webhooks(base, Limits(base)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://songda.test") as http:
         made = Door(http, await hooks(db))
         app.dependency_overrides[any_caller] = lambda: made.caller

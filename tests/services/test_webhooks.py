@@ -1,4 +1,5 @@
 import asyncio
+import datetime as dt
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,6 +23,7 @@ from domain.webhooks import EndpointState, Event, Format
 from gateways.http import Guard, HttpPoster, UrlTest
 from services.clockwork import Clockwork
 from services.foundation import Foundation
+from services.limits import Limit, Limits
 from services.webhooks import Change, Revealed, Webhooks
 from store.audit_log import AuditEntry
 from store.columns import now
@@ -40,7 +42,8 @@ async def service(db: Database, client: Client | None = None) -> Webhooks:
     """Without a client: as when Temporal is away."""
     client = client or await Client.connect("127.0.0.1:1", lazy=True)
     url_test = UrlTest(HttpPoster(Guard(["127.0.0.0/8"])))
-    return Webhooks(Foundation(db, Clockwork(db, client), VAULT, POLICY, url_test=url_test))
+    base = Foundation(db, Clockwork(db, client), VAULT, POLICY, url_test=url_test)
+    return Webhooks(base, Limits(base))
 
 
 def caller(world: Hooks) -> Caller:
@@ -256,6 +259,20 @@ async def test_sendclouds_format_asks_its_url_first_and_has_an_app_key(db: Datab
     assert "（GET 请求）：无法建立连接。" in explain(refused.value, "zh")[1]
     assert "(GET request): no connection." in explain(refused.value, "en")[1]
     await webhooks.create(caller(world), "http://127.0.0.1:1/", ["open"])  # the other format asks nothing
+
+
+async def test_urls_are_asked_so_often_an_hour_and_no_more(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a member would have our servers knock at anybody's door, as often and as fast as they like."""
+    monkeypatch.setattr("services.webhooks.TESTS", Limit("webhook-tests", 2, dt.timedelta(days=1)))
+    world, webhooks = await hooks(db), await service(db)
+    async with receiving(lambda n, r: 404) as receiver:
+        refusals = []
+        for _ in range(3):
+            with pytest.raises(Refusal) as refused:
+                await webhooks.create(caller(world), receiver.url, ["open"], Format.SENDCLOUD)
+            refusals.append(refused.value.code)
+        assert refusals == ["webhook_test_failed", "webhook_test_failed", "too_many_requests"]
+        assert len(receiver.requests) == 2
 
 
 async def test_numbers_show_what_is_missing(db: Database) -> None:
