@@ -62,7 +62,7 @@ async def test_an_address_is_added_changed_paused_and_resumed(admin: httpx2.Asyn
     assert (await admin.post("/console/egress", data=ADDRESS)).status_code == 303
     said = await page(admin, "/console/egress")
     assert "127.0.0.2" in said and "Seen as 192.0.2.2" in said and "No machine has it" in said
-    assert "No PTR record" in said
+    assert "No PTR record" in said and "No egress address can be used just now" in said
     assert (await admin.post("/console/egress", data=ADDRESS)).status_code == 409
     form = (await admin.get("/console/egress?number=1&lang=en")).text
     assert 'name="row_version" value="0"' in form and 'value="out2.songda.test"' in form
@@ -74,6 +74,19 @@ async def test_an_address_is_added_changed_paused_and_resumed(admin: httpx2.Asyn
     assert (await admin.post("/console/egress/1/resume")).status_code == 303
     row = await db.pool.fetchrow("SELECT source, ehlo_name, state, note FROM egress_address")
     assert tuple(row) == ("127.0.0.2", "out9.songda.test", "active", "first")
+
+
+async def test_that_nothing_is_sent_is_said_until_an_address_can_be_used(
+    admin: httpx2.AsyncClient, db: Database
+) -> None:
+    stands = "No egress address can be used just now"
+    assert stands not in await page(admin, "/console/egress"), "the system chooses"
+    await admin.post("/console/egress", data=ADDRESS)
+    assert stands in await page(admin, "/console/egress")
+    await db.pool.execute("INSERT INTO egress_sight VALUES (1, 'mail-1', '', now())")
+    assert stands not in await page(admin, "/console/egress")
+    await admin.post("/console/egress/1/pause")
+    assert stands in await page(admin, "/console/egress")
 
 
 async def test_what_is_wrong_is_said_at_its_field(admin: httpx2.AsyncClient) -> None:
