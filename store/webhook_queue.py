@@ -139,7 +139,10 @@ SELECT m.id, u.name AS api_user, s.is_campaign, s.headers
 FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
 JOIN api_user u ON u.id = s.api_user_id
 """
-_RELEASE = f"UPDATE webhook_event SET next_attempt_at = NULL WHERE endpoint_id = $1 AND {PENDING}"  # noqa: S608
+_RELEASE = f"""
+UPDATE webhook_event SET next_attempt_at = NULL
+WHERE endpoint_id = $1 AND {PENDING} AND next_attempt_at IS NOT NULL
+"""  # noqa: S608 - a constant of ours
 _BACKLOG = f"""
 SELECT count(*) AS pending, min(greatest(next_attempt_at, $2)) AS next_at
 FROM webhook_event WHERE endpoint_id = $1 AND {PENDING}

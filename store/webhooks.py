@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Index, func, text
-from sqlmodel import Field, SQLModel, col, select, update
+from sqlmodel import Field, SQLModel, col, or_, select, update
 
 from domain.ids import Kind, new_id
 from domain.webhooks import EndpointState, Format, OwedEvent
@@ -267,9 +267,10 @@ async def clear_back_off(session: Session, endpoint: WebhookEndpoint) -> None:
     """Forget past failures, of the endpoint and of its events: everything may be tried at once."""
     endpoint.failures = 0
     endpoint.failing_since = endpoint.next_attempt_at = None
+    was_tried = or_(col(WebhookEvent.attempts) > 0, col(WebhookEvent.next_attempt_at).is_not(None))
     await session.exec(
         update(WebhookEvent)
-        .where(col(WebhookEvent.endpoint_id) == endpoint.id, text(PENDING))
+        .where(col(WebhookEvent.endpoint_id) == endpoint.id, text(PENDING), was_tried)
         .values(next_attempt_at=None, attempts=0)
     )
 

@@ -1,12 +1,15 @@
 import asyncio
+from uuid import UUID
 
+import pytest
 from sqlmodel import col, update
 
 from domain.webhooks import EndpointState, Event, OwedEvent
-from store import clockwork
+from store import clockwork, webhook_queue
 from store.columns import now
 from store.db import Database
-from store.webhooks import WebhookEndpoint, owe_events, wake_pending
+from store.webhook_queue import Health
+from store.webhooks import WebhookEndpoint, clear_back_off, owe_events, wake_pending
 from tests.webhook_world import Hooks, hooks
 
 
@@ -111,3 +114,31 @@ async def test_owing_does_not_wait_for_a_locked_endpoint_or_process(db: Database
         await other.execute("SELECT 1 FROM clockwork FOR UPDATE")
         await asyncio.wait_for(world.owe(), 5)
     assert len(await world.events(process)) == 1
+
+
+@pytest.mark.parametrize("how", ["recovered", "asked"])
+async def test_an_end_of_failures_writes_only_what_had_failed(db: Database, how: str) -> None:
+    """Not each of a million events that piled up meanwhile: a worker's transaction may take eight seconds."""
+    world = await hooks(db)
+    process = await world.endpoint("http://a.example/")
+    await world.owe(3)
+    tried, *others = [event.id for event in await world.events(process)]
+    await db.pool.execute("UPDATE webhook_event SET attempts = 1, next_attempt_at = now() WHERE id = $1", tried)
+    before = await _versions(db)
+    if how == "recovered":
+        async with db.raw() as connection:
+            row = await webhook_queue.endpoint_row(connection, UUID(process.subject))
+            assert row is not None
+            await webhook_queue.judge(connection, row, Health(None, 0, None, None, recovered=True))
+    else:
+        async with db.begin() as session:
+            endpoint = await session.get(WebhookEndpoint, UUID(process.subject))
+            assert endpoint is not None
+            await clear_back_off(session, endpoint)
+    after = await _versions(db)
+    assert [event for event in after if after[event] == before[event]] == others
+    assert all(event.next_attempt_at is None for event in await world.events(process))
+
+
+async def _versions(db: Database) -> dict[int, str]:
+    return dict(await db.pool.fetch("SELECT id, xmin::text FROM webhook_event ORDER BY id"))
