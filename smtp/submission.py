@@ -7,7 +7,7 @@ import asyncio
 import binascii
 import ssl
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -85,7 +85,7 @@ class Login:
     """What a client signed in with. Asked again for every mail, so that a revoked key ends with the next."""
 
     name: str
-    key: str
+    key: str = field(repr=False)
     label: str
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from domain.sendcloud import submission_of
 from domain.senders import SendKind
+from smtp.submission import Login
 from store.db import Database
 from tests.submission_world import Talk, World, in_base64, submission
 
@@ -137,6 +138,10 @@ async def test_a_neighbour_who_tries_keys_does_not_shut_out_who_has_signed_in_fr
         await talk.say("EHLO me")
         assert (await talk.say(f"AUTH PLAIN {plain.plain(user='neighbour')}"))[:9] == "421 4.7.0"
     assert await plain.send(plain.mail())
+
+
+def test_a_key_is_not_in_what_is_written_of_a_login() -> None:
+    assert "sk_secret" not in repr(Login("user", "sk_secret", ""))
 
 
 async def test_a_key_ends_with_the_next_mail_of_an_open_connection(plain: World) -> None:
