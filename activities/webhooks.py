@@ -63,10 +63,21 @@ class WebhookActivities:
     @activity.defn(name="WebhookActivities.close")
     async def close(self, process: Process) -> None:
         """Forget what a deleted endpoint was owed, and stamp its process closed."""
+        endpoint = UUID(process.subject)
+        await self._forget_events(endpoint)
         async with self._means.db.raw() as connection:
-            await queue.forget(connection, UUID(process.subject))
+            await queue.forget(connection, endpoint)
         async with self._means.db.begin() as session:
             await clockwork.stamp_closed(session, process.workflow_id)
+
+    async def _forget_events(self, endpoint: UUID, now: dt.datetime | None = None) -> None:
+        """A transaction for some at a time: what is forgotten stays forgotten, however long all of them take."""
+        more = True
+        while more:
+            async with self._means.db.raw() as connection:
+                more = await queue.forget_events(connection, endpoint, now)
+            if activity.in_activity():
+                activity.heartbeat()
 
     async def _endpoint(self, process: Process) -> EndpointRow | None:
         async with self._means.db.read() as session:
@@ -90,6 +101,7 @@ class WebhookActivities:
             await queue.prune(connection, endpoint.id, now)
             row = await queue.endpoint_row(connection, endpoint.id)
             left = await queue.backlog(connection, endpoint.id, now)
+        await self._forget_events(endpoint.id, now)
         if row is None or row.deleted_at is not None:
             return Drained(Stage.DELETED, one.delivered, one.failed)
         return replace(_stand(row, left, now), delivered=one.delivered, failed=one.failed)

@@ -17,6 +17,8 @@ from store.webhooks import PENDING
 BUSY = dt.timedelta(seconds=60)
 KEPT_ATTEMPTS = 10_000
 KEPT_EVENTS = dt.timedelta(days=30)
+OLD_AT_ONCE = 20_000
+"""Events that are deleted in one transaction: a busy endpoint has millions."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,16 @@ _OLD_ATTEMPTS = """
 DELETE FROM webhook_attempt WHERE endpoint_id = $1 AND id <= (
   SELECT id FROM webhook_attempt WHERE endpoint_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)
 """
-_OLD_EVENTS = f"DELETE FROM webhook_event WHERE endpoint_id = $1 AND occurred_at < $2 AND NOT ({PENDING})"  # noqa: S608
+_SOME_EVENTS = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM webhook_event WHERE endpoint_id = $1 {which} LIMIT $2
+), gone AS (
+    DELETE FROM webhook_event v USING old WHERE v.id = old.id {which} RETURNING v.id
+)
+SELECT count(*) FROM gone
+"""
+_EVENTS = _SOME_EVENTS.format(which="")
+_OLD_EVENTS = _SOME_EVENTS.format(which=f"AND occurred_at < $3 AND NOT {PENDING}")
 _OLD_REPLAYS = "DELETE FROM webhook_replay WHERE endpoint_id = $1 AND finished_at < $2"
 
 
@@ -253,17 +264,22 @@ async def stamp_told(connection: Connection, endpoint: UUID, at: dt.datetime) ->
 
 
 async def prune(connection: Connection, endpoint: UUID, now: dt.datetime) -> None:
-    """Bound the log, and forget events that were settled long ago and replays that ended then."""
+    """Bound the log, and forget replays that ended long ago."""
     await connection.execute(_OLD_ATTEMPTS, endpoint, KEPT_ATTEMPTS)
-    await connection.execute(_OLD_EVENTS, endpoint, now - KEPT_EVENTS)
     await connection.execute(_OLD_REPLAYS, endpoint, now - KEPT_EVENTS)
 
 
+async def forget_events(connection: Connection, endpoint: UUID, now: dt.datetime | None = None) -> bool:
+    """Drop some events that were settled long ago (`now` None: whatever they are); whether there may be more."""
+    some = (endpoint, OLD_AT_ONCE)
+    query, args = (_EVENTS, some) if now is None else (_OLD_EVENTS, (*some, now - KEPT_EVENTS))
+    return int(await connection.fetchval(query, *args)) == OLD_AT_ONCE
+
+
 async def forget(connection: Connection, endpoint: UUID) -> None:
-    """Drop everything that was owed to a deleted endpoint, its log and its secrets."""
+    """Drop a deleted endpoint's log and its secrets."""
     await connection.execute(
         "UPDATE webhook_endpoint SET secret = ''::bytea, previous_secret = NULL WHERE id = $1", endpoint
     )
-    await connection.execute("DELETE FROM webhook_event WHERE endpoint_id = $1", endpoint)
     await connection.execute("DELETE FROM webhook_attempt WHERE endpoint_id = $1", endpoint)
     await connection.execute("DELETE FROM webhook_replay WHERE endpoint_id = $1", endpoint)

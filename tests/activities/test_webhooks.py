@@ -296,7 +296,8 @@ async def change_when_called(world: Hooks, receiver: Receiver, url: str) -> None
     receiver.script = original
 
 
-async def test_a_deleted_endpoint_is_forgotten(db: Database) -> None:
+async def test_a_deleted_endpoint_is_forgotten(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.webhook_queue.OLD_AT_ONCE", 2)
     world = await hooks(db)
     process = await world.endpoint("http://127.0.0.1:1/")
     await world.owe(3)
@@ -331,6 +332,7 @@ async def test_the_log_is_bounded_and_settled_events_are_forgotten(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.webhook_queue.KEPT_ATTEMPTS", 10)
+    monkeypatch.setattr("store.webhook_queue.OLD_AT_ONCE", 7)
     world = await hooks(db)
     async with receiving() as receiver:
         process = await world.endpoint(receiver.url)
