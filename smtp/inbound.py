@@ -7,6 +7,7 @@ others. 250 after DATA: what was said is in the database.
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,7 +18,7 @@ from aiosmtpd.smtp import Envelope, Session
 from domain import verp
 from domain.reports.mime import MAIL_OCTETS
 from services.inbound import BELOW, Inbound
-from smtp.limits import Room
+from smtp.limits import Room, neighbourhood
 from smtp.protocol import TROUBLE, Dialogue
 from store.db import DATABASE_TROUBLE
 
@@ -59,23 +60,33 @@ MAILBOXES = {
 
 @dataclass
 class Pace:
-    """So many an hour, saved up for at most an hour: for mailboxes that anybody may write to."""
+    """So many an hour, saved up for at most an hour: for mailboxes that anybody may write to.
+
+    A quarter of them from one address: else a single one could keep out all complaints by naming the mailbox often.
+    """
 
     per_hour: int
     _left: float = field(init=False)
     _at: float = field(init=False)
+    _since: float = field(init=False)
+    _of: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._left, self._at = float(self.per_hour), time.monotonic()
+        self._since = self._at
 
-    def take(self) -> bool:
-        """Whether one more may come now."""
+    def take(self, place: str) -> bool:
+        """Whether one more may come now from there (`smtp.limits.neighbourhood`)."""
         now = time.monotonic()
+        if now - self._since >= 3600:
+            self._since = now
+            self._of.clear()
         self._left = min(self.per_hour, self._left + (now - self._at) * self.per_hour / 3600)
         self._at = now
-        if self._left < 1:
+        if self._left < 1 or self._of[place] >= self.per_hour // 4:
             return False
         self._left -= 1
+        self._of[place] += 1
         return True
 
 
@@ -94,7 +105,7 @@ class Door:
         }
     )  # fmt: skip
 
-    async def reply_to(self, address: str) -> tuple[str, Mailbox | None, int]:
+    async def reply_to(self, address: str, place: str) -> tuple[str, Mailbox | None, int]:
         """(reply, mailbox, message) for one recipient; mailbox None: it is refused.
 
         A return path with the right MAC needs no look into the database, and where it leads to only a host of ours.
@@ -108,7 +119,7 @@ class Door:
         mailbox = MAILBOXES.get(local)
         if mailbox is None:
             return UNKNOWN, None, 0
-        return (TAKEN, mailbox, 0) if self.paces[mailbox].take() else (LATER, None, 0)
+        return (TAKEN, mailbox, 0) if self.paces[mailbox].take(place) else (LATER, None, 0)
 
 
 class Hooks:
@@ -143,7 +154,7 @@ class Hooks:
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return "452 4.5.3 too many recipients"
         try:
-            reply, mailbox, message = await self._door.reply_to(address)
+            reply, mailbox, message = await self._door.reply_to(address, neighbourhood(server.address))
         except DATABASE_TROUBLE as error:
             log.warning("inbound_waits", error=type(error).__name__)
             return TROUBLE

@@ -282,11 +282,18 @@ async def test_a_stranger_who_names_no_mailbox_of_ours_does_not_stay(
 
 
 async def test_open_mailboxes_have_a_pace(world: World) -> None:
-    world.door.paces[Mailbox.LETTERS] = Pace(2)
+    world.door.paces[Mailbox.LETTERS] = Pace(8)
     replies = [(await world.send(b"Subject: hi\r\n\r\n%d" % n, "postmaster@bounce.test"))[:9] for n in range(3)]
     assert replies == ["250 2.0.0", "250 2.0.0", "452 4.3.1"]
     assert await world.db.pool.fetchval("SELECT count(*) FROM report WHERE effect = 'letter'") == 2
     assert LETTERS_PER_HOUR >= 2
+
+
+def test_one_address_does_not_use_up_the_pace_of_all() -> None:
+    pace = Pace(8)
+    assert [pace.take("a") for _ in range(4)] == [True, True, False, False]
+    assert [pace.take(place) for place in "bbccdd"] == [True] * 6
+    assert not pace.take("e")
 
 
 # What may go wrong.
