@@ -19,10 +19,11 @@ HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 
 
 class EgressState(StrEnum):
-    """A paused address begins no new connection."""
+    """A paused address begins no new connection. A removed one never does again; messages still remember its number."""
 
     ACTIVE = "active"
     PAUSED = "paused"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True)

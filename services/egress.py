@@ -110,6 +110,12 @@ class EgressDesk:
             row.state = EgressState.ACTIVE.value
             await note(session, operator.actor, "egress.resumed", f"egress/{number}")
 
+    async def remove(self, operator: Operator, number: int) -> None:
+        """For good; without any address the system chooses again. Raises the refusal `not_found`."""
+        async with self._change(operator, number) as (session, row):
+            row.state = EgressState.REMOVED.value
+            await note(session, operator.actor, "egress.removed", f"egress/{number}", **asdict(entry_of(row)))
+
     @asynccontextmanager
     async def _change(
         self, operator: Operator, number: int, row_version: int | None = None

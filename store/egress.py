@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import SmallInteger, func
 from sqlmodel import Field, SQLModel, col, select
 
+from domain.egress import EgressState
 from store.columns import moment, now
 from store.db import Connection, Session
 
@@ -32,6 +33,9 @@ class EgressAddress(SQLModel, table=True):
     created_at: dt.datetime = moment(default_factory=now)
 
 
+_KEPT = col(EgressAddress.state) != EgressState.REMOVED.value
+
+
 class EgressSight(SQLModel, table=True):
     """Whether a machine can send from an address, as its workers found by binding a socket to it."""
 
@@ -55,7 +59,9 @@ class ActiveAddress:
 
 async def active_addresses(connection: Connection) -> list[ActiveAddress] | None:
     """Those that are not paused; None when there is no address at all, and the system chooses."""
-    rows = await connection.fetch("SELECT number, source, ehlo_name, host, state FROM egress_address ORDER BY number")
+    rows = await connection.fetch(
+        "SELECT number, source, ehlo_name, host, state FROM egress_address WHERE state <> 'removed' ORDER BY number"
+    )
     if not rows:
         return None
     return [
@@ -76,12 +82,14 @@ async def say_seen(connection: Connection, host: str, found: Sequence[tuple[int,
 
 
 async def every_address(session: Session) -> list[EgressAddress]:
-    """By number."""
-    return list(await session.exec(select(EgressAddress).order_by(col(EgressAddress.number))))
+    """By number; what was removed is not among them."""
+    return list(await session.exec(select(EgressAddress).where(_KEPT).order_by(col(EgressAddress.number))))
 
 
 async def lock_address(session: Session, number: int) -> EgressAddress | None:
-    return await session.get(EgressAddress, number, with_for_update=True)
+    """One that was not removed."""
+    query = select(EgressAddress).where(col(EgressAddress.number) == number, _KEPT)
+    return (await session.exec(query.with_for_update())).first()
 
 
 async def next_number(session: Session) -> int:
@@ -99,4 +107,4 @@ async def sights(session: Session) -> list[EgressSight]:
 async def address_used(session: Session, source: str, host: str, but: int = 0) -> bool:
     """Whether another number has this address on this machine."""
     same = select(EgressAddress).where(col(EgressAddress.source) == source, col(EgressAddress.host) == host)
-    return (await session.exec(same.where(col(EgressAddress.number) != but).limit(1))).first() is not None
+    return (await session.exec(same.where(col(EgressAddress.number) != but, _KEPT).limit(1))).first() is not None

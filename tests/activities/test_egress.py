@@ -116,12 +116,16 @@ async def test_an_address_is_used_from_the_next_look_on_and_recorded(
         await desk.resume(ROOT, number)
         await egress.look()
         assert (await deliver(db, work)).delivered == 1
+        await desk.remove(ROOT, number)
+        await egress.look()
+        assert (await send(db, customer, work, "d@one.test")).delivered == 1, "the system chooses again"
     assert [(visit.peer, visit.greeted_as) for visit in receiver.visits] == [
         ("127.0.0.1", ["out.test"]),
         ("127.0.0.2", ["out2.songda.test"]),
         ("127.0.0.2", ["out2.songda.test"]),
+        ("127.0.0.1", ["out.test"]),
     ]
-    assert await recorded(db) == {"a@one.test": 0, "b@one.test": number, "c@one.test": number}
+    assert await recorded(db) == {"a@one.test": 0, "b@one.test": number, "c@one.test": number, "d@one.test": 0}
 
 
 async def recorded(db: Database) -> dict[str, int]:

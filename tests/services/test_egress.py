@@ -32,6 +32,7 @@ ACTS: list[Act] = [
     lambda egress, rules, who: egress.add(who, ONE),
     lambda egress, rules, who: egress.change(who, 9, ONE, 0),
     lambda egress, rules, who: egress.pause(who, 9),
+    lambda egress, rules, who: egress.remove(who, 9),
     lambda egress, rules, who: egress.resume(who, 9),
     lambda egress, rules, who: rules.listed(who),
     lambda egress, rules, who: rules.add(who, RELAY),
@@ -84,7 +85,8 @@ async def test_addresses_are_numbered_in_order_and_on_record(db: Database, egres
     await egress.change(ROOT, 2, EgressEntry("192.0.2.3", "out3.songda.test", "mail-1", "", "spare"), 0)
     row = (await egress.listed(ROOT))[1].row
     assert (row.source, row.ehlo_name, row.host, row.note) == ("192.0.2.3", "out3.songda.test", "mail-1", "spare")
-    acts = ["added", "added", "paused", "resumed", "changed"]
+    await egress.remove(ROOT, 2)
+    acts = ["added", "added", "paused", "resumed", "changed", "removed"]
     assert [action for action, _ in await noted(db)] == [f"egress.{act}" for act in acts]
 
 

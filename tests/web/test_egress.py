@@ -76,6 +76,17 @@ async def test_an_address_is_added_changed_paused_and_resumed(admin: httpx2.Asyn
     assert tuple(row) == ("127.0.0.2", "out9.songda.test", "active", "first")
 
 
+async def test_a_removed_address_is_gone_and_without_any_the_system_chooses(
+    admin: httpx2.AsyncClient, db: Database
+) -> None:
+    await admin.post("/console/egress", data=ADDRESS)
+    assert (await admin.post("/console/egress/1/remove")).status_code == 303
+    assert "There is no egress address yet" in await page(admin, "/console/egress")
+    assert (await admin.post("/console/egress/1/resume")).status_code == 404
+    assert (await admin.post("/console/egress", data=ADDRESS)).status_code == 303
+    assert await db.pool.fetchval("SELECT max(number) FROM egress_address") == 2, "messages remember the first one"
+
+
 async def test_that_nothing_is_sent_is_said_until_an_address_can_be_used(
     admin: httpx2.AsyncClient, db: Database
 ) -> None:

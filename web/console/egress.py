@@ -17,7 +17,11 @@ router = APIRouter(prefix="/console/egress")
 PAGE = "console/egress.html"
 PLACE = "/console/egress"
 Text = Annotated[str, Form()]
-STATES = {EgressState.ACTIVE: (_("使用中"), "success"), EgressState.PAUSED: (_("已暂停"), "danger")}
+STATES = {
+    EgressState.ACTIVE: (_("使用中"), "success"),
+    EgressState.PAUSED: (_("已暂停"), "danger"),
+    EgressState.REMOVED: (_("已移除"), "secondary"),
+}
 REVERSE = {
     Reverse.GOOD: (_("正反向解析一致"), "success"),
     Reverse.NO_NAME: (_("没有 PTR 记录"), "warning"),
@@ -73,6 +77,12 @@ async def pause(request: Request, operator: SignedOperator, number: int) -> Resp
 async def resume(request: Request, operator: SignedOperator, number: int) -> Response:
     """It is used again."""
     return await _act(request, served(request).egress_desk.resume(operator, number), "已恢复使用。")
+
+
+@router.post("/{number}/remove")
+async def remove(request: Request, operator: SignedOperator, number: int) -> Response:
+    """For good: its number is not used again."""
+    return await _act(request, served(request).egress_desk.remove(operator, number), "已移除，约一秒内生效。")
 
 
 async def _act(request: Request, act: Any, done: str) -> Response:

@@ -88,6 +88,7 @@ ACTIONS = portal.ACTIONS | {
     "egress.added": _("添加出口地址"),
     "egress.changed": _("修改出口地址"),
     "egress.paused": _("暂停出口地址"),
+    "egress.removed": _("移除出口地址"),
     "egress.resumed": _("恢复出口地址"),
     "destination.added": _("添加投递规则"),
     "destination.changed": _("修改投递规则"),
