@@ -9,7 +9,7 @@ from domain.egress import EgressState, Reverse, read_entry
 from domain.errors import Refusal
 from domain.operators import Operator
 from services.egress import EgressView
-from web.console.pages import again, render, see, served, show_again, translator, unless_about_the_page
+from web.console.pages import acted, again, render, see, served, translator, unless_about_the_page
 from web.console.sessions import SignedOperator
 from web.i18n import mark as _
 
@@ -70,29 +70,19 @@ async def change(
 @router.post("/{number}/pause")
 async def pause(request: Request, operator: SignedOperator, number: int) -> Response:
     """It begins no new connection."""
-    return await _act(request, served(request).egress_desk.pause(operator, number), "已暂停，约一秒内生效。")
+    return await acted(request, PLACE, served(request).egress_desk.pause(operator, number), "已暂停，约一秒内生效。")
 
 
 @router.post("/{number}/resume")
 async def resume(request: Request, operator: SignedOperator, number: int) -> Response:
     """It is used again."""
-    return await _act(request, served(request).egress_desk.resume(operator, number), "已恢复使用。")
+    return await acted(request, PLACE, served(request).egress_desk.resume(operator, number), "已恢复使用。")
 
 
 @router.post("/{number}/remove")
 async def remove(request: Request, operator: SignedOperator, number: int) -> Response:
     """For good: its number is not used again."""
-    return await _act(request, served(request).egress_desk.remove(operator, number), "已移除，约一秒内生效。")
-
-
-async def _act(request: Request, act: Any, done: str) -> Response:
-    try:
-        await act
-    except Refusal as refusal:
-        unless_about_the_page(refusal)
-        shown: Response = show_again(request, PLACE, refusal)
-        return shown
-    return see(PLACE, request, translator(request)(done))
+    return await acted(request, PLACE, served(request).egress_desk.remove(operator, number), "已移除，约一秒内生效。")
 
 
 async def _again(

@@ -10,12 +10,12 @@ from domain.lanes import lane_title, read_limits
 from domain.operators import Operator
 from services.lanes import LaneView
 from web.console.pages import (
+    acted,
     again,
     language_of,
     render,
     see,
     served,
-    show_again,
     translator,
     unless_about_the_page,
 )
@@ -48,13 +48,13 @@ async def pause(request: Request, operator: SignedOperator, lane: str, reason: T
 @router.post("/{lane}/resume")
 async def resume(request: Request, operator: SignedOperator, lane: str) -> Response:
     """Whatever waits goes on."""
-    return await _act(request, served(request).lane_desk.resume(operator, lane), "已恢复发送。")
+    return await acted(request, PLACE, served(request).lane_desk.resume(operator, lane), "已恢复发送。")
 
 
 @router.post("/{lane}/full-speed")
 async def full_speed(request: Request, operator: SignedOperator, lane: str) -> Response:
     """The provider is well again."""
-    return await _act(request, served(request).lane_desk.full_speed(operator, lane), "已恢复全速。")
+    return await acted(request, PLACE, served(request).lane_desk.full_speed(operator, lane), "已恢复全速。")
 
 
 @router.post("/{lane}/limits")
@@ -74,16 +74,6 @@ async def set_limits(
     except Refusal as refusal:
         return await _again(request, operator, lane, refusal, typed)
     return see(PLACE, request, translator(request)("限制已保存，约一秒内生效。"))
-
-
-async def _act(request: Request, act: Any, done: str) -> Response:
-    try:
-        await act
-    except Refusal as refusal:
-        unless_about_the_page(refusal)
-        shown: Response = show_again(request, PLACE, refusal)
-        return shown
-    return see(PLACE, request, translator(request)(done))
 
 
 async def _again(request: Request, operator: Operator, lane: str, refusal: Refusal, typed: dict[str, str]) -> Response:

@@ -1,11 +1,11 @@
 """Rendering of the console's own pages: as `web.pages`, with the operator and the console's menu."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from domain.errors import Refusal
 from domain.operators import Operator
@@ -13,7 +13,9 @@ from web import pages
 from web.console import menu
 from web.pages import language_of, see, served, translator
 
-__all__ = ["again", "language_of", "render", "see", "served", "show_again", "translator", "unless_about_the_page"]
+__all__ = [
+    "acted", "again", "language_of", "render", "see", "served", "show_again", "translator", "unless_about_the_page",
+]  # fmt: skip
 
 
 def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
@@ -36,6 +38,18 @@ def show_again(request: Request, path: str, refusal: Refusal) -> Any:
     """Back to a page without a form of its own, with the refusal on top."""
     text = " ".join(pages.refused(refusal, language_of(request)).values())
     return see(path, request, text, "danger")
+
+
+async def acted(request: Request, path: str, act: Awaitable[object], done: str) -> Response:
+    """Do what a button asks for, and show the page at `path` again: `done` on top, or why not."""
+    try:
+        await act
+    except Refusal as refusal:
+        unless_about_the_page(refusal)
+        refused: Response = show_again(request, path, refusal)
+        return refused
+    shown: Response = see(path, request, translator(request)(done))
+    return shown
 
 
 def frame(request: Request) -> Markup:

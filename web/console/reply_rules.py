@@ -14,7 +14,7 @@ from domain.sending import OutcomeKind, Scope
 from domain.spreadsheets import BOM, cell, csv_lines
 from services.reply_desk import Content
 from store.reply_rules import ReplyRule
-from web.console.pages import again, render, see, served, show_again, translator, unless_about_the_page
+from web.console.pages import acted, again, render, see, served, translator, unless_about_the_page
 from web.console.sessions import SignedOperator
 from web.i18n import mark as _
 from web.portal import sends
@@ -148,36 +148,28 @@ async def move(
 async def enable(request: Request, operator: SignedOperator, rule_id: UUID, row_version: Version = -1) -> Response:
     """Look at it again."""
     act = served(request).reply_desk.enable(operator, rule_id, row_version, enabled=True)
-    return await _act(request, act, "规则已启用，约两秒内生效。")
+    return await acted(request, PLACE, act, "规则已启用，约两秒内生效。")
 
 
 @router.post("/{rule_id}/disable")
 async def disable(request: Request, operator: SignedOperator, rule_id: UUID, row_version: Version = -1) -> Response:
     """Keep it, but look at it no more."""
     act = served(request).reply_desk.enable(operator, rule_id, row_version, enabled=False)
-    return await _act(request, act, "规则已停用，约两秒内生效。")
+    return await acted(request, PLACE, act, "规则已停用，约两秒内生效。")
 
 
 @router.post("/{rule_id}/delete")
 async def delete(request: Request, operator: SignedOperator, rule_id: UUID, row_version: Version = -1) -> Response:
     """One of their own."""
-    return await _act(request, served(request).reply_desk.delete(operator, rule_id, row_version), "规则已删除。")
+    act = served(request).reply_desk.delete(operator, rule_id, row_version)
+    return await acted(request, PLACE, act, "规则已删除。")
 
 
 @router.post("/{rule_id}/restore")
 async def restore(request: Request, operator: SignedOperator, rule_id: UUID, row_version: Version = -1) -> Response:
     """What it says as it ships."""
-    return await _act(request, served(request).reply_desk.restore(operator, rule_id, row_version), "规则已恢复。")
-
-
-async def _act(request: Request, act: Any, done: str) -> Response:
-    try:
-        await act
-    except Refusal as refusal:
-        unless_about_the_page(refusal)
-        shown: Response = show_again(request, PLACE, refusal)
-        return shown
-    return see(PLACE, request, translator(request)(done))
+    act = served(request).reply_desk.restore(operator, rule_id, row_version)
+    return await acted(request, PLACE, act, "规则已恢复。")
 
 
 async def _again(
