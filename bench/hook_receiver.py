@@ -6,12 +6,10 @@ sink does: what a sender was told to have delivered is in the file. The tag is t
 sink's: events taken, connections.
 """
 
-import argparse
 import asyncio
 import os
 import random
 import re
-import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import cast
 import httptools
 import uvloop
 
+from bench import receiving
 from bench.sink import Counters
 
 _NUMBER = re.compile(rb'"number":(\d+)')
@@ -134,27 +133,12 @@ class Answering(asyncio.Protocol):
             self._wire.close()
 
 
-async def serve(host: str, port: int, book: Book) -> None:
-    """Until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: Answering(book), host, port, backlog=1024)
-    async with server:
-        await stop.wait()
-
-
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--host", default="127.0.0.1")
-    options.add_argument("--port", type=int, required=True)
-    options.add_argument("--counters", type=Path, required=True)
-    options.add_argument("--record", type=Path)
+    options = receiving.arguments(__doc__)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     book = Book(Counters(given.counters, create=True), given.record, given.seed)
-    uvloop.run(serve(given.host, given.port, book))
+    uvloop.run(receiving.serve(given.host, given.port, lambda: Answering(book)))
 
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ sender was told to have delivered is in the file, whoever is killed next. Arriva
 seconds since 1970. Of RFC 5321 it knows what senders need, pipelined or not.
 """
 
-import argparse
 import asyncio
 import mmap
 import os
 import re
-import signal
 import struct
 import time
 from pathlib import Path
+
+from bench import receiving
 
 _EHLO = b"250-sink.bench.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
 _ADDRESS = re.compile(rb"<([^>]*)>")
@@ -147,25 +147,10 @@ class Dialogue(asyncio.Protocol):
 _REPLIES = {b"EHLO": _EHLO, b"QUIT": b"221 2.0.0 bye\r\n"}
 
 
-async def serve(host: str, port: int, book: Book) -> None:
-    """Until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: Dialogue(book), host, port, backlog=1024)
-    async with server:
-        await stop.wait()
-
-
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--host", default="127.0.0.1")
-    options.add_argument("--port", type=int, required=True)
-    options.add_argument("--counters", type=Path, required=True)
-    options.add_argument("--record", type=Path)
-    given = options.parse_args()
-    asyncio.run(serve(given.host, given.port, Book(Counters(given.counters, create=True), given.record)))
+    given = receiving.arguments(__doc__).parse_args()
+    book = Book(Counters(given.counters, create=True), given.record)
+    asyncio.run(receiving.serve(given.host, given.port, lambda: Dialogue(book)))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from domain.operators import Operator
 from domain.transport import Tls
 from store.destinations import DestinationPolicy
 from web.console.pages import (
+    acted,
     again,
     language_of,
     render,
     see,
     served,
-    show_again,
     translator,
     unless_about_the_page,
 )
@@ -92,13 +92,8 @@ async def change(
 @router.post("/{policy_id}/remove")
 async def remove(request: Request, operator: SignedOperator, policy_id: UUID) -> Response:
     """What it was about goes the usual way again."""
-    try:
-        await served(request).destination_desk.remove(operator, policy_id)
-    except Refusal as refusal:
-        unless_about_the_page(refusal)
-        shown: Response = show_again(request, PLACE, refusal)
-        return shown
-    return see(PLACE, request, translator(request)("规则已删除，约一秒内生效。"))
+    act = served(request).destination_desk.remove(operator, policy_id)
+    return await acted(request, PLACE, act, "规则已删除，约一秒内生效。")
 
 
 def read_typed(typed: dict[str, str], password: str) -> PolicyEntry:
