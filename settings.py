@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """Working minutes within which an e-mail template is reviewed."""
     certification_review_minutes: int | None = Field(None, gt=0)
     """Working minutes within which a certification is reviewed; None: one day of `working_hours`."""
+    sms_review_minutes: int = Field(60, gt=0)
+    """Working minutes within which an SMS template or signature is reviewed (seed 3.4)."""
 
     documents_url: str = "file:///var/lib/songda/documents"
     """Where papers are kept, sealed: `file://` folder or `s3://bucket/prefix`; never below a web root."""
@@ -75,6 +77,12 @@ class Settings(BaseSettings):
 
     email_price_micro: int = Field(4_500, ge=0)
     """Micro-yuan per mail outside the free quota, until the console sets a price."""
+    sms_price_micro: int = Field(45_000, ge=0)
+    """Micro-yuan per segment of an SMS to mainland China, until the console sets a price; other countries need one."""
+    sms_marketing_hours: str = "08:00-20:00"
+    """When marketing SMS may go out, Asia/Shanghai; what is accepted outside waits for the next open minute."""
+    sms_tests_per_day: int = Field(10, ge=0)
+    """Free test SMS of an account and day."""
     paid_daily_quota: int = Field(10_000, ge=0)
     """Messages a day of a paying customer, until an operator grants another number (seed 2.3)."""
     recharge_min_fen: int = Field(1_000, gt=0)
@@ -133,7 +141,7 @@ class Settings(BaseSettings):
     metrics_port: int | None = None
     log_level: str = "info"
 
-    @field_validator("working_hours")
+    @field_validator("working_hours", "sms_marketing_hours")
     @classmethod
     def _readable(cls, hours: str) -> str:
         read_hours(hours)
@@ -213,8 +221,12 @@ class Settings(BaseSettings):
             working_hours=self.working_hours,
             template_review_minutes=self.template_review_minutes,
             certification_review_minutes=self.certification_review_minutes,
+            sms_review_minutes=self.sms_review_minutes,
             list_import_max_mb=self.list_import_max_mb,
             email_price_micro=self.email_price_micro,
+            sms_price_micro=self.sms_price_micro,
+            sms_marketing_hours=self.sms_marketing_hours,
+            sms_tests_per_day=self.sms_tests_per_day,
             paid_daily_quota=self.paid_daily_quota,
             calls_per_minute=self.calls_per_minute,
             submission_host=self.submission_host_name,

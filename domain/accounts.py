@@ -32,11 +32,12 @@ class AccountState(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes a request: a signed-in member, or an API user by its key (then `member_id` is None)."""
+    """Who makes a request: a signed-in member, or an API user or SMS user by its key (then `member_id` is None)."""
 
     account_id: UUID
     member_id: UUID | None = None
     api_user_id: UUID | None = None
+    sms_user_id: UUID | None = None
     session_id: UUID | None = None
     role: Role = Role.OWNER
     """What the member may do in the account; see `domain/members.py`."""

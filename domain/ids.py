@@ -27,6 +27,10 @@ class Kind(StrEnum):
     DELIVERY = "delivery"
     WEBHOOK = "webhook"
     LIST_IMPORT = "list-import"
+    SMS_TEMPLATE_REVIEW = "sms-template-review"
+    SMS_SIGNATURE_REVIEW = "sms-signature-review"
+    SCHEDULED_TASK = "scheduled-task"
+    """One run of a scheduled task; its Temporal Schedule is `schedule/{task}`."""
 
 
 @dataclass(frozen=True)

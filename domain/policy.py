@@ -27,8 +27,12 @@ class Policy:
     template_review_minutes: int = 240
     certification_review_minutes: int | None = None
     """None: one working day, as long as `working_hours` make it."""
+    sms_review_minutes: int = 60
     list_import_max_mb: int = 256
     email_price_micro: int = 4_500
+    sms_price_micro: int = 45_000
+    sms_marketing_hours: str = "08:00-20:00"
+    sms_tests_per_day: int = 10
     paid_daily_quota: int = 10_000
     recharge_min_fen: int = 1_000
     recharge_max_fen: int = 10_000_000
@@ -50,6 +54,8 @@ class Policy:
         minutes = {
             Kind.TEMPLATE_REVIEW: self.template_review_minutes,
             Kind.CERTIFICATION_REVIEW: self.certification_review_minutes,
+            Kind.SMS_TEMPLATE_REVIEW: self.sms_review_minutes,
+            Kind.SMS_SIGNATURE_REVIEW: self.sms_review_minutes,
         }[kind]
         return day_length(self.working_hours) if minutes is None else dt.timedelta(minutes=minutes)
 

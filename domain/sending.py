@@ -18,9 +18,11 @@ TIME_TO_LIVE = {"trigger": dt.timedelta(hours=24), "batch": dt.timedelta(hours=7
 
 
 class MessageState(StrEnum):
-    """`QUEUED` is the only state that can change by itself; the others are final."""
+    """`QUEUED` and `SENT` can change by themselves; the others are final."""
 
     QUEUED = "queued"
+    SENT = "sent"
+    """An SMS that a carrier took, or perhaps took (reason `uncertain`): it waits for its receipt."""
     DELIVERED = "delivered"
     BOUNCED = "bounced"
     DROPPED = "dropped"

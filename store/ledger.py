@@ -101,6 +101,7 @@ class Hold(SQLModel, table=True):
     unit_micro: int = Field(sa_type=BigInteger)
     free: int
     messages: int
+    """Units: a mail is one, an SMS as many as its segments; so are `sent` and `unsent`."""
     sent: int = 0
     unsent: int = 0
     round: int = 0

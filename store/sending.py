@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, Identity, Index, Integer, SmallIntege
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
+from domain.channels import Channel, DueLine
 from domain.ids import new_id
 from domain.sending import MessageState
 from store.columns import json_object, moment, now
@@ -33,10 +34,15 @@ class Submission(SQLModel, table=True):
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID
+    channel: str = Field(default=Channel.EMAIL.value, sa_column_kwargs={"server_default": Channel.EMAIL.value})
     api_user_id: UUID
+    """Of SMS: the SMS user."""
     template_version_id: UUID
-    domain_id: UUID
+    """Of SMS: `sms_template_version.id`."""
+    domain_id: UUID | None = None
+    """Of mail."""
     kind: str
+    """`domain.senders.SendKind`; of SMS `domain.sms.SmsKind`."""
     is_test: bool = False
     """Sent by a test API user, with a sample template, or by the platform: does not count for onboarding."""
     sender: str
@@ -55,6 +61,12 @@ class Submission(SQLModel, table=True):
     """Then its id is the campaign's, its messages are numbered lane by lane, and pages take them by range."""
     headers: dict[str, str] = json_object(default_factory=dict, sa_column_kwargs={"server_default": "{}"})
     """Fields of the customer's own that its mails carry (`domain.custom_headers`)."""
+    country: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Of SMS: ISO 3166 of all its numbers, which is what they cost."""
+    tag: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Of SMS: the customer's own words, which its hook hears again."""
+    task_id: UUID | None = None
+    """Of SMS: the run of a scheduled task that asked for it."""
     charged_from: int | None = None
     """Messages from this ordinal on are charged, see `store.ledger.Hold`; None: the free quota covers them all."""
 
@@ -88,7 +100,11 @@ class Message(SQLModel, table=True):
     revision: int = Field(default=0, sa_type=SmallInteger)
     """Which content was sent last: 0 the submission's own version, else `campaign_revision.number`."""
     egress: int = Field(default=0, sa_type=SmallInteger)
-    """Which of our addresses spoke last (`egress_address.number`); 0: the system chose."""
+    """Which of our addresses spoke last (`egress_address.number`); 0: the system chose. Of SMS: which gateway."""
+    segments: int = Field(default=1, sa_type=SmallInteger, sa_column_kwargs={"server_default": "1"})
+    """Parts that an SMS is sent in, and what it costs; of a mail 1."""
+    submitted: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
+    """Of SMS: parts that carriers took."""
 
 
 class Attempt(SQLModel, table=True):
@@ -113,13 +129,17 @@ class Due(SQLModel, table=True):
 
     __tablename__ = "due"
     __table_args__ = (
-        Index("due_account", "account_id", "due_at", postgresql_where=text("campaign_id IS NULL")),
+        Index("due_account", "line", "account_id", "due_at", postgresql_where=text("campaign_id IS NULL")),
         Index("due_campaign", "campaign_id", "lane", "due_at", postgresql_where=text("campaign_id IS NOT NULL")),
     )
     message_id: int = Field(sa_type=BigInteger, primary_key=True)
     account_id: UUID
     campaign_id: UUID | None = None
     lane: str | None = None
+    line: int = Field(
+        default=DueLine.MAIL.value, sa_type=SmallInteger, sa_column_kwargs={"server_default": str(DueLine.MAIL.value)}
+    )
+    """Which relay takes it: `domain.channels.DueLine`."""
     due_at: dt.datetime = moment(default_factory=now)
 
 
@@ -140,6 +160,8 @@ class Page(SQLModel, table=True):
         Index("page_campaign", "campaign_id", postgresql_where=text("campaign_id IS NOT NULL")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
+    channel: str = Field(default=Channel.EMAIL.value, sa_column_kwargs={"server_default": Channel.EMAIL.value})
+    """Of all its messages."""
     epoch: int = 0
     messages: list[int] = Field(sa_type=ARRAY(BigInteger))
     rounds: list[int] = Field(sa_type=ARRAY(Integer))

@@ -1,0 +1,18 @@
+"""What a message travels by, and in which line it waits for the relay."""
+
+from enum import IntEnum, StrEnum
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class DueLine(IntEnum):
+    """`due.line`: each line has a relay of its own, so that what is in one never waits for what is in another."""
+
+    MAIL = 0
+    SMS = 1
+    """Codes and notices."""
+    SMS_MARKETING = 2
+    """A flood of marketing never stands before a code, not even of its own account."""
