@@ -57,6 +57,14 @@ PORTAL: tuple[Section, ...] = (
         ),
     ),
     Section(
+        _("短信"),
+        (
+            Entry("/portal/sms-users", "SMS_USER", "key", changes=Right.SETTINGS),
+            Entry("/portal/sms-signatures", _("短信签名"), "signature", changes=Right.TEMPLATES),
+            Entry("/portal/sms-templates", _("短信模板"), "comment-sms", changes=Right.TEMPLATES),
+        ),
+    ),
+    Section(
         _("账户设置"),
         (
             Entry("/portal/account", _("账户"), "user-gear"),
