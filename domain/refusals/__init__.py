@@ -17,6 +17,7 @@ from domain.refusals import (
     records,
     reply_rules,
     sending,
+    sms_sending,
     templates,
     tracking,
     webhooks,
@@ -26,5 +27,5 @@ from domain.refusals.wording import REFUSALS, Wording, explain, register
 __all__ = [
     "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "domains",
     "egress", "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "reply_rules",
-    "sending", "templates", "tracking", "webhooks",
+    "sending", "sms_sending", "templates", "tracking", "webhooks",
 ]  # fmt: skip
