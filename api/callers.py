@@ -9,7 +9,10 @@ from domain.accounts import Caller
 from domain.errors import Refusal
 from services.catalog import Services
 
-bearer = HTTPBearer(auto_error=False, description="A session token (`st_…`) or an API user's key (`sk_…`).")
+bearer = HTTPBearer(
+    auto_error=False,
+    description="A session token (`st_…`), an API user's key (`sk_…`), for SMS an SMS user's (`smsk_…`).",
+)
 
 
 def services(request: Request) -> Services:
@@ -21,13 +24,27 @@ def services(request: Request) -> Services:
 Served = Annotated[Services, Depends(services)]
 
 
-async def any_caller(
+async def bearer_of(
     served: Served, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
-    """A member by session token, or an API user by key."""
+    """Whoever the token or key stands for."""
     if credentials is None:
         raise Refusal("unauthenticated")
     return await served.accounts.caller(credentials.credentials)
+
+
+async def any_caller(caller: Annotated[Caller, Depends(bearer_of)]) -> Caller:
+    """A member by session token, or an API user by key. An SMS user's key opens SMS alone: see `SmsCaller`."""
+    if caller.sms_user_id is not None:
+        raise Refusal("forbidden")
+    return caller
+
+
+async def sms_caller(caller: Annotated[Caller, Depends(bearer_of)]) -> Caller:
+    """A member by session token, or an SMS user by key; an API user's key opens e-mail alone."""
+    if caller.api_user_id is not None:
+        raise Refusal("forbidden")
+    return caller
 
 
 async def member(caller: Annotated[Caller, Depends(any_caller)]) -> Caller:
@@ -38,4 +55,5 @@ async def member(caller: Annotated[Caller, Depends(any_caller)]) -> Caller:
 
 
 AnyCaller = Annotated[Caller, Depends(any_caller)]
+SmsCaller = Annotated[Caller, Depends(sms_caller)]
 MemberCaller = Annotated[Caller, Depends(member)]

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 API_KEY_PREFIX = "sk_"
+SMS_KEY_PREFIX = "smsk_"
 SESSION_PREFIX = "st_"
 PREFIX_SHOWN = 10
 

@@ -6,10 +6,11 @@ import hmac
 from domain.accounts import Caller, Profile, Role
 from domain.errors import Refusal
 from domain.members import Right, require
-from domain.secrets import API_KEY_PREFIX, SESSION_PREFIX
+from domain.secrets import API_KEY_PREFIX, SESSION_PREFIX, SMS_KEY_PREFIX
 from services.acceptance import Acceptance
 from services.api_keys import ApiKeys, Holder
 from services.foundation import Foundation
+from services.sms_keys import SmsKeys
 from store import accounts as rows
 from store.columns import now
 
@@ -19,16 +20,19 @@ SEEN_EVERY = dt.timedelta(minutes=1)
 
 
 class Accounts:
-    def __init__(self, base: Foundation, acceptance: Acceptance | None = None) -> None:
+    def __init__(self, base: Foundation, acceptance: Acceptance | None = None, sms_keys: SmsKeys | None = None) -> None:
         self._base = base
+        self._sms_keys = sms_keys or SmsKeys(base)
         self._keys = ApiKeys(base, acceptance.groups if acceptance else None)
 
     async def caller(self, token: str) -> Caller:
-        """The caller behind a session token or an API key. Raises the refusal `unauthenticated`."""
+        """The caller behind a session token, an API key or an SMS key. Raises the refusal `unauthenticated`."""
         if token.startswith(SESSION_PREFIX):
             return await self._member(token)
         if token.startswith(API_KEY_PREFIX):
             return await self._api_user(token)
+        if token.startswith(SMS_KEY_PREFIX) and (sms_user := await self._sms_keys.holder(token)):
+            return sms_user
         raise Refusal("unauthenticated")
 
     async def _member(self, token: str) -> Caller:

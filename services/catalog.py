@@ -41,6 +41,8 @@ from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
 from services.signals import SignalDesk, Signals
+from services.sms_keys import SmsKeys
+from services.sms_users import SmsUsers
 from services.staff import Staff
 from services.suppressions import Suppressions
 from services.templates import Templates
@@ -89,6 +91,7 @@ class Services:
     sessions: Sessions
     signal_desk: SignalDesk
     signals: Signals
+    sms_users: SmsUsers
     staff: Staff
     suppressions: Suppressions
     templates: Templates
@@ -99,7 +102,7 @@ class Services:
 
 def build_services(foundation: Foundation) -> Services:
     """Wire every feature's service to the same foundation."""
-    hashing, limits = Hashing(), Limits(foundation)
+    hashing, limits, sms_keys = Hashing(), Limits(foundation), SmsKeys(foundation)
     acceptance = Acceptance(foundation)
     registrations = Registrations(foundation, hashing, limits)
     certifications = Certifications(foundation, limits)
@@ -107,7 +110,7 @@ def build_services(foundation: Foundation) -> Services:
     return Services(
         foundation=foundation,
         account_desk=AccountDesk(foundation),
-        accounts=Accounts(foundation, acceptance),
+        accounts=Accounts(foundation, acceptance, sms_keys),
         audience=Audience(foundation),
         billing=Billing(foundation),
         calendar=WorkCalendar(foundation),
@@ -143,6 +146,7 @@ def build_services(foundation: Foundation) -> Services:
         sessions=sessions,
         signal_desk=SignalDesk(foundation),
         signals=Signals(foundation),
+        sms_users=SmsUsers(foundation, sms_keys),
         staff=Staff(foundation, hashing),
         suppressions=Suppressions(foundation),
         templates=Templates(foundation),

@@ -134,4 +134,6 @@ class Domains:
 
 def actor(caller: Caller) -> str:
     """Who did it, for the audit log."""
+    if caller.sms_user_id:
+        return f"sms-user/{caller.sms_user_id}"
     return f"member/{caller.member_id}" if caller.member_id else f"api-user/{caller.api_user_id}"
