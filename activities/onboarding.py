@@ -10,7 +10,7 @@ from activities.news import tell
 from domain.accounts import AccountState
 from domain.ids import Process
 from domain.notices import Notice
-from domain.onboarding import OPEN, SmsStage, Stage
+from domain.onboarding import STEPS, SmsStage, Stage
 from domain.onboarding_findings import WAITS_FOR_US, Lack, Missing, lack_at, missing_at, next_expiry
 from domain.policy import Policy
 from domain.quota import quota
@@ -85,7 +85,7 @@ class OnboardingActivities:
     def _outcome(self, seen: rows.Situation, now: dt.datetime) -> Look:
         missing = missing_at(seen.stage, seen.findings)
         theirs, optional = missing not in WAITS_FOR_US, seen.stage in OPTIONAL
-        stay = Stay(seen.since, seen.reminders, seen.stage in OPEN, theirs, optional)
+        stay = Stay(seen.since, seen.reminders, seen.stage in STEPS, theirs, optional)
         # Until the address is confirmed, only the registration process writes to it.
         due = None if seen.stage is Stage.REGISTER else due_reminder(stay, now, self._policy)
         return Look(

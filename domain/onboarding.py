@@ -22,7 +22,7 @@ class Stage(StrEnum):
 
 
 class SmsStage(StrEnum):
-    """The SMS track, in the seed's order. It stops at `USER` for now: sending SMS is not open yet."""
+    """The SMS track, in the seed's order."""
 
     CERTIFY = "sms_certify"
     PAY = "sms_pay"
@@ -75,8 +75,8 @@ SMS_TRACK: Mapping[SmsStage, Fact] = {
     SmsStage.TEMPLATE: Fact.SMS_TEMPLATE_APPROVED,
     SmsStage.SEND: Fact.SMS_DELIVERED,
 }
-OPEN: frozenset[Step] = frozenset({*EMAIL_TRACK, SmsStage.CERTIFY, SmsStage.PAY})
-"""Steps that customers can take today; the work that builds another one adds it here."""
+STEPS: frozenset[Step] = frozenset({*EMAIL_TRACK, *SMS_TRACK})
+"""What a customer takes; `DONE` is none."""
 
 PRECONDITIONS: Mapping[Step, tuple[Step, ...]] = {
     Stage.REGISTER: (),
@@ -120,8 +120,6 @@ class StepState(StrEnum):
     """Not the next one in order, but nothing keeps the customer from taking it already."""
     LOCKED = "locked"
     """An earlier step comes first."""
-    NOT_OPEN = "not_open"
-    """Songda does not offer it yet."""
 
 
 TAKEABLE = frozenset({StepState.DONE, StepState.CURRENT, StepState.AVAILABLE})
@@ -141,8 +139,6 @@ def sms_states(stage: SmsStage, facts: Facts) -> dict[SmsStage, StepState]:
 
 
 def _state(step: Step, current: Step, facts: Facts, passed: bool) -> StepState:
-    if step not in OPEN:
-        return StepState.NOT_OPEN
     if passed or finishing_fact(step) in facts:
         return StepState.DONE
     if missing_step(facts, step) is not None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.certification import CertificationKind, CertificationState
 from domain.domains import Purpose
-from domain.onboarding import OPEN, Fact, Facts, SmsStage, Stage, Step, finishing_fact
+from domain.onboarding import STEPS, Fact, Facts, SmsStage, Stage, Step, finishing_fact
 from domain.times import SHANGHAI
 
 
@@ -39,9 +39,21 @@ class Missing(StrEnum):
     NOT_RECHARGED = "not_recharged"
     RECHARGE_WAITS = "recharge_waits"
     """An order is open and not paid."""
+    NO_SMS_USER = "no_sms_user"
+    NO_SMS_TEMPLATE = "no_sms_template"
+    SMS_TEMPLATE_NOT_SUBMITTED = "sms_template_not_submitted"
+    SMS_TEMPLATE_IN_REVIEW = "sms_template_in_review"
+    SMS_TEMPLATE_REJECTED = "sms_template_rejected"
+    NO_SMS_SENT = "no_sms_sent"
+    SMS_NOT_RECEIVED_YET = "sms_not_received_yet"
+    """A carrier has it, or will; its receipt has not come."""
+    SMS_FAILED = "sms_failed"
 
 
-WAITS_FOR_US = frozenset({Missing.TEMPLATE_IN_REVIEW, Missing.NOTHING_DELIVERED_YET, Missing.CERTIFICATION_IN_REVIEW})
+WAITS_FOR_US = frozenset({
+    Missing.TEMPLATE_IN_REVIEW, Missing.NOTHING_DELIVERED_YET, Missing.CERTIFICATION_IN_REVIEW,
+    Missing.SMS_TEMPLATE_IN_REVIEW, Missing.SMS_NOT_RECEIVED_YET,
+})  # fmt: skip
 """The next move is ours, so the customer is not reminded."""
 
 
@@ -91,6 +103,13 @@ class Findings:
     submissions: int = 0
     in_flight: bool = False
     """A message of a non-test submission is still queued."""
+    sms_users: int = 0
+    sms_templates: int = 0
+    sms_templates_in_review: int = 0
+    sms_templates_rejected: int = 0
+    sms_submissions: int = 0
+    sms_in_flight: bool = False
+    """The same of SMS: queued, or without its receipt."""
     fault: Fault | None = None
     applications: tuple[Application, ...] = ()
     open_order: UUID | None = None
@@ -128,8 +147,8 @@ def next_expiry(applications: Sequence[Application], now: dt.datetime) -> dt.dat
 
 
 def lack_at(step: Step, found: Findings) -> Lack | None:
-    """What is missing for a step of either track; None when its fact holds, or when it is not open yet."""
-    if step not in OPEN or finishing_fact(step) in found.facts:
+    """What is missing for a step of either track; None when its fact holds."""
+    if step not in STEPS or finishing_fact(step) in found.facts:
         return None
     if step in (Stage.DOMAIN, Stage.API_USER):
         return Lack(_missing_plain(step, found), fault=found.fault if step is Stage.DOMAIN else None)
@@ -156,7 +175,29 @@ def _missing_plain(step: Step, found: Findings) -> Missing:
         return _missing_domain(found)
     if step is Stage.API_USER:
         return Missing.API_USER_WITHOUT_DOMAIN if found.api_users else Missing.NO_API_USER
+    if isinstance(step, SmsStage):
+        return _missing_sms(step, found)
     return _missing_template(found) if step is Stage.TEMPLATE else _missing_send(found)
+
+
+def _missing_sms(step: SmsStage, found: Findings) -> Missing:
+    if step is SmsStage.USER:
+        return Missing.NO_SMS_USER
+    return _missing_sms_template(found) if step is SmsStage.TEMPLATE else _missing_sms_send(found)
+
+
+def _missing_sms_template(found: Findings) -> Missing:
+    if found.sms_templates_in_review:
+        return Missing.SMS_TEMPLATE_IN_REVIEW
+    if found.sms_templates_rejected:
+        return Missing.SMS_TEMPLATE_REJECTED
+    return Missing.SMS_TEMPLATE_NOT_SUBMITTED if found.sms_templates else Missing.NO_SMS_TEMPLATE
+
+
+def _missing_sms_send(found: Findings) -> Missing:
+    if not found.sms_submissions:
+        return Missing.NO_SMS_SENT
+    return Missing.SMS_NOT_RECEIVED_YET if found.sms_in_flight else Missing.SMS_FAILED
 
 
 def _missing_domain(found: Findings) -> Missing:

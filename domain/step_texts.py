@@ -42,8 +42,11 @@ PLACES: Mapping[Step, str] = {
     Stage.PAY: "/portal/recharges",
     SmsStage.CERTIFY: "/portal/certification",
     SmsStage.PAY: "/portal/recharges",
+    SmsStage.USER: "/portal/sms-users",
+    SmsStage.TEMPLATE: "/portal/sms-templates",
+    SmsStage.SEND: "/portal/sms-test",
 }
-"""Where each open step is taken; a step that is not open has no place."""
+"""Where each step is taken."""
 
 HINTS: Mapping[Step, tuple[Text, ...]] = {
     Stage.REGISTER: (
@@ -115,14 +118,23 @@ HINTS: Mapping[Step, tuple[Text, ...]] = {
             "After the enterprise certification, recharge online: e-mail and SMS share one balance.",
         ),
     ),
-    SmsStage.USER: (("在“发送设置”中创建 SMS_USER。", "Create the SMS user under sending settings."),),
+    SmsStage.USER: (
+        ("在“短信-SMS_USER”中创建；它的密钥只显示一次。", "Create it under SMS → SMS_USER; its key is shown once."),
+    ),
     SmsStage.TEMPLATE: (
+        (
+            "先提交短信签名（如【公司名】），再创建使用该签名的模板。",
+            "Hand in a signature first, the name in 【】, then write a template that uses it.",
+        ),
         (
             "短信模板需要审核：工作日的工作时间内，一般一小时审核一次。",
             "SMS templates are reviewed about hourly, in working hours on working days.",
         ),
     ),
-    SmsStage.SEND: (("测试发送、代码发送或定时任务。", "By test send, from code, or by a scheduled task."),),
+    SmsStage.SEND: (
+        ("测试发送、代码发送或定时任务。", "By test send, from code, or by a scheduled task."),
+        ("免费的测试短信不计入本步骤。", "Free test messages do not count here."),
+    ),
 }
 
 MISSING: Mapping[Missing, Text] = {
@@ -184,6 +196,26 @@ MISSING: Mapping[Missing, Text] = {
     Missing.ENTERPRISE_NEEDED: (
         "现有的是个人认证；短信需要企业认证，请另外提交。",
         "What you handed in is of the individual kind; SMS needs the enterprise kind as well.",
+    ),
+    Missing.NO_SMS_USER: ("还没有 SMS_USER。", "There is no SMS user yet."),
+    Missing.NO_SMS_TEMPLATE: ("还没有短信模板。", "There is no SMS template yet."),
+    Missing.SMS_TEMPLATE_NOT_SUBMITTED: ("短信模板还没有提交审核。", "The SMS template is not submitted for review."),
+    Missing.SMS_TEMPLATE_IN_REVIEW: (
+        "短信模板正在审核，结果会以邮件通知。",
+        "The SMS template is in review; you will be mailed.",
+    ),
+    Missing.SMS_TEMPLATE_REJECTED: (
+        "短信模板未通过审核：请查看原因，修改后重新提交。",
+        "The SMS template was rejected: read the reason, change it and submit it again.",
+    ),
+    Missing.NO_SMS_SENT: ("还没有发送过短信（测试不计）。", "No SMS was sent yet (tests do not count)."),
+    Missing.SMS_NOT_RECEIVED_YET: (
+        "短信已提交，正在等待运营商的回执。",
+        "Your SMS are accepted; the carrier's receipt has not come yet.",
+    ),
+    Missing.SMS_FAILED: (
+        "已发送，但没有一条送达：请查看每个号码的结果。",
+        "SMS were sent and none was delivered: look at the result of each number.",
     ),
     Missing.NOT_RECHARGED: ("还没有充值。", "Nothing was recharged yet."),
     Missing.RECHARGE_WAITS: (

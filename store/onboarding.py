@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel, col, select, update
 from domain.accounts import AccountState, Role
 from domain.billing import RechargeState
 from domain.certification import CertificationKind, CertificationState
+from domain.channels import Channel
 from domain.domains import DomainState, Purpose
 from domain.ids import Kind
 from domain.onboarding import Fact, Facts, SmsStage, Stage, Step, missing_step
@@ -72,13 +73,23 @@ SELECT o.account_id, o.stage, o.sms_stage, o.since, o.changed, o.reminders, a.st
        EXISTS (SELECT FROM member m WHERE m.account_id = o.account_id AND m.email_confirmed_at IS NOT NULL
                AND m.removed_at IS NULL)
            AS email_confirmed,
-       (SELECT count(*) FROM (SELECT FROM submission s WHERE s.account_id = o.account_id AND NOT s.is_test LIMIT 1) one)
-           AS submissions,
+       (SELECT count(*) FROM (SELECT FROM submission s
+        WHERE s.account_id = o.account_id AND s.channel = :email AND NOT s.is_test LIMIT 1) one) AS submissions,
        f.first_delivered,
        CASE WHEN f.first_delivered THEN false ELSE EXISTS (
            SELECT FROM submission s CROSS JOIN LATERAL
                (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :queued LIMIT 1) hit
-           WHERE s.account_id = o.account_id AND NOT s.is_test AND s.expires_at > :now) END AS in_flight,
+           WHERE s.account_id = o.account_id AND s.channel = :email AND NOT s.is_test AND s.expires_at > :now)
+           END AS in_flight,
+       (SELECT count(*) FROM sms_user w WHERE w.account_id = o.account_id AND w.disabled_at IS NULL) AS sms_users,
+       st.sms_templates, st.sms_templates_in_review, st.sms_templates_rejected, st.sms_template_approved,
+       (SELECT count(*) FROM (SELECT FROM submission s
+        WHERE s.account_id = o.account_id AND s.channel = :sms AND NOT s.is_test LIMIT 1) one) AS sms_submissions,
+       sf.sms_delivered,
+       CASE WHEN sf.sms_delivered THEN false ELSE EXISTS (
+           SELECT FROM submission s CROSS JOIN LATERAL
+               (SELECT FROM message m WHERE m.submission_id = s.id AND m.state IN (:queued, :sent) LIMIT 1) hit
+           WHERE s.account_id = o.account_id AND s.channel = :sms AND NOT s.is_test) END AS sms_in_flight,
        c.applications,
        EXISTS (SELECT FROM recharge r WHERE r.account_id = o.account_id AND r.state = :credited) AS recharged,
        (SELECT r.id FROM recharge r WHERE r.account_id = o.account_id AND r.state = :open AND r.expires_at > :now
@@ -109,7 +120,19 @@ CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM submission s CROSS JOIN LATERAL
             (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :delivered LIMIT 1) hit
-        WHERE s.account_id = o.account_id AND NOT s.is_test) AS first_delivered) f
+        WHERE s.account_id = o.account_id AND s.channel = :email AND NOT s.is_test) AS first_delivered) f
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT p.id) AS sms_templates,
+           count(*) FILTER (WHERE v.state = :submitted) AS sms_templates_in_review,
+           count(*) FILTER (WHERE v.state = :rejected) AS sms_templates_rejected,
+           coalesce(bool_or(v.state = :approved), false) AS sms_template_approved
+    FROM sms_template p LEFT JOIN sms_template_version v ON v.template_id = p.id
+    WHERE p.account_id = o.account_id AND NOT p.is_builtin AND p.deleted_at IS NULL) st
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM submission s CROSS JOIN LATERAL
+            (SELECT FROM message m WHERE m.submission_id = s.id AND m.state = :delivered LIMIT 1) hit
+        WHERE s.account_id = o.account_id AND s.channel = :sms AND NOT s.is_test) AS sms_delivered) sf
 CROSS JOIN LATERAL (
     SELECT coalesce(jsonb_agg(to_jsonb(one)), '[]') AS applications
     FROM (SELECT DISTINCT ON (kind, state)
@@ -130,6 +153,9 @@ _STATES = {
     "approved": ReviewState.APPROVED.value,
     "delivered": MessageState.DELIVERED.value,
     "queued": MessageState.QUEUED.value,
+    "sent": MessageState.SENT.value,
+    "email": Channel.EMAIL.value,
+    "sms": Channel.SMS.value,
     "withdrawn": CertificationState.WITHDRAWN.value,
     "credited": RechargeState.CREDITED.value,
     "open": RechargeState.OPEN.value,
@@ -141,6 +167,8 @@ _READ_FACTS = (
     Fact.API_USER_READY,
     Fact.TEMPLATE_APPROVED,
     Fact.FIRST_DELIVERED,
+    Fact.SMS_TEMPLATE_APPROVED,
+    Fact.SMS_DELIVERED,
 )
 """Facts that the query answers as they are; `certified_facts` finds those of certification and payment."""
 _COUNTS = (
@@ -151,12 +179,23 @@ _COUNTS = (
     "templates_in_review",
     "templates_rejected",
     "submissions",
+    "sms_users",
+    "sms_templates",
+    "sms_templates_in_review",
+    "sms_templates_rejected",
+    "sms_submissions",
 )
 
 
 _FIRST_SENDERS = """
 UPDATE clockwork c SET nudge_wanted = true FROM onboarding o
 WHERE o.account_id = ANY($1::uuid[]) AND o.stage <> ALL($2::text[])
+  AND c.workflow_id = 'onboarding/' || o.account_id AND c.closed_at IS NULL
+RETURNING o.account_id
+"""
+_FIRST_TEXTERS = """
+UPDATE clockwork c SET nudge_wanted = true FROM onboarding o
+WHERE o.account_id = ANY($1::uuid[]) AND o.sms_stage <> $2
   AND c.workflow_id = 'onboarding/' || o.account_id AND c.closed_at IS NULL
 RETURNING o.account_id
 """
@@ -217,10 +256,12 @@ def _situation(row: RowMapping, today: dt.date) -> Situation:
 
 def _findings(row: RowMapping, today: dt.date) -> Findings:
     held = frozenset(fact for fact in _READ_FACTS if row[fact.value])
+    held |= {Fact.SMS_USER_READY} if row["sms_users"] else frozenset()
     applications = tuple(sorted(map(_application, row["applications"]), key=lambda each: (each.number, each.id)))
     return Findings(
         facts=held | certified_facts(applications, row["recharged"], today),
         in_flight=row["in_flight"],
+        sms_in_flight=row["sms_in_flight"],
         fault=_fault(row["fault"]),
         applications=applications,
         open_order=row["open_order"],
@@ -258,6 +299,11 @@ async def nudge_first_senders(connection: Connection, accounts: set[UUID]) -> se
     woken too: it may be moving on at this very moment, by facts that it read before this delivery.
     """
     return {row["account_id"] for row in await connection.fetch(_FIRST_SENDERS, list(accounts), _SENT_BEFORE)}
+
+
+async def nudge_first_texters(connection: Connection, accounts: set[UUID]) -> set[UUID]:
+    """The same for the SMS track: accounts of which a receipt just said that an SMS was delivered."""
+    return {row["account_id"] for row in await connection.fetch(_FIRST_TEXTERS, list(accounts), SmsStage.DONE.value)}
 
 
 async def move(session: Session, seen: Situation, to: Standing, at: dt.datetime) -> bool:

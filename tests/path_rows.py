@@ -22,6 +22,9 @@ from store.db import Database
 from store.domains import SenderDomain
 from store.senders import ApiUser, ApiUserDomain
 from store.sending import Message, Submission
+from store.sms_signatures import SmsSignature
+from store.sms_templates import SmsTemplate, SmsTemplateVersion
+from store.sms_users import SmsUser
 from store.templates import Template, TemplateVersion
 
 
@@ -118,6 +121,43 @@ class Customer:
             await session.exec(
                 update(Message).where(col(Message.submission_id) == submission).values(state=state.value)
             )
+
+    async def makes_sms_user(self) -> UUID:
+        user = SmsUser(account_id=self.account, name=f"s{new_id().hex}")
+        async with self.db.begin() as session:
+            session.add(user)
+        return user.id
+
+    async def disables_sms_user(self, user: UUID) -> None:
+        async with self.db.begin() as session:
+            await session.exec(update(SmsUser).where(col(SmsUser.id) == user).values(disabled_at=now()))
+
+    async def writes_sms_template(self, state: ReviewState = ReviewState.APPROVED, is_builtin: bool = False) -> UUID:
+        signature = SmsSignature(
+            account_id=self.account, text=new_id().hex[:16], market="domestic", source="company", state="approved"
+        )
+        template = SmsTemplate(account_id=self.account, name=new_id().hex, is_builtin=is_builtin)
+        async with self.db.begin() as session:
+            session.add_all([signature, template])
+            await session.flush()
+            session.add(SmsTemplateVersion(
+                template_id=template.id, account_id=self.account, number=1, kind="notice", market="domestic",
+                signature_id=signature.id, content="您的订单已发货", state=state.value,
+            ))  # fmt: skip
+        return template.id
+
+    async def texts(self, state: MessageState = MessageState.DELIVERED, is_test: bool = False) -> UUID:
+        submission = Submission(
+            account_id=self.account, channel="sms", api_user_id=new_id(), template_version_id=new_id(), kind="notice",
+            is_test=is_test, sender="", recipients=1, expires_at=now() + dt.timedelta(days=1),
+        )  # fmt: skip
+        async with self.db.begin() as session:
+            session.add(submission)
+            session.add(Message(
+                submission_id=submission.id, account_id=self.account, ordinal=0, address="+8613800138000",
+                state=state.value,
+            ))  # fmt: skip
+        return submission.id
 
     async def applies(
         self, state: CertificationState, kind: CertificationKind = CertificationKind.ENTERPRISE, number: int = 1

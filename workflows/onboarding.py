@@ -11,7 +11,7 @@ from temporalio import workflow
 
 from activities.onboarding import Look, LookRequest, OnboardingActivities, ReminderRequest
 from domain.ids import Process
-from domain.onboarding import EMAIL_TRACK, OPEN, SMS_TRACK, SmsStage, Stage, Step
+from domain.onboarding import EMAIL_TRACK, SMS_TRACK, SmsStage, Stage, Step
 from domain.onboarding_findings import Missing
 from workflows import visibility
 from workflows.outages import BRIEF, OUTAGES
@@ -145,8 +145,6 @@ def _details(seen: Look, process: Process) -> str:
 
 def _line(step: Step, stage: Step, order: Sequence[Step], missing: Missing | None) -> str:
     remark = f": {missing.value}" if step is stage and missing else ""
-    if step not in OPEN:
-        remark = " (not open yet)"
     passed = order.index(step) < order.index(stage)
     mark = "✅" if passed else "▶️" if step is stage else "⬜"
     return f"- {mark} **{step.value}**{remark}"

@@ -36,7 +36,7 @@ class StepOut(BaseModel):
     name: str = Field(examples=["Sender domain"])
     state: StepState = Field(
         examples=["current"],
-        description="`available`: not next in order, but can be taken already; `not_open`: not offered yet.",
+        description="`available`: not next in order, but can be taken already.",
     )
     missing: MissingOut | None = Field(None, description="For a step that can be taken now.")
     link: str | None = Field(None, examples=["http://127.0.0.1:8600/portal/domains"], description="Where to take it.")

@@ -56,9 +56,9 @@ async def test_the_path_of_a_new_customer(alice: Traveller) -> None:
     assert [(step["step"], step["state"]) for step in found["sms"]] == [
         ("sms_certify", "current"),
         ("sms_pay", "locked"),
-        ("sms_user", "not_open"),
-        ("sms_template", "not_open"),
-        ("sms_send", "not_open"),
+        ("sms_user", "locked"),
+        ("sms_template", "locked"),
+        ("sms_send", "locked"),
     ]
     domain, api_user = found["email"][1], found["email"][2]
     assert domain["missing"] == {"code": "no_domain", "text": "There is no sender domain yet."}
@@ -112,7 +112,7 @@ async def test_both_tracks_to_their_ends(alice: Traveller) -> None:
     assert (found["stage"], found["sms_stage"]) == ("done", "sms_user")
     assert (found["recorded_stage"], found["recorded_sms_stage"]) == ("register", "sms_certify"), "no process runs here"
     assert {step["state"] for step in found["email"]} == {"done"}
-    assert [step["state"] for step in found["sms"]] == ["done", "done", "not_open", "not_open", "not_open"]
+    assert [step["state"] for step in found["sms"]] == ["done", "done", "current", "locked", "locked"]
 
 
 async def test_strangers_are_refused(alice: Traveller) -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from domain.onboarding import (
     EMAIL_TRACK,
-    OPEN,
     PRECONDITIONS,
     SMS_TRACK,
     Fact,
@@ -20,9 +19,7 @@ from domain.onboarding import (
     missing_step,
     sms_states,
 )
-from domain.onboarding_findings import (
-    Missing,
-)
+from domain.onboarding_findings import Findings, Missing, missing_at
 from domain.onboarding_moves import (
     SMS_TRANSITIONS,
     TRANSITIONS,
@@ -206,30 +203,53 @@ def test_states_of_a_customer_in_the_middle() -> None:
     ]
 
 
-CLOSED = [StepState.NOT_OPEN] * 3
-
-
 @pytest.mark.parametrize(
     ("stage", "held", "expected"),
     [
-        (SmsStage.CERTIFY, set(), [StepState.LOCKED, StepState.LOCKED]),
-        (SmsStage.CERTIFY, {Fact.EMAIL_CONFIRMED}, [StepState.CURRENT, StepState.LOCKED]),
-        (SmsStage.CERTIFY, {Fact.EMAIL_CONFIRMED, Fact.CERTIFIED, Fact.PAID}, [StepState.CURRENT, StepState.DONE]),
-        (SmsStage.PAY, {Fact.EMAIL_CONFIRMED, Fact.ENTERPRISE_CERTIFIED}, [StepState.DONE, StepState.CURRENT]),
-        (SmsStage.USER, {Fact.EMAIL_CONFIRMED, Fact.ENTERPRISE_CERTIFIED, Fact.PAID}, [StepState.DONE] * 2),
+        (SmsStage.CERTIFY, set(), [StepState.LOCKED] * 5),
+        (SmsStage.CERTIFY, {Fact.EMAIL_CONFIRMED}, [StepState.CURRENT, *[StepState.LOCKED] * 4]),
+        (
+            SmsStage.CERTIFY,
+            {Fact.EMAIL_CONFIRMED, Fact.CERTIFIED, Fact.PAID},
+            [StepState.CURRENT, StepState.DONE, *[StepState.LOCKED] * 3],
+        ),
+        (
+            SmsStage.PAY,
+            {Fact.EMAIL_CONFIRMED, Fact.ENTERPRISE_CERTIFIED},
+            [StepState.DONE, StepState.CURRENT, *[StepState.LOCKED] * 3],
+        ),
+        (
+            SmsStage.USER,
+            {Fact.EMAIL_CONFIRMED, Fact.ENTERPRISE_CERTIFIED, Fact.PAID},
+            [StepState.DONE, StepState.DONE, StepState.CURRENT, StepState.LOCKED, StepState.LOCKED],
+        ),
+        (SmsStage.DONE, {Fact.EMAIL_CONFIRMED, *SMS_TRACK.values()}, [StepState.DONE] * 5),
     ],
 )
-def test_the_sms_track_is_shown_in_order_and_ends_where_sms_is_not_open(
-    stage: SmsStage, held: set[Fact], expected: list[StepState]
-) -> None:
-    assert list(sms_states(stage, frozenset(held)).values()) == expected + CLOSED
+def test_the_sms_track_is_shown_in_order(stage: SmsStage, held: set[Fact], expected: list[StepState]) -> None:
+    assert list(sms_states(stage, frozenset(held)).values()) == expected
 
 
-def test_opening_a_step_takes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("domain.onboarding.OPEN", OPEN | set(SMS_TRACK))
-    held = frozenset({Fact.EMAIL_CONFIRMED, Fact.ENTERPRISE_CERTIFIED, Fact.PAID})
-    states = list(sms_states(SmsStage.USER, held).values())
-    assert states == [StepState.DONE, StepState.DONE, StepState.CURRENT, StepState.LOCKED, StepState.LOCKED]
+@pytest.mark.parametrize(
+    ("step", "found", "missing"),
+    [
+        (SmsStage.USER, Findings(), Missing.NO_SMS_USER),
+        (SmsStage.TEMPLATE, Findings(), Missing.NO_SMS_TEMPLATE),
+        (SmsStage.TEMPLATE, Findings(sms_templates=1), Missing.SMS_TEMPLATE_NOT_SUBMITTED),
+        (SmsStage.TEMPLATE, Findings(sms_templates=2, sms_templates_rejected=1), Missing.SMS_TEMPLATE_REJECTED),
+        (
+            SmsStage.TEMPLATE,
+            Findings(sms_templates=2, sms_templates_rejected=1, sms_templates_in_review=1),
+            Missing.SMS_TEMPLATE_IN_REVIEW,
+        ),
+        (SmsStage.SEND, Findings(), Missing.NO_SMS_SENT),
+        (SmsStage.SEND, Findings(sms_submissions=1, sms_in_flight=True), Missing.SMS_NOT_RECEIVED_YET),
+        (SmsStage.SEND, Findings(sms_submissions=1), Missing.SMS_FAILED),
+        (SmsStage.SEND, Findings(submissions=1, in_flight=True), Missing.NO_SMS_SENT),
+    ],
+)
+def test_what_a_step_of_sms_lacks(step: SmsStage, found: Findings, missing: Missing) -> None:
+    assert missing_at(step, found) is missing
 
 
 @pytest.mark.parametrize(
@@ -292,7 +312,7 @@ def test_every_step_has_texts_in_both_languages() -> None:
     assert set(NAMES) == steps | {Stage.DONE, SmsStage.DONE}
     assert set(MISSING) == set(Missing)
     assert set(DETAILED) <= set(Missing)
-    assert set(PLACES) == OPEN
+    assert set(PLACES) == steps
     hints = [hint for hints in HINTS.values() for hint in hints]
     for zh, en in [*NAMES.values(), *MISSING.values(), *DETAILED.values(), *hints]:
         assert any("\u4e00" <= character <= "\u9fff" for character in zh)

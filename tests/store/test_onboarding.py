@@ -201,6 +201,38 @@ async def test_sends_by_outcome(db: Database, state: MessageState, expected: Fin
     assert await findings(alice) == expected
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (MessageState.QUEUED, Findings(sms_submissions=1, sms_in_flight=True)),
+        (MessageState.SENT, Findings(sms_submissions=1, sms_in_flight=True)),
+        (MessageState.BOUNCED, Findings(sms_submissions=1)),
+        (MessageState.UNKNOWN, Findings(sms_submissions=1)),
+        (MessageState.DELIVERED, Findings(frozenset({Fact.SMS_DELIVERED}), sms_submissions=1)),
+    ],
+)
+async def test_sms_by_outcome_and_apart_from_mail(db: Database, state: MessageState, expected: Findings) -> None:
+    alice = await Customer(db).registers()
+    await alice.texts(MessageState.DELIVERED, is_test=True)
+    assert await findings(alice) == Findings()
+    await alice.texts(state)
+    assert await findings(alice) == expected
+
+
+async def test_sms_users_and_templates(db: Database) -> None:
+    alice = await Customer(db).registers()
+    user = await alice.makes_sms_user()
+    await alice.writes_sms_template(is_builtin=True)
+    assert await findings(alice) == Findings(frozenset({Fact.SMS_USER_READY}), sms_users=1)
+    await alice.disables_sms_user(user)
+    await alice.writes_sms_template(ReviewState.SUBMITTED)
+    await alice.writes_sms_template(ReviewState.REJECTED)
+    waiting = Findings(sms_templates=2, sms_templates_in_review=1, sms_templates_rejected=1)
+    assert await findings(alice) == waiting
+    await alice.writes_sms_template()
+    assert Fact.SMS_TEMPLATE_APPROVED in (await findings(alice)).facts
+
+
 async def test_accounts_are_apart_even_in_one_query(db: Database) -> None:
     alice, bob = await Customer(db).registers(), await Customer(db).registers()
     theirs = await alice.finishes_everything()

@@ -13,7 +13,7 @@ from playwright.async_api import Locator, Page, expect
 from domain.billing import RechargeState
 from domain.certification import CertificationState
 from domain.domains import DomainState, Purpose
-from domain.onboarding import OPEN
+from domain.onboarding import STEPS
 from domain.reviews import ReviewState
 from domain.sending import MessageState
 from domain.step_texts import PLACES
@@ -55,11 +55,10 @@ async def test_the_page_says_everything_without_script(alice: Traveller) -> None
         ("template", "available"),
     ]
     assert states[7:9] == [("sms_certify", "current"), ("sms_pay", "locked")]
-    assert states[9:] == [(f"sms_{step}", "not_open") for step in ("user", "template", "send")]
+    assert states[9:] == [(f"sms_{step}", "locked") for step in ("user", "template", "send")]
     for words in (
         "配置发信域名",
         "的 DKIM 记录缺失或有误",
-        "从“创建 SMS_USER”起的短信步骤尚未开放",
         "API_USER 只能绑定可使用的域名",
         "短信模板需要审核",
     ):
@@ -83,13 +82,13 @@ async def test_what_is_done_and_closed_is_said(alice: Traveller) -> None:
     async with browser(alice) as http:
         page = (await http.get("/portal/onboarding")).text
     assert re.search(r'id="path-finished" data-step="finished">', page)
-    assert 'data-state="current"' not in page
-    assert "您已完成目前可以办理的短信步骤" in page
+    assert re.findall(r'data-step="(\w+)" data-state="current"', page) == ["sms_user"]
+    assert re.search(r'id="sms-path-finished"[^>]* hidden>', page)
 
 
 async def test_places_exist(alice: Traveller) -> None:
     async with browser(alice) as http:
-        for step in OPEN:
+        for step in STEPS:
             answer = await http.get(PLACES[step])
             assert answer.status_code == 200, f"{step.value}: {PLACES[step]} answers {answer.status_code}"
 
@@ -161,7 +160,7 @@ async def test_the_stepper_follows_the_rows(alice: Traveller, chrome: Chrome) ->
         await expect(step(page, "sms_pay", "current")).to_be_visible()
         await alice.orders(RechargeState.CREDITED)
         await expect(page.locator("#path-finished")).to_be_visible()
-        await expect(page.locator("#sms-closed")).to_contain_text("您已完成目前可以办理的短信步骤")
+        await expect(step(page, "sms_user", "current")).to_be_visible()
         await shoot(page, "finished-1300")
         await alice.domain_becomes(domain, DomainState.BROKEN, Purpose.SPF)
         await expect(step(page, "domain", "current")).to_be_visible()

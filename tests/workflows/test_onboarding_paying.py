@@ -17,7 +17,7 @@ from tests.platform_rows import have_platform
 from workflows.onboarding import Onboarding
 
 
-async def test_certified_and_paid_it_is_done_and_the_sms_track_ends_where_it_is_not_open(
+async def test_certified_and_paid_it_is_done_and_the_sms_track_goes_on(
     temporal_env: WorkflowEnvironment, db: Database
 ) -> None:
     alice = await Customer(db).registers()
@@ -43,7 +43,7 @@ async def test_certified_and_paid_it_is_done_and_the_sms_track_ends_where_it_is_
         details = await current_details(temporal_env.client, handle)
         row = await alice.row()
         await keep(handle, "certified-and-paid", "example")
-    assert "✅ **pay**" in details and "✅ **sms_pay**\n- ▶️ **sms_user** (not open yet)" in details
+    assert "✅ **pay**" in details and "✅ **sms_pay**\n- ▶️ **sms_user**: no_sms_user" in details
     assert (row.stage, row.sms_stage) == ("done", "sms_user")
     assert row.completed_at == row.since
 

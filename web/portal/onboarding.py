@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse
 
-from domain.onboarding import OPEN, Stage, StepState
+from domain.onboarding import SmsStage, Stage, StepState
 from domain.step_texts import HINTS, NAMES, in_language, missing_text
 from services.onboarding import PathView, StepView
 from web.i18n import mark as _
@@ -33,7 +33,6 @@ LOOKS = {
     StepState.CURRENT: Look(_("进行中"), "info", "arrow-right"),
     StepState.AVAILABLE: Look(_("可提前进行"), "azure", "play"),
     StepState.LOCKED: Look(_("待前面的步骤"), "secondary", "lock"),
-    StepState.NOT_OPEN: Look(_("尚未开放"), "secondary", "clock"),
 }
 
 
@@ -77,7 +76,7 @@ def _context(shown: PathView, language: str) -> dict[str, Any]:
         "email": _steps(shown.email, language),
         "sms": _steps(shown.sms, language),
         "finished": shown.stage is Stage.DONE,
-        "sms_waits": shown.sms_stage not in OPEN,
+        "sms_finished": shown.sms_stage is SmsStage.DONE,
     }
 
 
