@@ -44,6 +44,7 @@ class Member(SQLModel, table=True):
             "member_email", text("lower(email)"), unique=True, postgresql_where=text("email_confirmed_at IS NOT NULL")
         ),
         Index("member_by_email", text("lower(email)")),
+        Index("member_phone", "phone", postgresql_where=text("phone IS NOT NULL")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id", index=True)
@@ -55,6 +56,9 @@ class Member(SQLModel, table=True):
     invited_by: UUID | None = None
     removed_at: dt.datetime | None = moment(default=None)
     created_at: dt.datetime = moment(default_factory=now)
+    phone: str | None = None
+    """E.164, confirmed by a code (`store.phone_codes`): nobody signs in with it, support knows its owner by it."""
+    phone_confirmed_at: dt.datetime | None = moment(default=None)
 
 
 class LoginSession(SQLModel, table=True):

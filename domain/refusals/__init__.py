@@ -13,11 +13,13 @@ from domain.refusals import (
     lanes,
     members,
     operators,
+    phone_codes,
     recipients,
     records,
     reply_rules,
     sending,
     sms_sending,
+    sms_templates,
     templates,
     tracking,
     webhooks,
@@ -26,6 +28,6 @@ from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
     "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "domains",
-    "egress", "explain", "general", "lanes", "members", "operators", "recipients", "records", "register", "reply_rules",
-    "sending", "sms_sending", "templates", "tracking", "webhooks",
+    "egress", "explain", "general", "lanes", "members", "operators", "phone_codes", "recipients", "records", "register",
+    "reply_rules", "sending", "sms_sending", "sms_templates", "templates", "tracking", "webhooks",
 ]  # fmt: skip
