@@ -49,7 +49,7 @@ ANSWER_SECONDS = {Format.STANDARD: 15.0, Format.SENDCLOUD: 3.0}
 
 
 class Event(StrEnum):
-    """E-mail events by SendCloud's names (design §4.10)."""
+    """E-mail events by SendCloud's names (design §4.10); those of SMS by SMSHook's (reference §8.5), `sms_` before."""
 
     REQUEST = "request"
     DELIVER = "deliver"
@@ -60,6 +60,23 @@ class Event(StrEnum):
     INVALID = "invalid"
     SOFT_BOUNCE = "soft_bounce"
     ROUTE = "route"
+    SMS_REQUEST = "sms_request"
+    SMS_DELIVER = "sms_deliver"
+    SMS_WORKERERROR = "sms_workererror"
+    """It failed before a carrier had it."""
+    SMS_DELIVERERROR = "sms_delivererror"
+    """It failed by a carrier's word, or for want of one."""
+    SMS_REPLY = "sms_reply"
+    SMS_TEMPLATE_VERIFY = "sms_template_verify"
+    """A template was reviewed."""
+
+    @property
+    def is_sms(self) -> bool:
+        """SendCloud posts it to an SMSHook, not to a WebHook."""
+        return self.startswith("sms_")
+
+
+SMS_EVENTS = tuple(event for event in Event if event.is_sms)
 
 
 PING = "ping"

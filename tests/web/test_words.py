@@ -42,6 +42,7 @@ from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
 from domain.sending import MessageState, Reason, Scope
 from domain.signals import Level, Rate, Window
+from domain.sms_results import SmsReason, SmsScope
 from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
 from domain.transport import Tls
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
@@ -61,6 +62,7 @@ from web.portal import (
     recharges,
     sends,
     signals,
+    sms_words,
     statement,
     suppressions,
     webhooks,
@@ -109,6 +111,8 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (statement.CHANNELS, [*Channel]),
     (reports.KINDS, [*ReportKind, LETTER]),
     (reports.EFFECTS, [*Effect]),
+    (sms_words.REASONS, [*SmsReason]),
+    (sms_words.SCOPES, [*SmsScope]),
     (suppressions.REASONS, [*SuppressionReason]),
     (suppressions.HELD, [*SuppressionReason, DEAD]),
     (suppressions.SCOPES, [*SuppressionScope]),

@@ -71,6 +71,12 @@ EVENTS = {
     Event.UNSUBSCRIBE: _("取消订阅"),
     Event.REPORT_SPAM: _("垃圾举报"),
     Event.ROUTE: _("收信路由"),
+    Event.SMS_REQUEST: _("短信请求：一个号码的短信请求已被接受"),
+    Event.SMS_DELIVER: _("短信送达：手机已收到"),
+    Event.SMS_WORKERERROR: _("短信处理失败：未交给运营商（4xx）"),
+    Event.SMS_DELIVERERROR: _("短信发送失败：运营商回报失败（5xx）"),
+    Event.SMS_REPLY: _("短信回复：手机用户回复了短信"),
+    Event.SMS_TEMPLATE_VERIFY: _("短信模板审核：通过或不通过"),
 }
 ERRORS = {
     Failure.DNS: _("域名没有解析到地址"),
