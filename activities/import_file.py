@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.audience import PART_BYTES, ImportFormat, part_key, parts_of, text_key
+from domain.audience import PART_BYTES, ImportFormat, ListKind, part_key, parts_of, text_key
 from domain.audience_file import HEAD_BYTES, EncodingCount, FileForm, Inspector, Rewriter, file_form
 from domain.errors import Refusal
 from store.papers import PaperStore
@@ -100,7 +100,9 @@ class Prepared:
     lines: int
 
 
-async def prepare(papers: PaperStore, workbooks: Workbooks, upload: Parts, kind: ImportFormat) -> Prepared:
+async def prepare(
+    papers: PaperStore, workbooks: Workbooks, upload: Parts, kind: ImportFormat, target: ListKind = ListKind.ADDRESSES
+) -> Prepared:
     """Look through the whole file once or twice, and write it anew where it is no plain text of lines.
 
     Raises `Refusal` on field `file`.
@@ -118,7 +120,7 @@ async def prepare(papers: PaperStore, workbooks: Workbooks, upload: Parts, kind:
         await _inspect(parts, inspector)
     head = await parts.read(0, HEAD_BYTES)
     encoding = "utf-8" if inspector.is_utf8 else await _counted(parts)
-    form = file_form(head, encoding, parts.size <= HEAD_BYTES)
+    form = file_form(head, encoding, parts.size <= HEAD_BYTES, target)
     if inspector.lines <= form.first:
         raise Refusal("csv_no_lines", field="file")
     return Prepared(parts, form, inspector.lines)

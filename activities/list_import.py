@@ -1,4 +1,4 @@
-"""Reads an uploaded file into an address list: finds out how, then portion after portion, each exactly once."""
+"""Reads an uploaded file into a list: finds out how, then portion after portion, each exactly once."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from domain.audience import (
     ImportOrder,
     ImportProgress,
     ImportState,
+    ListKind,
     part_key,
     parts_of,
     upload_key,
@@ -94,7 +95,7 @@ class ListImportActivities:
         async with self._db.begin() as session:
             await rows.prepared(session, row.id, {"state": ImportState.PREPARING.value, "started_at": now()})
         upload = Parts(self._papers, row.storage_key or "", row.size)
-        found = await prepare(self._papers, self._workbooks, upload, ImportFormat(row.format))
+        found = await prepare(self._papers, self._workbooks, upload, ImportFormat(row.format), ListKind(row.kind))
         if found.lines > self._max_lines:
             raise Refusal("import_too_many_lines", field="file", limit=self._max_lines, found=found.lines)
         async with self._db.begin() as session:
@@ -135,7 +136,9 @@ async def _portion(parts: Parts, form: FileForm, at: int, line: int) -> Portion:
 
 
 def _step(portion: Portion, at: int, final: bool) -> Step:
-    return Step(at, portion.size, portion.lines, portion.members, portion.refused, portion.repeated, final)
+    return Step(
+        at, portion.size, portion.lines, portion.members, portion.refused, portion.repeated, final, portion.people
+    )
 
 
 def _findings(found: Prepared) -> dict[str, object]:

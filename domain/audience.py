@@ -38,6 +38,15 @@ _NEED_ESCAPE = re.compile(r"[\n\r\\]")
 _ALIAS_LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 
 
+class ListKind(StrEnum):
+    """What a file is read into."""
+
+    ADDRESSES = "addresses"
+    """An address list of mail."""
+    CONTACTS = "contacts"
+    """A contact list of phone numbers."""
+
+
 class ImportFormat(StrEnum):
     CSV = "csv"
     XLSX = "xlsx"

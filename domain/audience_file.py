@@ -1,7 +1,7 @@
 """A list of members as a file of any length, read in portions: each can be read again, by whoever comes next.
 
-The rules are those of `domain.recipients` (one column of addresses, the others are variables), but the last line of an
-address counts, not the first: an import states how things are now.
+The rules are those of `domain.recipients` (one column of addresses or phone numbers, the others are variables), but the
+last line of an address counts, not the first: an import states how things are now.
 """
 
 import codecs
@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from domain.addresses import BadAddress, normalise_address
+from domain.audience import ListKind
+from domain.contacts import PHONES
 from domain.delimited import (
     MAX_RECORD_CHARACTERS,
     MAX_RECORD_LINES,
@@ -26,11 +27,12 @@ from domain.errors import Refusal
 from domain.recipients import (
     BLANKS,
     CONTROL,
+    MAIL,
     MAX_VALUE,
+    KeyColumn,
     Layout,
     LineProblem,
     bad_value,
-    is_address,
     mended,
     read_layout,
     visible,
@@ -40,6 +42,7 @@ PORTION_BYTES = 512 * 1024
 """Some ten thousand lines: a transaction of a fraction of a second."""
 HEAD_BYTES = 256 * 1024
 """From so much of a file its columns are found out."""
+KEYS: dict[ListKind, KeyColumn] = {ListKind.ADDRESSES: MAIL, ListKind.CONTACTS: PHONES}
 _MIXED = 200
 """Lines in GB18030 look like UTF-8 by chance, one in thousands; a file is glued together when one in so many does."""
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
@@ -59,6 +62,13 @@ class FileForm:
     """Index of the line after the header."""
     ignored: tuple[str, ...] = ()
     """Columns that no template can name."""
+    person: int | None = None
+    """The column of people's names, where they are kept apart."""
+    kind: str = ListKind.ADDRESSES.value
+
+    @property
+    def key(self) -> KeyColumn:
+        return KEYS[ListKind(self.kind)]
 
     def kept(self) -> dict[str, Any]:
         """As JSON."""
@@ -70,20 +80,21 @@ class FileForm:
         return cls(**{**kept, "variables": pairs, "ignored": tuple(kept["ignored"])})
 
 
-def file_form(head: bytes, encoding: str, whole: bool) -> FileForm:
+def file_form(head: bytes, encoding: str, whole: bool, kind: ListKind = ListKind.ADDRESSES) -> FileForm:
     """What the first bytes of a file say; `whole`: there are no more. Raises `Refusal` on field `file`."""
     body = head if whole else head[: head.rfind(b"\n") + 1]
     if not body and not whole:
         raise Refusal("csv_header_broken", field="line 1")
-    layout, delimiter = read_layout(decode_as(body.removeprefix(codecs.BOM_UTF8), encoding))
-    return _formed(layout, delimiter, encoding)
+    layout, delimiter = read_layout(decode_as(body.removeprefix(codecs.BOM_UTF8), encoding), KEYS[kind])
+    return _formed(layout, delimiter, encoding, kind)
 
 
-def _formed(layout: Layout, delimiter: str, encoding: str) -> FileForm:
+def _formed(layout: Layout, delimiter: str, encoding: str, kind: ListKind) -> FileForm:
     ignored = tuple(warning.value for warning in layout.warnings)
     return FileForm(
-        encoding, delimiter, layout.width, layout.address, layout.address_name, layout.variables, layout.first, ignored
-    )
+        encoding, delimiter, layout.width, layout.address, layout.address_name, layout.variables, layout.first, ignored,
+        layout.person, kind.value,
+    )  # fmt: skip
 
 
 class Inspector:
@@ -184,6 +195,8 @@ class Portion:
     lines: int
     size: int
     """Bytes of the file that are done with."""
+    people: dict[str, str] = field(default_factory=dict)
+    """The name of each key, where they are kept apart."""
 
 
 @dataclass
@@ -194,6 +207,7 @@ class _Sieve:
     tame: bool
     """No value of the whole portion is too long or holds control characters: no need to look at each."""
     members: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
     refused: list[LineProblem] = field(default_factory=list)
     taken: int = 0
 
@@ -212,13 +226,26 @@ class _Sieve:
     def _keep(self, line: int, fields: list[str]) -> None:
         written = fields[self.form.address]
         try:
-            address = normalise_address(written)
-        except BadAddress as bad:
+            address = self.form.key.normalise(written)
+        except Refusal as bad:
             if any(value.strip(BLANKS) for value in fields):
-                self.refused.append(LineProblem(line, bad.code, visible(written)))
+                self.refused.append(LineProblem(line, bad.code, visible(written), bad.params))
+            return
+        longest = self.form.key.longest_value
+        if longest < MAX_VALUE and (long := self._too_long(fields, longest)):
+            self.refused.append(LineProblem(line, "csv_value_too_long", visible(long), {"limit": longest}))
             return
         self.taken += 1
         self.members[address] = orjson.dumps({name: fields[at] for at, name in self.form.variables}).decode()
+        if self.form.person is not None:
+            self.people[address] = fields[self.form.person].strip(BLANKS)
+
+    def _too_long(self, fields: list[str], longest: int) -> str | None:
+        """The first value that counts and is longer."""
+        columns = [at for at, _ in self.form.variables]
+        if self.form.person is not None:
+            columns.append(self.form.person)
+        return next((fields[at] for at in columns if len(fields[at]) > longest), None)
 
 
 def read_portion(data: bytes, form: FileForm, line: int, final: bool) -> Portion:
@@ -240,7 +267,7 @@ def read_portion(data: bytes, form: FileForm, line: int, final: bool) -> Portion
     else:
         done = len(lines.lines)
     size = len(whole) if done == len(lines.lines) else _start_of(whole, len(lines.lines) - done)
-    return Portion(sieve.members, sieve.refused, sieve.taken - len(sieve.members), done, size)
+    return Portion(sieve.members, sieve.refused, sieve.taken - len(sieve.members), done, size, sieve.people)
 
 
 def too_long(line: int, size: int) -> Portion:
@@ -260,7 +287,7 @@ def _is_tame(lines: Lines) -> bool:
 
 
 def _standing_alone(form: FileForm) -> Callable[[list[str]], bool]:
-    return lambda fields: len(fields) == form.width and is_address(fields[form.address])
+    return lambda fields: len(fields) == form.width and form.key.fits(fields[form.address])
 
 
 def _may_go_on(fields: list[str] | Broken, index: int, lines: int) -> bool:

@@ -1,7 +1,7 @@
 """Recipient lists as files: which column is the address, which are variables, and what is wrong on which line."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -25,6 +25,40 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SEPARATORS = re.compile(r"[\s.-]+")
 """“First Name” is the variable `First_Name`."""
 BLANKS = " \t\r\n\u3000\xa0\ufeff\u200b"
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """The column that says whom a line is about: what it is called, what stands in it, and what other columns may be.
+
+    `normalise` raises `Refusal` with the code of what is wrong. `people` are headers of a column of names that is kept
+    apart; a file of bare keys has the header `implied`. `ambiguous` and `missing` are codes of refusals.
+    """
+
+    names: tuple[str, ...]
+    normalise: Callable[[str], str]
+    variable: re.Pattern[str]
+    implied: str
+    ambiguous: str
+    missing: str
+    people: tuple[str, ...] = ()
+    is_variable: bool = False
+    longest_value: int = MAX_VALUE
+    """Characters of what stands in a column of variables, or of people's names."""
+
+    def fits(self, text: str) -> bool:
+        """Whether this can be a key."""
+        try:
+            self.normalise(text)
+        except Refusal:
+            return False
+        return True
+
+
+MAIL = KeyColumn(
+    ADDRESS_NAMES, normalise_address, NAME_ONLY, _IMPLIED_HEADER, "csv_address_ambiguous", "csv_no_address_column",
+    is_variable=True,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,6 +102,8 @@ class Layout:
     warnings: tuple[LineProblem, ...]
     first: int
     """Index of the first physical line after the header."""
+    person: int | None = None
+    """The column of people's names, where they are kept apart."""
 
 
 class _Unknown(dict[str, object]):
@@ -111,10 +147,10 @@ def parse_csv(data: bytes) -> ParsedRecipients:
     return collector.result(lines.encoding)
 
 
-def read_layout(lines: Lines) -> tuple[Layout, str]:
+def read_layout(lines: Lines, key: KeyColumn = MAIL) -> tuple[Layout, str]:
     """(what the header says, delimiter), from the first lines of a file. Raises `Refusal`."""
     start, delimiter = _beginning(lines)
-    return _layout(Reader(lines, delimiter), start), delimiter
+    return _layout(Reader(lines, delimiter), start, key), delimiter
 
 
 def _beginning(lines: Lines) -> tuple[int, str]:
@@ -128,8 +164,8 @@ def _beginning(lines: Lines) -> tuple[int, str]:
     raise Refusal("csv_empty", field="file")
 
 
-def _layout(reader: Reader, start: int) -> Layout:
-    """Read the header, and look at some lines below it to recognise the addresses."""
+def _layout(reader: Reader, start: int, key: KeyColumn) -> Layout:
+    """Read the header, and look at some lines below it to recognise the keys."""
     records = list(islice(reader.records(start), _SAMPLE))
     if not records:
         raise Refusal("csv_empty", field="file")
@@ -139,54 +175,60 @@ def _layout(reader: Reader, start: int) -> Layout:
     names = [name.strip(BLANKS) for name in header]
     if len(names) > MAX_COLUMNS:
         raise Refusal("csv_too_many_columns", field="file", limit=MAX_COLUMNS, found=len(names))
-    if any(is_address(name) for name in names):
-        if len([name for name in names if name]) > 1:
-            raise Refusal("csv_header_missing", field=f"line {index + 1}")
-        return Layout(len(names), _first_address(names), _IMPLIED_HEADER, ((0, _IMPLIED_HEADER),), (), index)
+    if any(key.fits(name) for name in names):
+        return _headless(names, index, key)
     sample = [fields for _, _, fields in records[1:] if isinstance(fields, list)]
-    address = _address_column(names, sample)
-    variables, warnings = _variables(names, index + 1)
-    return Layout(len(names), address, names[address], variables, warnings, after)
+    address = _key_column(names, sample, key)
+    person = next((i for i, name in enumerate(names) if i != address and name.lower() in key.people), None)
+    apart = {person} if key.is_variable else {person, address}
+    variables, warnings = _variables(["" if i in apart else name for i, name in enumerate(names)], index + 1, key)
+    return Layout(len(names), address, names[address], variables, warnings, after, person)
+
+
+def _headless(names: Sequence[str], index: int, key: KeyColumn) -> Layout:
+    """A list of bare keys."""
+    if len([name for name in names if name]) > 1:
+        raise Refusal("csv_header_missing", field=f"line {index + 1}")
+    variables = ((0, key.implied),) if key.is_variable else ()
+    return Layout(len(names), _first_address(names), key.implied, variables, (), index)
 
 
 def is_address(text: str) -> bool:
-    try:
-        normalise_address(text)
-    except BadAddress:
-        return False
-    return True
+    return MAIL.fits(text)
 
 
 def _first_address(names: Sequence[str]) -> int:
     return next(index for index, name in enumerate(names) if name)
 
 
-def _address_column(names: Sequence[str], sample: Sequence[Sequence[str]]) -> int:
-    """By name where the values agree, else the only column of addresses, else by name alone.
+def _key_column(names: Sequence[str], sample: Sequence[Sequence[str]], key: KeyColumn) -> int:
+    """By name where the values agree, else the only column of keys, else by name alone.
 
     Raises `Refusal` when no column or more than one could be meant.
     """
-    named = sorted((i for i, name in enumerate(names) if name.lower() in ADDRESS_NAMES),
-                   key=lambda i: ADDRESS_NAMES.index(names[i].lower()))  # fmt: skip
-    looking = [i for i in range(len(names)) if _looks_like_addresses(i, sample)]
+    named = sorted((i for i, name in enumerate(names) if name.lower() in key.names),
+                   key=lambda i: key.names.index(names[i].lower()))  # fmt: skip
+    looking = [i for i in range(len(names)) if _looks_like_keys(i, sample, key)]
     if both := [i for i in named if i in looking]:
         return both[0]
     if len(looking) == 1:
         return looking[0]
     if looking:
-        raise Refusal("csv_address_ambiguous", field="file", columns="、".join(names[i] for i in looking))
+        raise Refusal(key.ambiguous, field="file", columns="、".join(names[i] for i in looking))
     if named:
         return named[0]
-    raise Refusal("csv_no_address_column", field="file", columns="、".join(name[:40] for name in names[:10]))
+    raise Refusal(key.missing, field="file", columns="、".join(name[:40] for name in names[:10]))
 
 
-def _looks_like_addresses(column: int, sample: Sequence[Sequence[str]]) -> bool:
+def _looks_like_keys(column: int, sample: Sequence[Sequence[str]], key: KeyColumn) -> bool:
     """At least half of the values that are there."""
     values = [fields[column] for fields in sample if column < len(fields) and fields[column].strip(BLANKS)]
-    return bool(values) and 2 * sum(map(is_address, values)) >= len(values)
+    return bool(values) and 2 * sum(map(key.fits, values)) >= len(values)
 
 
-def _variables(names: Sequence[str], line: int) -> tuple[tuple[tuple[int, str], ...], tuple[LineProblem, ...]]:
+def _variables(
+    names: Sequence[str], line: int, key: KeyColumn
+) -> tuple[tuple[tuple[int, str], ...], tuple[LineProblem, ...]]:
     """Columns that templates can name; a column that they cannot is reported and left out."""
     taken: dict[str, int] = {}
     warnings = []
@@ -194,9 +236,9 @@ def _variables(names: Sequence[str], line: int) -> tuple[tuple[tuple[int, str], 
         name = _SEPARATORS.sub("_", written.strip("%").strip(BLANKS))
         if name in taken:
             warnings.append(LineProblem(line, "csv_column_repeated", written[:40], {"name": name[:40]}))
-        elif NAME_ONLY.fullmatch(name):
+        elif key.variable.fullmatch(name):
             taken[name] = index
-        elif name and name.lower() not in ADDRESS_NAMES:
+        elif name and name.lower() not in key.names:
             warnings.append(LineProblem(line, "csv_column_name", written[:40], {"name": name[:40]}))
     return tuple((index, name) for name, index in taken.items()), tuple(warnings)
 
@@ -272,7 +314,7 @@ def mended(fields: list[str], width: int, line: int) -> LineProblem | None:
 
 
 def bad_value(fields: Sequence[str], line: int) -> LineProblem | None:
-    """A value that no mail can carry: control characters, or far too long."""
+    """A value that no message can carry: control characters, or too long."""
     for value in fields:
         if len(value) > MAX_VALUE:
             return LineProblem(line, "csv_value_too_long", visible(value), {"limit": MAX_VALUE})

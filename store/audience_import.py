@@ -1,4 +1,4 @@
-"""Imports of members into address lists: tables, and the step that makes a portion of a file count exactly once."""
+"""Imports into address and contact lists: tables, and the step that makes a portion of a file count exactly once."""
 
 import datetime as dt
 import json
@@ -11,11 +11,12 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index
 from sqlmodel import Field, SQLModel, col, select, update
 
-from domain.audience import MAX_OPEN_IMPORTS, ImportProgress, ImportState
+from domain.audience import MAX_OPEN_IMPORTS, ImportProgress, ImportState, ListKind
+from domain.contacts import Kept
 from domain.ids import new_id
 from domain.recipients import LineProblem
-from store import audience
-from store.audience import Stand
+from store import audience, contacts
+from store.audience import Stand, Written
 from store.columns import json_object, moment, now
 from store.db import Connection, Session
 
@@ -32,6 +33,8 @@ class ListImport(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")
     list_id: UUID
+    kind: str = Field(default=ListKind.ADDRESSES.value, sa_column_kwargs={"server_default": "addresses"})
+    """`ListKind`: what the list is."""
     created_by: UUID | None = None
     filename: str
     format: str
@@ -97,6 +100,8 @@ class Step:
     refused: Sequence[LineProblem] = ()
     repeated: int = 0
     final: bool = False
+    people: Mapping[str, str] = field(default_factory=dict)
+    """Names by phone number, of contacts."""
 
 
 async def find(session: Session, account: UUID, import_id: UUID) -> ListImport | None:
@@ -163,7 +168,7 @@ async def forget_file(session: Session, import_id: UUID) -> None:
     await session.exec(update(ListImport).where(col(ListImport.id) == import_id).values(storage_key=None))
 
 
-_ROW = "SELECT list_id, state, done_bytes, created_at FROM list_import WHERE id = $1 FOR NO KEY UPDATE"
+_ROW = "SELECT state, done_bytes, created_at FROM list_import WHERE id = $1 FOR NO KEY UPDATE"
 _ADVANCE = """
 UPDATE list_import SET state = $2, done_bytes = done_bytes + $3, line = line + $4, added = added + $5,
     updated = updated + $6, repeated = repeated + $7, refused = refused + $8, held = false,
@@ -182,8 +187,8 @@ async def take(connection: Connection, import_id: UUID, step: Step) -> Took:
 
     The row says from where it has to be read; a portion from elsewhere was written by another attempt already.
     """
-    list_id = await connection.fetchval("SELECT list_id FROM list_import WHERE id = $1", import_id)
-    stand = await audience.lock_members(connection, list_id)  # the list first, as everybody does
+    target = await _target(connection, import_id)
+    stand = await target.lock(connection)  # the list first, as everybody does
     row = await connection.fetchrow(_ROW, import_id)
     if row["state"] not in OPEN or row["done_bytes"] != step.at:
         return Took.MOVED
@@ -196,12 +201,50 @@ async def take(connection: Connection, import_id: UUID, step: Step) -> Took:
     if stand is Stand.FREEZING:
         await connection.execute("UPDATE list_import SET held = true WHERE id = $1", import_id)
         return Took.FREEZING
-    await _write(connection, import_id, row["list_id"], row["created_at"], step)
+    await _write(connection, import_id, target, row["created_at"], step)
     return Took.WRITTEN
 
 
-async def _write(connection: Connection, import_id: UUID, list_id: UUID, at: dt.datetime, step: Step) -> None:
-    written = await audience.write_members(connection, list_id, step.members, at)
+@dataclass
+class _Addresses:
+    """Writes into an address list."""
+
+    list_id: UUID
+
+    async def lock(self, connection: Connection) -> Stand:
+        return await audience.lock_members(connection, self.list_id)
+
+    async def write(self, connection: Connection, step: Step, at: dt.datetime) -> Written:
+        return await audience.write_members(connection, self.list_id, step.members, at)
+
+
+@dataclass
+class _Contacts:
+    """Writes into a contact list; nothing ever holds one of these."""
+
+    list_id: UUID
+    account: UUID
+
+    async def lock(self, connection: Connection) -> Stand:
+        living = await contacts.lock_contacts(connection, self.list_id)
+        return Stand.GONE if living is None else Stand.OPEN
+
+    async def write(self, connection: Connection, step: Step, at: dt.datetime) -> Written:
+        kept = {phone: Kept(step.people.get(phone, ""), values) for phone, values in step.members.items()}
+        return await contacts.write(connection, self.account, self.list_id, kept, at)
+
+
+async def _target(connection: Connection, import_id: UUID) -> _Addresses | _Contacts:
+    row = await connection.fetchrow("SELECT list_id, account_id, kind FROM list_import WHERE id = $1", import_id)
+    if row["kind"] == ListKind.CONTACTS:
+        return _Contacts(row["list_id"], row["account_id"])
+    return _Addresses(row["list_id"])
+
+
+async def _write(
+    connection: Connection, import_id: UUID, target: _Addresses | _Contacts, at: dt.datetime, step: Step
+) -> None:
+    written = await target.write(connection, step, at)
     if step.refused:
         await _refuse(connection, import_id, step.refused)
     state = ImportState.DONE if step.final else ImportState.RUNNING
@@ -243,10 +286,15 @@ async def refused_lines(connection: Connection, import_id: UUID, after: int, lim
     return [Refused(row["line"], row["address"], row["reason"], row["params"]) for row in rows]
 
 
+_FORGET_REFUSED = (
+    "DELETE FROM list_import_refused r USING list_import i JOIN address_list l ON l.id = i.list_id"
+    " WHERE r.import_id = i.id AND l.account_id = $1 AND l.deleted_at IS NOT NULL",
+    "DELETE FROM list_import_refused r USING list_import i JOIN contact_list l ON l.id = i.list_id"
+    " WHERE r.import_id = i.id AND l.account_id = $1 AND l.deleted_at IS NOT NULL",
+)
+
+
 async def forget_refused(connection: Connection, account: UUID) -> None:
     """Delete the refused lines of imports into the account's deleted lists."""
-    await connection.execute(
-        "DELETE FROM list_import_refused r USING list_import i JOIN address_list l ON l.id = i.list_id"
-        " WHERE r.import_id = i.id AND l.account_id = $1 AND l.deleted_at IS NOT NULL",
-        account,
-    )
+    for statement in _FORGET_REFUSED:
+        await connection.execute(statement, account)

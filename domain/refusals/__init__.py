@@ -7,6 +7,7 @@ from domain.refusals import (
     calendar,
     campaigns,
     certification,
+    contacts,
     domains,
     egress,
     general,
@@ -18,6 +19,7 @@ from domain.refusals import (
     records,
     reply_rules,
     sending,
+    sms_reading,
     sms_sending,
     sms_templates,
     templates,
@@ -27,7 +29,7 @@ from domain.refusals import (
 from domain.refusals.wording import REFUSALS, Wording, explain, register
 
 __all__ = [
-    "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "domains",
-    "egress", "explain", "general", "lanes", "members", "operators", "phone_codes", "recipients", "records", "register",
-    "reply_rules", "sending", "sms_sending", "sms_templates", "templates", "tracking", "webhooks",
+    "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "contacts",
+    "domains", "egress", "explain", "general", "lanes", "members", "operators", "phone_codes", "recipients", "records",
+    "register", "reply_rules", "sending", "sms_sending", "sms_templates", "templates", "tracking", "webhooks",
 ]  # fmt: skip
