@@ -26,6 +26,7 @@ from api.v1 import (
     sends,
     sessions,
     signals,
+    sms_reads,
     suppressions,
     templates,
     webhooks,
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
         templates, audience, audience_imports, suppressions, campaigns, webhooks, ledger, recharges,
         signals,
+        sms_reads,  # the last of SMS: its /v1/sms/{id} would take the paths of the others
     )  # fmt: skip
     for feature in features:
         app.include_router(feature.router)

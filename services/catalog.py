@@ -30,7 +30,9 @@ from services.operators import Operators
 from services.own_access import OwnAccess
 from services.passwords import Passwords
 from services.payment_desk import PaymentDesk
+from services.phone_codes import PhoneCodes
 from services.prices import Prices
+from services.proof_of_work import ProofOfWork
 from services.registrations import Registrations
 from services.reply_desk import ReplyDesk
 from services.report_desk import ReportDesk
@@ -41,6 +43,7 @@ from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
 from services.signals import SignalDesk, Signals
+from services.sms_reads import SmsReads
 from services.sms_keys import SmsKeys
 from services.sms_users import SmsUsers
 from services.staff import Staff
@@ -78,6 +81,7 @@ class Services:
     own_access: OwnAccess
     passwords: Passwords
     payment_desk: PaymentDesk
+    phone_codes: PhoneCodes
     prices: Prices
     queues: Queues
     registrations: Registrations
@@ -91,6 +95,7 @@ class Services:
     sessions: Sessions
     signal_desk: SignalDesk
     signals: Signals
+    sms_reads: SmsReads
     sms_users: SmsUsers
     staff: Staff
     suppressions: Suppressions
@@ -133,6 +138,7 @@ def build_services(foundation: Foundation) -> Services:
         own_access=OwnAccess(foundation, hashing, limits),
         passwords=Passwords(foundation, hashing, limits),
         payment_desk=PaymentDesk(foundation),
+        phone_codes=PhoneCodes(foundation, limits, ProofOfWork(foundation)),
         prices=Prices(foundation),
         queues=Queues(foundation),
         registrations=registrations,
@@ -146,6 +152,7 @@ def build_services(foundation: Foundation) -> Services:
         sessions=sessions,
         signal_desk=SignalDesk(foundation),
         signals=Signals(foundation),
+        sms_reads=SmsReads(foundation),
         sms_users=SmsUsers(foundation, sms_keys),
         staff=Staff(foundation, hashing),
         suppressions=Suppressions(foundation),

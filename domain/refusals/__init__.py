@@ -31,5 +31,6 @@ from domain.refusals.wording import REFUSALS, Wording, explain, register
 __all__ = [
     "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "contacts",
     "domains", "egress", "explain", "general", "lanes", "members", "operators", "phone_codes", "recipients", "records",
-    "register", "reply_rules", "sending", "sms_sending", "sms_templates", "templates", "tracking", "webhooks",
+    "register", "reply_rules", "sending", "sms_reading", "sms_sending", "sms_templates", "templates", "tracking",
+    "webhooks",
 ]  # fmt: skip

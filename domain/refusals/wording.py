@@ -28,6 +28,8 @@ WORDS = {
     "template": ("模板", "template"),
     "send": ("发送", "send"),
     "message": ("邮件", "message"),
+    "sms": ("短信发送", "SMS send"),
+    "sms_message": ("短信", "SMS"),
     "webhook": ("WebHook", "webhook"),
     "certification": ("认证申请", "certification"),
     "document": ("文件", "document"),
