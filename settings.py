@@ -13,6 +13,7 @@ from domain.billing import AlipayApp
 from domain.destinations import USUAL, Treatment, checked_login, read_smart_hosts
 from domain.errors import Refusal
 from domain.networks import Reach
+from domain.phone_codes import PhoneRule
 from domain.policy import Policy
 from domain.transport import Login, Tls
 from domain.working_hours import read_hours
@@ -83,6 +84,11 @@ class Settings(BaseSettings):
     """When marketing SMS may go out, Asia/Shanghai; what is accepted outside waits for the next open minute."""
     sms_tests_per_day: int = Field(10, ge=0)
     """Free test SMS of an account and day."""
+    registration_phone: PhoneRule = PhoneRule.OPTIONAL
+    """`off`, `optional` or `required`: whether people prove a mobile number by a code, beside the link of the mail.
+    `optional` is offered as soon as there is a carrier; `required` keeps the link from working before."""
+    registration_work: int = Field(500_000, ge=256, le=50_000_000)
+    """Hashes that a browser computes, on average, before an SMS with a code is sent (about a second on a phone)."""
     paid_daily_quota: int = Field(10_000, ge=0)
     """Messages a day of a paying customer, until an operator grants another number (seed 2.3)."""
     recharge_min_fen: int = Field(1_000, gt=0)
@@ -227,6 +233,8 @@ class Settings(BaseSettings):
             sms_price_micro=self.sms_price_micro,
             sms_marketing_hours=self.sms_marketing_hours,
             sms_tests_per_day=self.sms_tests_per_day,
+            registration_phone=self.registration_phone,
+            registration_work=self.registration_work,
             paid_daily_quota=self.paid_daily_quota,
             calls_per_minute=self.calls_per_minute,
             submission_host=self.submission_host_name,

@@ -13,10 +13,11 @@ from domain.accounts import LINK_VALID_HOURS, AccountState
 from domain.errors import Refusal
 from domain.ids import Process
 from domain.notices import Notice
+from domain.phone_codes import PhoneStage
 from domain.policy import Policy
 from domain.registration import LINK_VALID, ConfirmationResult, OperatorConfirmation, RegistrationState
 from domain.secrets import Vault
-from store import accounts, clockwork
+from store import accounts, clockwork, phone_codes
 from store import registration as rows
 from store.audit_log import AuditEntry
 from store.db import Database, Session
@@ -42,6 +43,8 @@ class RegistrationLook:
     mails_sent: int = 0
     expires_at: dt.datetime | None = None
     wait_seconds: float = 0.0
+    phone: PhoneStage = PhoneStage.NONE
+    codes_sent: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,17 @@ class RegistrationActivities:
                 return RegistrationLook(RegistrationState.GONE)
             if held.account.state == AccountState.PENDING and held.row.expires_at <= request.now:
                 held.account.state = AccountState.EXPIRED.value
+                await phone_codes.forget(session, held.member)
             left = (held.row.expires_at - request.now).total_seconds()
+            number = phone_codes.step(held.member, await phone_codes.of_member(session, held.member.id))
             return RegistrationLook(
                 state=rows.STATES[AccountState(held.account.state)],
                 mails_wanted=held.row.mails_wanted,
                 mails_sent=held.row.mails_sent,
                 expires_at=held.row.expires_at,
                 wait_seconds=max(1.0, left),
+                phone=number.stage,
+                codes_sent=number.codes_sent,
             )
 
     @activity.defn(name="RegistrationActivities.send_mail")
@@ -155,6 +162,8 @@ class RegistrationActivities:
                 held = await rows.case(session, account_id, lock=True)
                 if held is None or held.account.state != AccountState.PENDING:
                     return await _decided_before(session, held, order)
+                if order.wish.phone:
+                    await phone_codes.vouch(session, held.member, order.now)
                 await rows.activate(session, held, by, self._vault, self._policy, order.now)
                 session.add(_audited(order, by, account_id))
         except Refusal as refusal:
@@ -172,7 +181,8 @@ def _audited(order: OperatorOrder, by: str, account: UUID) -> AuditEntry:
     """The Temporal UI has no identity: who is named there is a claim, and is recorded as one."""
     return AuditEntry(
         actor=by, action="registration.quick", account_id=account, subject=f"account/{account}",
-        detail={"reason": order.wish.reason.strip(), "through": "temporal-update", "order": order.order_id},
+        detail={"reason": order.wish.reason.strip(), "through": "temporal-update", "order": order.order_id,
+                "phone": order.wish.phone},
     )  # fmt: skip
 
 

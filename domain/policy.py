@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from domain.ids import Kind
+from domain.phone_codes import PhoneRule
 from domain.working_hours import day_length
 
 
@@ -33,6 +34,9 @@ class Policy:
     sms_price_micro: int = 45_000
     sms_marketing_hours: str = "08:00-20:00"
     sms_tests_per_day: int = 10
+    registration_phone: PhoneRule = PhoneRule.OPTIONAL
+    registration_work: int = 500_000
+    """Hashes expected of a browser before it gets a code by SMS."""
     paid_daily_quota: int = 10_000
     recharge_min_fen: int = 1_000
     recharge_max_fen: int = 10_000_000

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from domain.accounts import LINK_VALID_HOURS
 from domain.errors import Refusal
+from domain.phone_codes import PhoneStage
 
 LINK_VALID = dt.timedelta(hours=LINK_VALID_HOURS)
 RESEND_AFTER = dt.timedelta(seconds=60)
@@ -32,17 +33,21 @@ class RegistrationProgress:
     mails_sent: int
     expires_at: str
     """RFC 3339, or empty before the first look."""
+    phone: PhoneStage = PhoneStage.NONE
+    codes_sent: int = 0
 
 
 @dataclass(frozen=True)
 class OperatorConfirmation:
     """Quick registration (seed 1): an operator confirms, because neither mail nor code arrives.
 
-    `reason` is kept in the audit log and must hold no personal data; `actor` is who decides.
+    `reason` is kept in the audit log and must hold no personal data; `actor` is who decides; `phone`: the number that
+    the person gave is confirmed, too.
     """
 
     reason: str
     actor: str = "temporal-ui"
+    phone: bool = False
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
 from services.signals import SignalDesk, Signals
-from services.sms_reads import SmsReads
 from services.sms_keys import SmsKeys
+from services.sms_reads import SmsReads
 from services.sms_users import SmsUsers
 from services.staff import Staff
 from services.suppressions import Suppressions

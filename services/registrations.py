@@ -13,8 +13,10 @@ from domain.addresses import BadAddress, normalise_address
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.passwords import check_password
+from domain.phone_codes import PhoneRule
 from domain.registration import RESEND_AFTER, account_name
 from domain.secrets import new_token
+from domain.sms_numbers import read_phone
 from domain.times import told
 from domain.visitors import Visitor
 from services.accounts import LANGUAGES
@@ -41,6 +43,8 @@ class Form:
     email: str
     password: str
     language: str = "zh"
+    phone: str = ""
+    """As it was written; a code for it is asked for afterwards (`services.phone_codes`)."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,21 @@ class Registrations:
         check_password(form.password, email)
         if form.language not in LANGUAGES:
             raise Refusal("invalid", field="language", reason="zh, en")
+        phone = self._phone(form.phone)
         await self._limits.take((PER_IP, visitor.ip), (MAILS_PER_ADDRESS, email))
-        applicant = rows.Applicant(name, email, await self._hashing.make(form.password), form.language)
+        applicant = rows.Applicant(name, email, await self._hashing.make(form.password), form.language, phone)
         handle, at = new_token(HANDLE_PREFIX), now()
         async with self._base.db.begin() as session:
             account, process = await rows.begin(session, applicant, self._base.vault.digest(handle), at)
         await self._base.clockwork.start(process)
         return Registered(account, process, handle, at + rows.LINK_VALID)
+
+    def _phone(self, written: str) -> str:
+        """The number as rows have it; empty where none is given, or none is asked for."""
+        rule = self._base.policy.registration_phone
+        if rule is PhoneRule.OFF or (rule is PhoneRule.OPTIONAL and not written.strip()):
+            return ""
+        return read_phone(written).e164
 
     async def waiting(self, handle: str) -> Waiting:
         """What the page “check your mail” shows. Raises `registration_over`."""

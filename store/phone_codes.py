@@ -8,10 +8,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col, select
 
 from domain.accounts import AccountState
+from domain.errors import Refusal
 from domain.phone_codes import ACCOUNTS_PER_PHONE, CODE_VALID, RESEND_AFTER, TRIES, PhoneStage, PhoneStep
 from store.accounts import Account, Member
 from store.columns import moment
 from store.db import Session
+from store.sms_gateways import SmsGateway
 
 PHONE_LOCK = 25
 
@@ -93,6 +95,18 @@ async def confirm(session: Session, member: Member, row: PhoneCode, at: dt.datet
     return True
 
 
+async def vouch(session: Session, member: Member, at: dt.datetime) -> None:
+    """An operator stands for the number that a (locked) member gave, instead of its code.
+
+    Raises `phone_missing` or `phone_taken`; when it is confirmed already, nothing changes.
+    """
+    row = await of_member(session, member.id, lock=True)
+    if row is None or not row.phone:
+        raise Refusal("phone_missing", field="phone")
+    if member.phone != row.phone and not await confirm(session, member, row, at):
+        raise Refusal("phone_taken", field="phone", limit=ACCOUNTS_PER_PHONE)
+
+
 async def _other_accounts(session: Session, phone: str, account: UUID) -> int:
     query = (
         select(func.count(col(Member.account_id).distinct()))
@@ -111,8 +125,18 @@ async def forget(session: Session, member: Member) -> None:
         row.phone, row.send_id, row.digest, row.expires_at = "", None, None, None
 
 
-async def spend_proof(session: Session, nonce: str, expires_at: dt.datetime, at: dt.datetime) -> bool:
-    """Whether it was not spent before. Old ones go on the way: they are few, and refused by their age."""
-    await session.exec(delete(SpentProof).where(col(SpentProof.expires_at) < at - CODE_VALID))
+async def has_carrier(session: Session) -> bool:
+    """Whether anything could take an SMS."""
+    query = select(SmsGateway.id).where(col(SmsGateway.state) == "enabled").limit(1)
+    return (await session.exec(query)).first() is not None
+
+
+async def spend_proof(session: Session, nonce: str, expires_at: dt.datetime) -> bool:
+    """Whether it was not spent before."""
     made = insert(SpentProof).values(nonce=nonce, expires_at=expires_at).on_conflict_do_nothing()
     return int((await session.exec(made)).rowcount) == 1
+
+
+async def sweep_proofs(session: Session, before: dt.datetime) -> None:
+    """Delete those that expired before this moment."""
+    await session.exec(delete(SpentProof).where(col(SpentProof.expires_at) < before))

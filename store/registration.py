@@ -10,10 +10,11 @@ from sqlmodel import col, select
 from domain.accounts import AccountState
 from domain.errors import Refusal
 from domain.ids import Kind
+from domain.phone_codes import PhoneRule
 from domain.policy import Policy
 from domain.registration import LINK_VALID, RegistrationState
 from domain.secrets import Vault
-from store import accounts, audit_log, clockwork, onboarding, starter_kit
+from store import accounts, audit_log, clockwork, onboarding, phone_codes, starter_kit
 from store.accounts import Account, LinkToken, Member, Registration
 from store.db import Session
 
@@ -28,6 +29,8 @@ class Applicant:
     email: str
     password_hash: str
     language: str
+    phone: str = ""
+    """E.164, to be proved by a code; empty when none was given."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ async def begin(session: Session, applicant: Applicant, handle: bytes, at: dt.da
             account_id=account.id, member_id=member.id, handle=handle, wanted_at=at, expires_at=at + LINK_VALID
         )
     )
+    if applicant.phone:
+        session.add(phone_codes.want(member, applicant.phone))
     return account.id, await clockwork.enlist(session, Kind.REGISTRATION, account.id, account.id)
 
 
@@ -102,6 +107,8 @@ async def confirm_by_link(
     current = link.email == held.member.email and link.expires_at > at
     if held.account.state != AccountState.PENDING or not current:
         raise Refusal("link_invalid", field="token")
+    if policy.registration_phone is PhoneRule.REQUIRED and held.member.phone is None:
+        raise Refusal("phone_first", field="phone")
     link.used_at = at
     return held.account.id, await activate(session, held, "link", vault, policy, at)
 

@@ -13,6 +13,7 @@ from activities.registration import (
     RegistrationLookRequest,
 )
 from domain.ids import Process
+from domain.phone_codes import PhoneStage
 from domain.registration import (
     ConfirmationResult,
     OperatorConfirmation,
@@ -54,7 +55,9 @@ class Registration:
     def progress(self) -> RegistrationProgress:
         seen = self._seen or RegistrationLook(RegistrationState.WAITING)
         expires = seen.expires_at.isoformat() if seen.expires_at else ""
-        return RegistrationProgress(seen.state, seen.mails_wanted, seen.mails_sent, expires)
+        return RegistrationProgress(
+            seen.state, seen.mails_wanted, seen.mails_sent, expires, seen.phone, seen.codes_sent
+        )
 
     @workflow.update(description='Quick registration: {"reason": "mail does not arrive", "actor": "your name"}')
     async def confirm_by_operator(self, wish: OperatorConfirmation) -> ConfirmationResult:
@@ -128,8 +131,21 @@ def _details(seen: RegistrationLook, process: Process) -> str:
     """For an operator in the Temporal UI."""
     lines = [f"Account `{process.account}`: **{seen.state.value}**.", ""]
     lines.append(f"Confirmation mails: {seen.mails_sent} sent of {seen.mails_wanted} asked for.")
+    lines += _about_phone(seen)
     if seen.state is RegistrationState.WAITING and seen.expires_at:
         lines.append(f"The link expires at {seen.expires_at:%Y-%m-%d %H:%M} UTC.")
         lines += ["", "If the customer proves who they are but gets no mail, send the update `confirm_by_operator`:",
                   "", '    {"reason": "mail does not arrive", "actor": "your name"}']  # fmt: skip
+        if seen.phone in (PhoneStage.GIVEN, PhoneStage.SENT):
+            lines += ["", 'With `"phone": true` the number that they gave is confirmed, too.']
     return "\n".join(lines)
+
+
+def _about_phone(seen: RegistrationLook) -> list[str]:
+    """Counts and the seed's hint; the number itself is nobody's business here."""
+    if seen.phone is PhoneStage.NONE:
+        return []
+    lines = ["", f"Mobile number: **{seen.phone.value}**, codes sent: {seen.codes_sent}."]
+    if seen.phone is PhoneStage.SENT:
+        lines.append("If no code arrives: let them restart the phone and look among blocked messages.")
+    return lines
