@@ -17,11 +17,14 @@ from api.v1 import (
     audience_imports,
     campaigns,
     certifications,
+    contact_imports,
+    contacts,
     domains,
     lanes,
     ledger,
     members,
     onboarding,
+    phones,
     recharges,
     sends,
     sessions,
@@ -83,9 +86,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     reference.install(app)
     features = (
-        accounts, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
-        templates, audience, audience_imports, suppressions, campaigns, webhooks, ledger, recharges,
-        signals,
+        accounts, phones, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
+        templates, audience, audience_imports, contacts, contact_imports, suppressions, campaigns, webhooks, ledger,
+        recharges, signals,
         sms_reads,  # the last of SMS: its /v1/sms/{id} would take the paths of the others
     )  # fmt: skip
     for feature in features:

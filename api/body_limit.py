@@ -11,7 +11,7 @@ MAX_BODY = 32 * 2**20
 NARROW = {re.compile("/v1/certifications/[^/]+/documents"): 11 * 2**20, re.compile("/t/.*"): 2**20}
 """Room for one paper of 10 MB; and hardly any for strangers who unsubscribe."""
 
-UPLOADS = re.compile("/(?:v1|portal)/address-lists/[^/]+/imports?")
+UPLOADS = re.compile("/(?:v1|portal)/(?:address|contact)-lists/[^/]+/imports?")
 """Files of members, which the forms keep on the disk; how large they may be is a setting."""
 _FRAME = 2**20
 """Room for what is around the file, and for one that is a little too large to be told so at its field."""

@@ -1,4 +1,4 @@
-"""Files that are read into address lists: upload, follow, stop, and what could not be read."""
+"""Files that are read into address and contact lists: upload, follow, stop, and what could not be read."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +11,7 @@ from domain.audience import (
     PART_BYTES,
     ImportFormat,
     ImportState,
+    ListKind,
     part_key,
     parts_of,
 )
@@ -21,10 +22,11 @@ from domain.recipients import explain_code
 from domain.spreadsheets import BOM, cell, csv_lines
 from services.foundation import Foundation
 from services.live_feed import LiveFeed, Subject
-from store import audience, clockwork
+from store import audience, clockwork, contacts
 from store import audience_import as rows
 from store.audience_import import ListImport, Refused
 from store.columns import now
+from store.db import Session
 from store.papers import PaperStore, new_key
 
 UNFINISHED = dt.timedelta(hours=6)
@@ -33,6 +35,8 @@ EXPORT_BATCH = 2_000
 _PIECE = 256 * 1024
 """Bytes of an upload that are read at once."""
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_COLUMN = {ListKind.ADDRESSES: "address", ListKind.CONTACTS: "phone"}
+"""What stood in the place of the key, in the list of refused lines."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,9 @@ async def _pieces(read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[byte
 class ListImports:
     """Every method is scoped to the caller's account; another account's ids are "not found"."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: Foundation, kind: ListKind = ListKind.ADDRESSES) -> None:
         self._base = base
+        self._kind = kind
         followed = Subject("list import", self._look, lambda row: row.progress, lambda row: row.progress.ended)
         self._feed = LiveFeed(followed)
 
@@ -68,14 +73,13 @@ class ListImports:
         """
         require(caller, Right.SEND)
         row = ListImport(
-            account_id=caller.account_id, list_id=list_id, created_by=caller.member_id,
+            account_id=caller.account_id, list_id=list_id, kind=self._kind.value, created_by=caller.member_id,
             filename=_shown(upload.filename), format=ImportFormat.CSV.value, storage_key=new_key(),
             state=ImportState.UPLOADING.value,
         )  # fmt: skip
         await self._forget_leftovers(caller.account_id)
         async with self._base.db.begin() as session:
-            if await audience.find(session, caller.account_id, list_id) is None:
-                raise Refusal("list_not_found")
+            await self._require_list(session, caller, list_id)
             if not await rows.has_room(session, caller.account_id):
                 raise Refusal("too_many_imports", limit=MAX_OPEN_IMPORTS)
             session.add(row)
@@ -85,6 +89,13 @@ class ListImports:
             await self._forget(row)
             raise
         return await self._enlist(row)
+
+    async def _require_list(self, session: Session, caller: Caller, list_id: UUID) -> None:
+        if self._kind is ListKind.CONTACTS:
+            if await contacts.find(session, caller.account_id, list_id) is None:
+                raise Refusal("contact_list_not_found")
+        elif await audience.find(session, caller.account_id, list_id) is None:
+            raise Refusal("list_not_found")
 
     async def _enlist(self, row: ListImport) -> ListImport:
         row.state, row.total_bytes = ImportState.WAITING.value, row.size
@@ -136,15 +147,13 @@ class ListImports:
     async def page(self, caller: Caller, list_id: UUID, after: UUID | None, limit: int) -> list[ListImport]:
         """The imports of a list, newest first, older than `after`."""
         async with self._base.db.read() as session:
-            if await audience.find(session, caller.account_id, list_id) is None:
-                raise Refusal("list_not_found")
+            await self._require_list(session, caller, list_id)
             return await rows.page(session, list_id, after, limit)
 
     async def get(self, caller: Caller, list_id: UUID, import_id: UUID) -> ListImport:
         """One import of a list of the account."""
         async with self._base.db.read() as session:
-            if await audience.find(session, caller.account_id, list_id) is None:
-                raise Refusal("list_not_found")
+            await self._require_list(session, caller, list_id)
             row = await rows.find(session, caller.account_id, import_id)
         if row is None or row.list_id != list_id:
             raise Refusal("import_not_found")
@@ -189,7 +198,7 @@ class ListImports:
         return self._pieces(import_id, language)
 
     async def _pieces(self, import_id: UUID, language: str) -> AsyncIterator[bytes]:
-        yield BOM + csv_lines([["line", "address", "code", "reason"]])
+        yield BOM + csv_lines([["line", _COLUMN[self._kind], "code", "reason"]])
         after = 0
         while batch := await self._batch(import_id, after):
             yield csv_lines(

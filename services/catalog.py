@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.audience import ListKind
 from services.acceptance import Acceptance
 from services.account_desk import AccountDesk
 from services.accounts import Accounts
@@ -14,6 +15,7 @@ from services.campaigns import Campaigns
 from services.certifications import Certifications
 from services.console_home import ConsoleHome
 from services.contact import Contact
+from services.contacts import Contacts
 from services.dashboard import Dashboard
 from services.dead_addresses import DeadAddressDesk
 from services.destinations import DestinationDesk
@@ -67,6 +69,8 @@ class Services:
     certifications: Certifications
     console_home: ConsoleHome
     contact: Contact
+    contact_imports: ListImports
+    contacts: Contacts
     dashboard: Dashboard
     dead_address_desk: DeadAddressDesk
     destination_desk: DestinationDesk
@@ -124,6 +128,8 @@ def build_services(foundation: Foundation) -> Services:
         certifications=certifications,
         console_home=ConsoleHome(foundation),
         contact=Contact(foundation, limits),
+        contact_imports=ListImports(foundation, ListKind.CONTACTS),
+        contacts=Contacts(foundation),
         dashboard=Dashboard(foundation),
         dead_address_desk=DeadAddressDesk(foundation),
         destination_desk=DestinationDesk(foundation),

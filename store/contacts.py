@@ -103,6 +103,16 @@ async def by_name(session: Session, account: UUID, name: str) -> ContactList | N
     return found
 
 
+async def find_list(connection: Connection, account: UUID, ref: str) -> UUID | None:
+    """A living list of the account by its id, its number or its name, in this order."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT id FROM contact_list WHERE account_id = $1 AND deleted_at IS NULL"
+        " AND $2 IN (id::text, number::text, name) ORDER BY id::text = $2 DESC, number::text = $2 DESC LIMIT 1",
+        *(account, ref.strip()),
+    )
+    return found
+
+
 async def count(session: Session, account: UUID) -> int:
     """Living lists of an account."""
     query = select(func.count()).where(ContactList.account_id == account, col(ContactList.deleted_at).is_(None))

@@ -1,10 +1,12 @@
-"""`/v1/address-lists/{list_id}/imports`: files of millions of members, read in the background."""
+"""`/v1/…-lists/{…}/imports`: files of millions of members, read in the background, for both kinds of lists."""
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
@@ -12,16 +14,51 @@ from starlette.datastructures import UploadFile
 from api.callers import MemberCaller, Served
 from api.paging import Cursor, Limit, NextCursor, next_cursor
 from api.problems import Problem, language_of
-from api.v1.audience import ID, MOMENT, ListId
+from api.v1.audience import ID, MOMENT
 from domain.audience import ImportFormat, ImportState
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.recipients import explain_code
-from services.audience_import import Upload
+from services.audience_import import ListImports, Upload
+from services.catalog import Services
 from store.audience_import import ListImport
 
 REFUSED: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (401, 403, 404, 409, 413, 422)}
-router = APIRouter(prefix="/v1/address-lists/{list_id}/imports", tags=["address lists"], responses=REFUSED)
+_routes = APIRouter(responses=REFUSED)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The list that a path names, and what reads files into its kind."""
+
+    list_id: UUID
+    imports: ListImports
+    path: str
+    """Of its imports."""
+
+
+def router_of(lists: str, parameter: str, tag: str, imports: Callable[[Services], ListImports]) -> APIRouter:
+    """The routes below `{lists}/{parameter}/imports`."""
+
+    async def name_target(
+        request: Request, served: Served, list_id: Annotated[UUID, Path(alias=parameter, examples=[ID])]
+    ) -> None:
+        request.state.target = Target(list_id, imports(served), f"{lists}/{list_id}/imports")
+
+    router = APIRouter(
+        prefix=f"{lists}/{{{parameter}}}/imports", tags=[tag], responses=REFUSED, dependencies=[Depends(name_target)]
+    )
+    router.include_router(_routes)
+    return router
+
+
+async def target_of(request: Request) -> Target:
+    """Which the router has named."""
+    found: Target = request.state.target
+    return found
+
+
+Into = Annotated[Target, Depends(target_of)]
 
 ImportId = Annotated[UUID, Path(examples=[ID])]
 _FORM: dict[str, Any] = {
@@ -79,7 +116,9 @@ class ImportPage(BaseModel):
 
 class RefusedOut(BaseModel):
     line: int = Field(examples=[3])
-    address: str = Field(description="What stood in its place, cut short.", examples=["nobody"])
+    address: str = Field(
+        description="What stood in the place of the address or number, cut short.", examples=["nobody"]
+    )
     code: str = Field(examples=["address_no_at"])
     detail: str = Field(examples=["An address needs an @ between name and domain."])
 
@@ -89,11 +128,9 @@ class RefusedPage(BaseModel):
     next_after: int | None = Field(default=None, description="Give it as `after`; null: that was all.", examples=[3])
 
 
-@router.post("", status_code=202, summary="Import members from a file", openapi_extra=_FORM)
-async def upload(
-    list_id: ListId, request: Request, served: Served, caller: MemberCaller, response: Response
-) -> ImportOut:
-    """A CSV or XLSX file in the form field `file`: a header, one column of addresses, the others are variables.
+@_routes.post("", status_code=202, summary="Import members from a file", openapi_extra=_FORM)
+async def upload(request: Request, into: Into, caller: MemberCaller, response: Response) -> ImportOut:
+    """A CSV or XLSX file in the form field `file`: a header, one column of addresses or phone numbers, variables.
 
     Members that are in the list already get the variables of the file. Read the import again to see how far it is.
     """
@@ -101,48 +138,43 @@ async def upload(
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Refusal("import_no_file", field="file")
-        row = await served.list_imports.upload(caller, list_id, Upload.of(file.filename or "", file.read))
-    response.headers["Location"] = f"/v1/address-lists/{list_id}/imports/{row.id}"
+        row = await into.imports.upload(caller, into.list_id, Upload.of(file.filename or "", file.read))
+    response.headers["Location"] = f"{into.path}/{row.id}"
     return shown(row, language_of(request))
 
 
-@router.get("", summary="List imports")
+@_routes.get("", summary="List imports")
 async def index(
-    list_id: ListId, request: Request, served: Served, caller: MemberCaller, cursor: Cursor = None, limit: Limit = 50
+    request: Request, into: Into, caller: MemberCaller, cursor: Cursor = None, limit: Limit = 50
 ) -> ImportPage:
     """Of this list, newest first."""
-    rows = await served.list_imports.page(caller, list_id, cursor, limit)
+    rows = await into.imports.page(caller, into.list_id, cursor, limit)
     return ImportPage(items=[shown(row, language_of(request)) for row in rows], next_cursor=next_cursor(rows, limit))
 
 
-@router.get("/{import_id}", summary="One import and how far it is")
-async def show(
-    list_id: ListId, import_id: ImportId, request: Request, served: Served, caller: MemberCaller
-) -> ImportOut:
+@_routes.get("/{import_id}", summary="One import and how far it is")
+async def show(import_id: ImportId, request: Request, into: Into, caller: MemberCaller) -> ImportOut:
     """State and counts, as they are now."""
-    return shown(await served.list_imports.get(caller, list_id, import_id), language_of(request))
+    return shown(await into.imports.get(caller, into.list_id, import_id), language_of(request))
 
 
-@router.post("/{import_id}/cancel", summary="Stop an import")
-async def cancel(
-    list_id: ListId, import_id: ImportId, request: Request, served: Served, caller: MemberCaller
-) -> ImportOut:
+@_routes.post("/{import_id}/cancel", summary="Stop an import")
+async def cancel(import_id: ImportId, request: Request, into: Into, caller: MemberCaller) -> ImportOut:
     """What was read before stays in the list."""
-    return shown(await served.list_imports.cancel(caller, list_id, import_id), language_of(request))
+    return shown(await into.imports.cancel(caller, into.list_id, import_id), language_of(request))
 
 
-@router.get("/{import_id}/refused", summary="Lines that were not imported")
+@_routes.get("/{import_id}/refused", summary="Lines that were not imported")
 async def list_refused(
-    list_id: ListId,
     import_id: ImportId,
     request: Request,
-    served: Served,
+    into: Into,
     caller: MemberCaller,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Begin after this line.", examples=[0])] = 0,
     limit: Limit = 50,
 ) -> RefusedPage:
     """In the order of the file, each with its reason."""
-    found = await served.list_imports.refused(caller, list_id, import_id, after, limit)
+    found = await into.imports.refused(caller, into.list_id, import_id, after, limit)
     language = language_of(request)
     items = [
         RefusedOut(
@@ -154,18 +186,16 @@ async def list_refused(
     return RefusedPage(items=items, next_after=found[-1].line if len(found) == limit else None)
 
 
-@router.get(
+@_routes.get(
     "/{import_id}/refused.csv",
     summary="Lines that were not imported, as CSV",
     responses={**REFUSED, **_CSV},
     response_class=StreamingResponse,
 )
-async def export_refused(
-    list_id: ListId, import_id: ImportId, request: Request, served: Served, caller: MemberCaller
-) -> StreamingResponse:
+async def export_refused(import_id: ImportId, request: Request, into: Into, caller: MemberCaller) -> StreamingResponse:
     """Every such line for spreadsheets (UTF-8 with BOM): line, address, code, reason."""
     return StreamingResponse(
-        await served.list_imports.export_refused(caller, list_id, import_id, language_of(request)),
+        await into.imports.export_refused(caller, into.list_id, import_id, language_of(request)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="refused-{import_id}.csv"'},
     )
@@ -189,3 +219,6 @@ _SAME = (
     "id", "list_id", "filename", "format", "state", "held", "size", "total_lines", "added", "updated", "repeated",
     "refused", "failure", "created_at", "finished_at",
 )  # fmt: skip
+
+
+router = router_of("/v1/address-lists", "list_id", "address lists", lambda served: served.list_imports)

@@ -9,8 +9,6 @@ for _code, _status, _zh_texts, _en_texts in (
      ("You have a contact list called “{name}”.", "Choose another name, or use that list.")),
     ("too_many_contact_lists", 409, ("每个账户最多 {limit} 个联系人列表。", "请先删除不用的列表，或联系客服。"),
      ("An account may have {limit} contact lists.", "Delete one you do not use, or contact support.")),
-    ("too_many_contacts", 409, ("一个列表最多 {limit} 个联系人。", "请把其余的放到另一个列表。"),
-     ("A list may have {limit} contacts.", "Put the others into another list.")),
     ("contact_not_found", 404, ("列表中没有这个联系人。", "请刷新列表后重试。"),
      ("This contact is not in the list.", "Read the list again.")),
     ("contact_repeated", 422, ("这个号码出现了不止一次。", "请只保留一个。"),
