@@ -14,7 +14,7 @@ import structlog
 
 from domain.errors import LeaseLost
 from domain.ids import new_id
-from store import dialogues, leases
+from store import dead_senders, dialogues, leases
 from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import PastFirst, Turn
 
@@ -99,7 +99,7 @@ class SenderProcess:
         """Whoever is alive accounts for the dialogues of those who are not."""
         while True:
             async with self._db.raw() as connection:
-                count = await dialogues.settle_dead_sender(connection)
+                count = await dead_senders.settle_dead_sender(connection)
             if count is None:
                 return
             log.warning("dead_sender_settled", uncertain=count)

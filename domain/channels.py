@@ -16,3 +16,7 @@ class DueLine(IntEnum):
     """Codes and notices."""
     SMS_MARKETING = 2
     """A flood of marketing never stands before a code, not even of its own account."""
+
+    @property
+    def channel(self) -> Channel:
+        return Channel.EMAIL if self is DueLine.MAIL else Channel.SMS

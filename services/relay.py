@@ -1,4 +1,4 @@
-"""The relay: what is due becomes pages, and each page a `delivery/…` workflow (design §4.2)."""
+"""The relays: what is due in a line becomes pages, and each page a `delivery/…` workflow (design §4.2)."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from domain.accounts import SYSTEM_ACCOUNT
+from domain.channels import DueLine
 from domain.ids import Kind, Process
 from domain.queues import EXPRESS
 from services.clockwork import START_DEADLINE, STARTS
@@ -31,15 +32,23 @@ def _never() -> bool:
 
 
 class Relay:
-    """A task of the worker that serves `express`. `has_room` keeps it from claiming more than this process can do.
+    """A task of the worker that serves `express`, one of each line.
+
+    `has_room` keeps it from claiming more than this process can do.
 
     While `is_busy`, accounts that got a full share of a batch wait in `due` until it is not: what is in hand already
     keeps the connections busy, and the pages that are left are for the single mails of all others.
     """
 
     def __init__(
-        self, db: Database, client: Client, has_room: Callable[[], bool], is_busy: Callable[[], bool] = _never
+        self,
+        db: Database,
+        client: Client,
+        has_room: Callable[[], bool],
+        is_busy: Callable[[], bool] = _never,
+        line: DueLine = DueLine.MAIL,
     ) -> None:
+        self._line = line
         self._db = db
         self._client = client
         self._has_room = has_room
@@ -86,7 +95,7 @@ class Relay:
         if not self._has_room() or self._is_busy():
             return BATCH_SECONDS
         async with self._db.pool.acquire() as connection:
-            due = await pages.next_due(connection)
+            due = await pages.next_due(connection, self._line)
         return POLL_SECONDS if due is None else min(POLL_SECONDS, max(due, 0.01))
 
     def _whose_turn(self) -> pages.Turn:
@@ -96,7 +105,7 @@ class Relay:
 
     async def _one_batch(self) -> bool:
         async with self._db.raw() as connection:
-            claimed = await pages.claim_batch(connection, turn=self._whose_turn())
+            claimed = await pages.claim_batch(connection, turn=self._whose_turn(), line=self._line)
             epoch = await connection.fetchval("SELECT epoch FROM database_epoch")
         if claimed is None:
             return False

@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from store import audit_corrections, audit_money, audit_signals
+from store import audit_corrections, audit_money, audit_signals, audit_sms
 from store.audit_check import Check
 from store.db import Connection
 
@@ -71,12 +71,14 @@ CHECKS = (
     Check(
         "pages' totals equal what their messages ended as, corrections aside",
         "SELECT t.*, m.* FROM (SELECT sum(delivered) AS page_delivered, sum(bounced) AS page_bounced,"
-        " coalesce(sum(dropped), 0) + (SELECT coalesce(sum(cancelled), 0) FROM campaign) AS page_dropped FROM page) t,"
+        " coalesce(sum(dropped), 0) + (SELECT coalesce(sum(cancelled), 0) FROM campaign) AS page_dropped FROM page"
+        " WHERE channel = 'email') t,"
         " (SELECT count(*) FILTER (WHERE state = 'delivered') - (SELECT count(*) FILTER (WHERE to_state = 'delivered')"
         "  - count(*) FILTER (WHERE from_state = 'delivered') FROM correction) AS delivered,"
         " count(*) FILTER (WHERE state = 'bounced')"
         "  - (SELECT count(*) FROM correction WHERE to_state = 'bounced') AS bounced,"
-        " count(*) FILTER (WHERE state = 'dropped') AS dropped FROM message) m"
+        " count(*) FILTER (WHERE state = 'dropped') AS dropped FROM message x"
+        " JOIN submission s ON s.id = x.submission_id AND s.channel = 'email') m"
         " WHERE (coalesce(page_delivered, 0), coalesce(page_bounced, 0), coalesce(page_dropped, 0))"
         " <> (delivered, bounced, dropped)",
     ),
@@ -86,6 +88,7 @@ CHECKS = (
         " FROM (SELECT * FROM quota_use) q FULL JOIN"
         " (SELECT s.account_id, (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date AS day, u.is_test,"
         "  sum(s.recipients) AS accepted FROM submission s JOIN api_user u ON u.id = s.api_user_id"
+        " AND s.channel = 'email'"
         " JOIN account a ON a.id = s.account_id LEFT JOIN campaign c ON c.id = s.id"
         " WHERE a.confirmed_by IS DISTINCT FROM 'system' AND s.recipients > 0"
         " AND (c.id IS NULL OR c.held_at IS NOT NULL) GROUP BY 1, 2, 3) s"
@@ -144,15 +147,19 @@ SELECT (SELECT count(*) FROM submission) AS submissions,
        count(*) AS messages, count(*) FILTER (WHERE state = 'delivered') AS delivered,
        count(*) FILTER (WHERE state = 'bounced') AS bounced, count(*) FILTER (WHERE state = 'dropped') AS dropped,
        count(*) FILTER (WHERE state = 'unknown') AS unknown, count(*) FILTER (WHERE state = 'queued') AS queued,
+       count(*) FILTER (WHERE state = 'sent') AS sent,
        count(*) FILTER (WHERE possible_duplicate) AS possible_duplicates
 FROM message
 """
 
 
+ALL = (*CHECKS, *audit_money.CHECKS, *audit_signals.CHECKS, *audit_corrections.CHECKS, *audit_sms.CHECKS)
+
+
 async def check(connection: Connection, late: dt.datetime) -> list[Finding]:
     """Run every check; `late` is the instant before which waiting is no longer excused."""
     findings = []
-    for one in (*CHECKS, *audit_money.CHECKS, *audit_signals.CHECKS, *audit_corrections.CHECKS):
+    for one in ALL:
         wants_late = "$1" in one.query
         rows = await connection.fetch(one.query, *([late] if wants_late else []))
         findings.append(Finding(one.name, len(rows), [dict(row) for row in rows[:SHOWN]]))

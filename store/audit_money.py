@@ -9,14 +9,19 @@ _CHARGEABLE = """
 WITH corrected AS (
     SELECT message_id, bool_or(charging = 'waived') AS waived FROM correction GROUP BY 1
 ), judged AS (
-    SELECT m.id, m.submission_id, m.ordinal, m.state, m.finished_at, coalesce(NOT c.waived,
-        m.state = 'delivered' OR m.state = 'bounced' AND m.code > 0 AND m.reason <> 'expired') AS is_charged
+    SELECT m.id, m.submission_id, m.ordinal, m.state, m.finished_at, 1 AS units,
+        coalesce(NOT c.waived, m.state = 'delivered'
+                 OR m.state = 'bounced' AND m.code > 0 AND m.reason <> 'expired')::int AS charged
     FROM message m LEFT JOIN corrected c ON c.message_id = m.id
+    JOIN submission s ON s.id = m.submission_id AND s.channel = 'email' WHERE m.state <> 'queued'
+    UNION ALL
+    SELECT m.id, m.submission_id, m.ordinal, m.state, m.attempted_at, m.segments, m.submitted - coalesce(
+        (SELECT sum(c.segments) FROM sms_correction c WHERE c.message_id = m.id AND c.charging = 'waived'), 0)
+    FROM message m JOIN submission s ON s.id = m.submission_id AND s.channel = 'sms'
+    WHERE m.state <> 'queued' AND NOT (m.state = 'sent' AND m.reason = 'uncertain')
 ), fact AS (
-    SELECT h.submission_id, s.recipients, s.charged_from, count(m.id) AS messages,
-        count(*) FILTER (WHERE m.state <> 'queued' AND m.is_charged) AS sent,
-        count(*) FILTER (WHERE m.state <> 'queued' AND NOT m.is_charged) AS unsent,
-        max(m.finished_at) AS finished_at
+    SELECT h.submission_id, s.recipients, s.charged_from, coalesce(sum(m.charged), 0) AS sent,
+        coalesce(sum(m.units - m.charged), 0) AS unsent, max(m.finished_at) AS finished_at
     FROM hold h JOIN submission s ON s.id = h.submission_id
     LEFT JOIN judged m ON m.submission_id = h.submission_id AND m.ordinal >= h.free
     GROUP BY h.submission_id, s.recipients, s.charged_from
@@ -67,15 +72,17 @@ CHECKS = (
     ),
     Check(
         "a submission is chargeable from where its hold says, or has none",
-        "SELECT coalesce(s.id, h.submission_id) AS submission, s.charged_from, h.free, s.recipients, h.messages"
-        " FROM (SELECT * FROM submission WHERE charged_from IS NOT NULL) s"
+        "SELECT coalesce(s.id, h.submission_id) AS submission, s.charged_from, h.free, s.costs, h.messages"
+        " FROM (SELECT id, account_id, charged_from, CASE channel WHEN 'email' THEN recipients - charged_from ELSE"
+        "  (SELECT sum(segments) FROM message m WHERE m.submission_id = s.id AND m.ordinal >= s.charged_from) END"
+        "  AS costs FROM submission s WHERE charged_from IS NOT NULL) s"
         " FULL JOIN hold h ON h.submission_id = s.id AND h.account_id = s.account_id"
-        " WHERE s.charged_from IS DISTINCT FROM h.free OR s.recipients <> h.free + h.messages",
+        " WHERE s.charged_from IS DISTINCT FROM h.free OR s.costs IS DISTINCT FROM h.messages",
     ),
     Check(
         "each hold counts what its messages ended as",
-        _CHARGEABLE + "SELECT c.submission_id AS submission, c.sent, c.sent_waiting, f.sent AS charged_messages,"  # noqa: S608
-        " c.unsent, c.unsent_waiting, f.unsent AS free_messages FROM counted c JOIN fact f USING (submission_id)"
+        _CHARGEABLE + "SELECT c.submission_id AS submission, c.sent, c.sent_waiting, f.sent AS charged_units,"  # noqa: S608
+        " c.unsent, c.unsent_waiting, f.unsent AS free_units FROM counted c JOIN fact f USING (submission_id)"
         " WHERE (c.sent + c.sent_waiting, c.unsent + c.unsent_waiting) <> (f.sent, f.unsent)",
     ),
     Check(
@@ -111,8 +118,10 @@ CHECKS = (
     ),
     Check(
         "every adjustment belongs to a correction that charged",
-        "SELECT j.id AS journal, j.reference AS correction FROM journal j LEFT JOIN correction c"
-        " ON c.id = j.reference AND c.account_id = j.account_id AND c.charging = 'charged'"
+        "SELECT j.id AS journal, j.reference AS correction FROM journal j LEFT JOIN"
+        " (SELECT id, account_id FROM correction WHERE charging = 'charged' UNION ALL"
+        "  SELECT id, account_id FROM sms_correction WHERE charging = 'charged') c"
+        " ON c.id = j.reference AND c.account_id = j.account_id"
         " WHERE j.kind = 'adjustment' AND c.id IS NULL",
     ),
     Check(

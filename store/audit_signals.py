@@ -23,11 +23,12 @@ CHECKS = (
         _COUNTED  # noqa: S608 - constants of ours
         + "SELECT account_id AS account, c.delivered, m.delivered AS messages_delivered, c.hard,"
         " m.hard AS messages_hard, c.refused, m.refused AS messages_refused, c.expired, m.expired AS messages_expired"
-        " FROM counted c FULL JOIN (SELECT account_id, count(*) FILTER (WHERE state = 'delivered') AS delivered,"
+        " FROM counted c FULL JOIN (SELECT x.account_id, count(*) FILTER (WHERE state = 'delivered') AS delivered,"
         "  count(*) FILTER (WHERE state = 'bounced' AND reason LIKE 'hard.%') AS hard,"
         "  count(*) FILTER (WHERE state = 'bounced' AND reason NOT LIKE 'hard.%' AND reason <> 'expired') AS refused,"
         "  count(*) FILTER (WHERE state = 'bounced' AND reason = 'expired') AS expired"
-        "  FROM message GROUP BY 1) m USING (account_id)"
+        "  FROM message x JOIN submission s ON s.id = x.submission_id AND s.channel = 'email' GROUP BY 1) m"
+        " USING (account_id)"
         " WHERE (coalesce(c.delivered, 0), coalesce(c.hard, 0), coalesce(c.refused, 0), coalesce(c.expired, 0))"
         " <> (coalesce(m.delivered, 0), coalesce(m.hard, 0), coalesce(m.refused, 0), coalesce(m.expired, 0))",
     ),
@@ -36,6 +37,7 @@ CHECKS = (
         _COUNTED  # noqa: S608 - constants of ours
         + "SELECT account_id AS account, c.deferred, t.tries FROM counted c FULL JOIN"
         " (SELECT m.account_id, count(*) AS tries FROM attempt a JOIN message m ON m.id = a.message_id"
+        "  JOIN submission s ON s.id = m.submission_id AND s.channel = 'email'"
         "  WHERE a.kind = 'deferred' GROUP BY 1) t USING (account_id)"
         " WHERE coalesce(c.deferred, 0) <> coalesce(t.tries, 0)",
     ),

@@ -88,7 +88,8 @@ _DROP = """
 UPDATE message m SET state = 'dropped', reason = 'cancelled', next_at = NULL, finished_at = now()
 FROM submission s WHERE s.id = m.submission_id AND m.state = 'queued'
   AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id) AND {which}
-RETURNING m.account_id, m.submission_id, m.ordinal, m.state, m.reason, m.code, s.charged_from
+RETURNING m.account_id, m.submission_id, m.ordinal, m.state, m.reason, m.code, s.charged_from, s.channel,
+    m.segments, m.submitted
 """
 _DROP_RANGE = _DROP.format(which="m.submission_id = $1 AND m.ordinal >= $2 AND m.ordinal < $3 AND m.round = 0")
 _DROP_DUE = _DROP.format(which="m.submission_id = $1 AND m.id = ANY($2::bigint[])")

@@ -92,7 +92,8 @@ SELECT m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.state, m.rea
     m.finished_at, s.label, s.charged_from, coalesce(
         (SELECT l.lane FROM campaign_lane l WHERE s.is_campaign AND l.campaign_id = s.id
            AND m.ordinal >= l.first_ordinal AND m.ordinal < l.end_ordinal), '') AS lane
-FROM message m JOIN submission s ON s.id = m.submission_id WHERE m.id = $1 FOR NO KEY UPDATE OF m
+FROM message m JOIN submission s ON s.id = m.submission_id WHERE m.id = $1 AND s.channel = 'email'
+FOR NO KEY UPDATE OF m
 """
 _CORRECT = """
 WITH before AS (

@@ -48,7 +48,7 @@ _BY_DAY = """
 SELECT (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
        CASE WHEN m.state = 'queued' AND m.attempts > 0 THEN 'deferred' ELSE m.state END AS outcome, count(*) AS number
 FROM submission s JOIN message m ON m.submission_id = s.id
-WHERE s.account_id = :account AND s.accepted_at >= :since GROUP BY 1, 2
+WHERE s.account_id = :account AND s.accepted_at >= :since AND s.channel = 'email' GROUP BY 1, 2
 """
 
 
@@ -74,7 +74,7 @@ async def figures(session: Session, account: UUID, day: dt.date) -> Figures:
 
 
 async def by_day(session: Session, account: UUID, since: dt.datetime) -> dict[dt.date, dict[str, int]]:
-    """Messages of submissions accepted from `since` on, by Shanghai day and outcome. Reads each of them."""
+    """Mails of submissions accepted from `since` on, by Shanghai day and outcome. Reads each of them."""
     counted: dict[dt.date, dict[str, int]] = {}
     for row in await _rows(session, _BY_DAY, {"account": account, "since": since}):
         counted.setdefault(row["day"], {})[row["outcome"]] = row["number"]

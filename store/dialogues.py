@@ -2,7 +2,7 @@
 
 Invariant: a queued message is in exactly one of `due`, an open page (with its round), or a slot. Before a connection
 speaks of a message, its slot names it; a slot is emptied only by the commit that records how the dialogue ended, or
-by whoever settles a dead process.
+by whoever settles a dead process (`store.dead_senders`).
 """
 
 import datetime as dt
@@ -14,21 +14,17 @@ from typing import Any
 from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
+from domain.channels import Channel
 from domain.errors import LeaseLost
-from domain.ids import Kind, workflow_id
 from domain.outcomes import bounded
 from domain.sending import MessageState, Outcome, OutcomeKind, Reason
-from domain.webhooks import Event, message_data
-from store import dead_addresses, signals
-from store.clockwork import want_nudge_on
+from store import dead_addresses, signals, sms_taking
 from store.db import Connection, by_column
-from store.holding import count_charged, tally
+from store.holding import count_charged
 from store.onboarding import nudge_first_senders
+from store.outcome_events import outcome_event
 from store.pages import PageMessage
-from store.webhooks import OwedEvent, owe_events
-
-RESEND_WAIT = dt.timedelta(seconds=1)
-"""Before an uncertain message is sent again: its lease ended seconds ago, and waiting would make nothing surer."""
+from store.webhooks import owe_events
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,7 @@ class _Standing:
 
     epoch: int
     lane: str | None
+    line: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,8 @@ class Ended:
     ended_at: dt.datetime
     spoken: bool = True
     lane: str = ""
+    parts: tuple[str, ...] = ()
+    """Of SMS: the carrier's ids of the parts that it took; `outcome.egress` is its gateway."""
 
     @property
     def message(self) -> PageMessage:
@@ -103,7 +102,7 @@ async def commit_turns(
         *_slots(turns, granted),
         *by_column(totals, 7),
         *by_column(count_charged(rows), 4),
-        *by_column(signals.of_outcomes(rows, lanes), signals.WIDTH),
+        *by_column(signals.of_outcomes([row for row in rows if _is_mail(row)], lanes), signals.WIDTH),
     )
     return granted
 
@@ -152,10 +151,10 @@ _LOCK = """
 WITH lease AS MATERIALIZED (
     SELECT lease_until > clock_timestamp() AS alive FROM sender WHERE id = $1 FOR NO KEY UPDATE
 ), held AS (
-    SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch, lane FROM page
+    SELECT id, CASE WHEN closed_at IS NULL THEN epoch ELSE -1 END AS epoch, lane, line FROM page
     WHERE id = ANY($2::uuid[]) AND (SELECT alive FROM lease) ORDER BY id FOR NO KEY UPDATE
 )
-SELECT lease.alive, held.id, held.epoch, held.lane FROM lease LEFT JOIN held ON true
+SELECT lease.alive, held.id, held.epoch, held.lane, held.line FROM lease LEFT JOIN held ON true
 """
 
 
@@ -165,7 +164,7 @@ async def _lock(connection: Connection, sender: UUID, turns: list[Turn]) -> dict
     rows = await connection.fetch(_LOCK, sender, list(named))
     if not rows or not rows[0]["alive"]:
         raise LeaseLost(str(sender))
-    return {row["id"]: _Standing(row["epoch"], row["lane"]) for row in rows if row["id"] is not None}
+    return {row["id"]: _Standing(row["epoch"], row["lane"], row["line"]) for row in rows if row["id"] is not None}
 
 
 def _is_newest(intent: Intent, pages: Mapping[UUID, _Standing]) -> bool:
@@ -177,25 +176,27 @@ def _counts(ended: Ended, pages: Mapping[UUID, _Standing]) -> bool:
     return ended.spoken or _is_newest(ended.intent, pages)
 
 
-# The platform's own mails carry links that sign people in: once such a mail is settled, its values are forgotten.
+# The platform's own messages carry links and codes that sign people in: once such a one needs no try more, its values
+# are forgotten. An SMS that is uncertain is never sent again, so nobody can have got it twice.
 _RECORD = """
 UPDATE message m SET state = e.state, attempts = m.attempts + 1,
     round = m.round + CASE WHEN e.state = 'queued' THEN 1 ELSE 0 END,
     next_at = e.next_at, attempted_at = e.started_at,
-    finished_at = CASE WHEN e.state = 'queued' THEN NULL ELSE e.ended_at END,
+    finished_at = CASE WHEN e.state IN ('queued', 'sent') THEN NULL ELSE e.ended_at END,
     reason = e.reason, code = e.code, enhanced = e.enhanced, reply = e.reply, host = e.host, egress = e.egress,
-    possible_duplicate = m.possible_duplicate OR e.kind = 'uncertain',
-    revision = coalesce(e.revision, m.revision),
-    variables = CASE WHEN m.account_id = $15 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
+    possible_duplicate = m.possible_duplicate OR (e.kind = 'uncertain' AND e.state <> 'sent'),
+    revision = coalesce(e.revision, m.revision), submitted = e.submitted,
+    variables = CASE WHEN m.account_id = $16 AND e.state <> 'queued' THEN '{}'::jsonb ELSE m.variables END
 FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::smallint[])
+            $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::smallint[],
+            $15::smallint[])
      AS e (id, round, state, kind, next_at, started_at, ended_at, reason, code, enhanced, reply, host, egress,
-           revision),
+           revision, submitted),
      submission s
 WHERE m.id = e.id AND m.round = e.round AND m.state = 'queued' AND s.id = m.submission_id
 RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, e.kind, m.next_at,
     e.started_at, e.ended_at, m.reason, m.code, m.enhanced, m.reply, m.host, m.egress, s.domain_id, s.label,
-    s.charged_from, s.is_campaign,
+    s.charged_from, s.is_campaign, s.channel, s.tag, m.segments, m.submitted,
     m.account_id IN (SELECT account_id FROM webhook_endpoint WHERE state = 'enabled' AND deleted_at IS NULL) AS heard
 """
 _WAIT = """
@@ -204,8 +205,9 @@ WITH tried AS (
     SELECT * FROM unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
                          $7::int[], $8::text[], $9::text[], $10::text[], $11::smallint[]) ON CONFLICT DO NOTHING
 )
-INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
-SELECT * FROM unnest($1::bigint[], $12::uuid[], $13::uuid[], $14::text[], $15::timestamptz[]) ON CONFLICT DO NOTHING
+INSERT INTO due (message_id, account_id, campaign_id, lane, line, due_at)
+SELECT * FROM unnest($1::bigint[], $12::uuid[], $13::uuid[], $14::text[], $15::smallint[], $16::timestamptz[])
+ON CONFLICT DO NOTHING
 """
 _TRY = ("id", "attempts", "started_at", "ended_at", "kind", "reason", "code", "enhanced", "reply", "host", "egress")
 
@@ -214,10 +216,11 @@ async def _record(
     connection: Connection, ended: list[Ended], pages: Mapping[UUID, _Standing], past_first: PastFirst | None
 ) -> list[Any]:
     """Write the outcomes; the rows of the messages they counted for (a repeated commit counts for none)."""
-    rows = await connection.fetch(_RECORD, *by_column([_columns(one) for one in ended], 14), SYSTEM_ACCOUNT)
+    rows = await connection.fetch(_RECORD, *by_column([_columns(one) for one in ended], 15), SYSTEM_ACCOUNT)
     if waiting := [row for row in rows if row["state"] == MessageState.QUEUED]:
-        lanes = {one.message.id: pages[one.intent.page_id].lane for one in ended}
-        await _wait(connection, waiting, lanes)
+        await _wait(connection, waiting, {one.message.id: pages[one.intent.page_id] for one in ended})
+    if texts := {row["id"]: row for row in rows if not _is_mail(row)}:
+        await sms_taking.record(connection, [(texts[one.message.id], one.parts) for one in ended if _is_in(one, texts)])
     if heard := [event for row in rows if row["heard"] and (event := outcome_event(row))]:
         await owe_events(connection, heard)
     await dead_addresses.learn(connection, [row["address"] for row in rows if _is_dead(row)])
@@ -232,18 +235,26 @@ async def _record(
     return list(rows)
 
 
+def _is_mail(row: Any) -> bool:
+    return bool(row["channel"] == Channel.EMAIL)
+
+
+def _is_in(ended: Ended, rows: Mapping[int, Any]) -> bool:
+    return ended.message.id in rows
+
+
 def _is_dead(row: Any) -> bool:
     """The receiver's server says that there is no such mailbox."""
-    return row["state"] == MessageState.BOUNCED and row["reason"] == Reason.INVALID_MAILBOX
+    return _is_mail(row) and row["state"] == MessageState.BOUNCED and row["reason"] == Reason.INVALID_MAILBOX
 
 
-async def _wait(connection: Connection, rows: list[Any], lanes: Mapping[int, str | None]) -> None:
+async def _wait(connection: Connection, rows: list[Any], places: Mapping[int, _Standing]) -> None:
     """Keep the tries that did not settle their message (the settling one is on its row), and when the next one is."""
     tries = [[row[name] for row in rows] for name in _TRY]
     campaigns = [row["submission_id"] if row["is_campaign"] else None for row in rows]
-    by_lane = [lanes[row["id"]] for row in rows]
+    by_lane, by_line = [places[row["id"]].lane for row in rows], [places[row["id"]].line for row in rows]
     accounts, next_at = [row["account_id"] for row in rows], [row["next_at"] for row in rows]
-    await connection.execute(_WAIT, *tries, accounts, campaigns, by_lane, next_at)
+    await connection.execute(_WAIT, *tries, accounts, campaigns, by_lane, by_line, next_at)
 
 
 def _columns(ended: Ended) -> tuple[Any, ...]:
@@ -263,31 +274,8 @@ def _columns(ended: Ended) -> tuple[Any, ...]:
         o.host,
         o.egress,
         ended.intent.revision if ended.spoken else None,
+        len(ended.parts),
     )
-
-
-_EVENTS = {
-    MessageState.DELIVERED: Event.DELIVER,
-    MessageState.BOUNCED: Event.INVALID,
-    MessageState.QUEUED: Event.SOFT_BOUNCE,
-    MessageState.UNKNOWN: Event.SOFT_BOUNCE,
-}
-
-
-def outcome_event(row: Any) -> OwedEvent | None:
-    """What webhooks hear of a message's outcome, by its row; None where they hear nothing of it."""
-    kind = _EVENTS.get(MessageState(row["state"]))
-    if kind is None:
-        return None
-    data = message_data(row["submission_id"], row["id"], row["ordinal"], row["address"], row["label"]) | {
-        "attempt": row["attempts"],
-        "state": row["state"],
-        "class": row["reason"],
-        "code": row["code"],
-        "enhanced": row["enhanced"],
-        "reply": row["reply"],
-    }
-    return OwedEvent(row["account_id"], kind, row["id"], row["ended_at"], data)
 
 
 _KEEP = f"""
@@ -330,57 +318,3 @@ def _totals(ended: list[Ended]) -> list[tuple[Any, ...]]:
         count["unknown"] += one.state is MessageState.UNKNOWN
     names = (*(kind.value for kind in OutcomeKind), "unknown")
     return [(page, *(count[name] for name in names)) for page, count in totals.items()]
-
-
-_DEAD = "SELECT id FROM sender WHERE lease_until < clock_timestamp() LIMIT 1 FOR UPDATE SKIP LOCKED"
-
-_SETTLE = """
-WITH lost AS (
-    SELECT s.message_id, s.intent_at, s.page_id, s.revision, b.label, b.charged_from,
-        CASE WHEN b.is_campaign THEN b.id END AS campaign, u.resend_uncertain AND NOT m.possible_duplicate AS resend
-    FROM slot s JOIN message m ON m.id = s.message_id AND m.state = 'queued'
-    JOIN submission b ON b.id = m.submission_id JOIN api_user u ON u.id = b.api_user_id
-    WHERE s.sender_id = $1
-), again AS (
-    UPDATE message m SET attempts = m.attempts + 1, possible_duplicate = true, attempted_at = l.intent_at,
-        reason = 'uncertain', code = 0, enhanced = '', reply = $3, host = '', egress = 0, revision = l.revision,
-        round = m.round + CASE WHEN l.resend THEN 1 ELSE 0 END,
-        state = CASE WHEN l.resend THEN 'queued' ELSE 'unknown' END,
-        next_at = CASE WHEN l.resend THEN now() + $2::interval END,
-        finished_at = CASE WHEN l.resend THEN NULL ELSE now() END
-    FROM lost l WHERE m.id = l.message_id
-    RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.attempts, m.state, m.next_at, m.reason,
-        m.code, m.enhanced, m.reply, l.intent_at, l.label, l.charged_from, l.campaign, l.page_id, now() AS ended_at
-), tried AS (
-    INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)
-    SELECT id, attempts, intent_at, now(), 'uncertain', 'uncertain', 0, '', $3, ''
-    FROM again WHERE state = 'queued' ON CONFLICT DO NOTHING
-), waiting AS (
-    INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
-    SELECT a.id, a.account_id, a.campaign, p.lane, a.next_at FROM again a JOIN page p ON p.id = a.page_id
-    WHERE a.state = 'queued' ON CONFLICT DO NOTHING
-), counted AS (
-    UPDATE page p SET unknown = p.unknown + c.number
-    FROM (SELECT page_id, count(*)::int AS number FROM again WHERE state = 'unknown' GROUP BY 1) AS c
-    WHERE p.id = c.page_id
-)
-SELECT * FROM again
-"""
-
-
-async def settle_dead_sender(connection: Connection, wait: dt.timedelta = RESEND_WAIT) -> int | None:
-    """Settle one process whose lease ran out: each message in its slots is uncertain (design §4.6).
-
-    Returns the number of uncertain messages, or None when no process is dead.
-    """
-    dead = await connection.fetchval(_DEAD)
-    if dead is None:
-        return None
-    lost = await connection.fetch(_SETTLE, dead, wait, "the sender process ended inside the dialogue")
-    await tally(connection, lost)
-    await owe_events(connection, [event for row in lost if (event := outcome_event(row))])
-    for campaign in {row["campaign"] for row in lost if row["campaign"] is not None}:
-        await want_nudge_on(connection, workflow_id(Kind.CAMPAIGN, campaign))  # it may sleep until a later round
-    await connection.execute("DELETE FROM slot WHERE sender_id = $1", dead)
-    await connection.execute("DELETE FROM sender WHERE id = $1", dead)
-    return len(lost)

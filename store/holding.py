@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from domain.acceptance import balance_refusal
+from domain.channels import Channel
 from domain.ledger import EMAIL, PREPAID, available_micro, is_charged
-from domain.sending import MessageState
+from domain.sending import MessageState, Reason
 from store.db import Connection, by_column
 
 # $1 account, $2 the instant, $3 item, $4 where no price was set; `domain.ledger.price_at` is the same rule.
@@ -42,17 +43,21 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[])
 
 @dataclass(frozen=True)
 class Chargeable:
-    """The messages of one submission that the free quota does not cover: `count` of them, from ordinal `free` on."""
+    """What one submission costs: messages from ordinal `free` on, which are `count` units of the price of `item`.
+
+    A mail is one unit, an SMS as many as its segments.
+    """
 
     account_id: UUID
     submission_id: UUID
     free: int
     count: int
+    item: str = EMAIL
 
 
 async def reserve(connection: Connection, asked: Chargeable, now: dt.datetime, price_micro: int) -> None:
     """Hold the price of these messages in the accept transaction. Raises the refusal `balance_insufficient`."""
-    terms = (asked.account_id, now, EMAIL, price_micro)
+    terms = (asked.account_id, now, asked.item, price_micro)
     if await connection.fetchval(_RESERVE, *terms, asked.submission_id, asked.free, asked.count) is None:
         unit = await connection.fetchval(PRICE, *terms)
         row = await connection.fetchrow(
@@ -62,18 +67,32 @@ async def reserve(connection: Connection, asked: Chargeable, now: dt.datetime, p
         raise balance_refusal(unit * asked.count, available_micro(*row) if row else 0)
 
 
-def count_charged(rows: Iterable[Any]) -> list[tuple[UUID, UUID, int, int]]:
-    """(submission, account, charged, not charged) of the messages that just became final and are chargeable.
+def count_charged(rows: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """(submission, account, charged, not charged), in units, of the messages that were just decided and are chargeable.
 
-    `rows` have `account_id`, `submission_id`, `charged_from`, `ordinal`, `state`, `reason`, `code`.
+    `rows` have `account_id`, `submission_id`, `charged_from`, `ordinal`, `state`, `reason`, `code`, `channel`,
+    `segments`, `submitted`.
     """
     counts: dict[tuple[UUID, UUID], list[int]] = {}
     for row in rows:
         if row["charged_from"] is None or row["ordinal"] < row["charged_from"] or row["state"] == MessageState.QUEUED:
             continue
-        is_sent = is_charged(row["state"], row["reason"], row["code"])
-        counts.setdefault((row["submission_id"], row["account_id"]), [0, 0])[0 if is_sent else 1] += 1
-    return [(submission, account, sent, unsent) for (submission, account), (sent, unsent) in counts.items()]
+        sent, unsent = _segments(row) if row["channel"] == Channel.SMS else _mail(row)
+        count = counts.setdefault((row["submission_id"], row["account_id"]), [0, 0])
+        count[0] += sent
+        count[1] += unsent
+    return [(submission, account, *count) for (submission, account), count in counts.items() if any(count)]
+
+
+def _mail(row: Any) -> tuple[int, int]:
+    return (1, 0) if is_charged(row["state"], row["reason"], row["code"]) else (0, 1)
+
+
+def _segments(row: Any) -> tuple[int, int]:
+    """What a carrier took is charged; of an uncertain message nothing is decided before its receipt, or its time."""
+    if row["state"] == MessageState.SENT and row["reason"] == Reason.UNCERTAIN:
+        return 0, 0
+    return row["submitted"], row["segments"] - row["submitted"]
 
 
 async def tally(connection: Connection, rows: Iterable[Any]) -> None:

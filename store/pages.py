@@ -5,15 +5,18 @@ messages of a later round.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT
+from domain.channels import Channel, DueLine
 from domain.ids import Kind, new_id, workflow_id
 from domain.sending import life_of
 from domain.suppressions import DEAD, SuppressionScope
-from store.db import Connection
+from store.db import Connection, by_column
+from store.sms_interceptions import WHY_HELD_BACK
 from store.suppressions import FIRST_SAID
 
 BATCH_PER_ACCOUNT = 200
@@ -27,10 +30,11 @@ FIRST = UUID(int=0)
 _CLAIM = """
 WITH RECURSIVE accounts AS (
     (SELECT account_id, due_at, (due_at <= now())::int AS ready FROM due
-     WHERE campaign_id IS NULL AND account_id > $4 ORDER BY account_id, due_at LIMIT 1)
+     WHERE campaign_id IS NULL AND line = $7 AND account_id > $4 ORDER BY account_id, due_at LIMIT 1)
     UNION ALL
     SELECT n.account_id, n.due_at, a.ready + (n.due_at <= now())::int FROM accounts a CROSS JOIN LATERAL (
-        SELECT d.account_id, d.due_at FROM due d WHERE d.account_id > a.account_id AND d.campaign_id IS NULL
+        SELECT d.account_id, d.due_at FROM due d
+        WHERE d.account_id > a.account_id AND d.campaign_id IS NULL AND d.line = $7
         ORDER BY d.account_id, d.due_at LIMIT 1) n
     WHERE a.ready < $3
 ), ready AS MATERIALIZED (
@@ -38,7 +42,7 @@ WITH RECURSIVE accounts AS (
 ), ranked AS (
     SELECT account_id, d.message_id FROM ready CROSS JOIN LATERAL (
         SELECT message_id, row_number() OVER (ORDER BY due_at) AS rank FROM due
-        WHERE account_id = ready.account_id AND campaign_id IS NULL AND due_at <= now()
+        WHERE account_id = ready.account_id AND campaign_id IS NULL AND line = $7 AND due_at <= now()
         ORDER BY due_at LIMIT (SELECT least($2, 1 + $5 / greatest(count(*), 1)) FROM ready)) d
     ORDER BY d.rank LIMIT $3
 ), picked AS (
@@ -50,8 +54,9 @@ WITH RECURSIVE accounts AS (
     FROM message m JOIN gone g ON g.message_id = m.id
 ), made AS (
     INSERT INTO page
-        (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown)
-    SELECT $1, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0 FROM taken WHERE messages IS NOT NULL
+        (id, epoch, messages, rounds, created_at, delivered, deferred, bounced, dropped, uncertain, unknown, line,
+         channel)
+    SELECT $1, 0, messages, rounds, now(), 0, 0, 0, 0, 0, 0, $7, $8 FROM taken WHERE messages IS NOT NULL
     RETURNING cardinality(messages) AS messages
 )
 SELECT (SELECT messages FROM made) AS messages, (SELECT account_id FROM accounts WHERE ready = $3 LIMIT 1) AS last,
@@ -60,10 +65,11 @@ SELECT (SELECT messages FROM made) AS messages, (SELECT account_id FROM accounts
 
 _NEXT_DUE = """
 WITH RECURSIVE accounts AS (
-    (SELECT account_id, due_at FROM due WHERE campaign_id IS NULL ORDER BY account_id, due_at LIMIT 1)
+    (SELECT account_id, due_at FROM due WHERE campaign_id IS NULL AND line = $1 ORDER BY account_id, due_at LIMIT 1)
     UNION ALL
     SELECT n.account_id, n.due_at FROM accounts a CROSS JOIN LATERAL (
-        SELECT d.account_id, d.due_at FROM due d WHERE d.account_id > a.account_id AND d.campaign_id IS NULL
+        SELECT d.account_id, d.due_at FROM due d
+        WHERE d.account_id > a.account_id AND d.campaign_id IS NULL AND d.line = $1
         ORDER BY d.account_id, d.due_at LIMIT 1) n
 )
 SELECT extract(epoch FROM min(due_at) - now())::float FROM accounts
@@ -71,7 +77,7 @@ SELECT extract(epoch FROM min(due_at) - now())::float FROM accounts
 
 _TAKE = """
 UPDATE page SET epoch = epoch + 1 WHERE id = $1 AND closed_at IS NULL
-RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal
+RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal, channel
 """
 
 # Each message asks twice by a whole key, whatever the planner thinks of the tables: `LIMIT` keeps it from joining them.
@@ -102,6 +108,15 @@ _LOAD_RANGE = _LOAD_BY.format(
     source="message m",
     which="AND m.submission_id = $1 AND m.ordinal >= $2 AND m.ordinal < $3 AND m.round = 0",
 )
+_LOAD_SMS = f"""
+SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.variables, m.attempts, m.round,
+       m.possible_duplicate, s.accepted_at, s.expires_at, s.kind, m.segments, s.template_version_id AS version_id,
+       s.country, {WHY_HELD_BACK} AS suppressed
+FROM unnest($1::bigint[], $2::int[]) AS p (id, round) JOIN message m ON m.id = p.id AND m.round = p.round
+JOIN submission s ON s.id = m.submission_id
+WHERE m.state = 'queued' AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id)
+ORDER BY m.id
+"""  # noqa: S608 - constants of ours
 
 _GIVE_BACK = """
 WITH back AS (
@@ -110,8 +125,22 @@ WITH back AS (
       AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id)
     RETURNING m.id, m.account_id
 )
-INSERT INTO due (message_id, account_id, campaign_id, lane, due_at)
-SELECT id, account_id, $4, $5, now() + $3::interval FROM back ON CONFLICT DO NOTHING
+INSERT INTO due (message_id, account_id, campaign_id, lane, due_at, line)
+SELECT id, account_id, $4, $5, now() + $3::interval, $6 FROM back ON CONFLICT DO NOTHING
+"""
+# No try of theirs: they wait for a time of day. Whoever holds the page now may do it, and nobody else.
+_POSTPONE = """
+WITH held AS MATERIALIZED (
+    SELECT line FROM page WHERE id = $1 AND epoch = $2 AND closed_at IS NULL FOR NO KEY UPDATE
+), back AS (
+    UPDATE message m SET round = m.round + 1, next_at = p.due_at
+    FROM unnest($3::bigint[], $4::int[], $5::timestamptz[]) AS p (id, round, due_at), held
+    WHERE m.id = p.id AND m.round = p.round AND m.state = 'queued'
+      AND NOT EXISTS (SELECT FROM slot WHERE slot.message_id = m.id)
+    RETURNING m.id, m.account_id, m.next_at, held.line
+)
+INSERT INTO due (message_id, account_id, due_at, line)
+SELECT id, account_id, next_at, line FROM back ON CONFLICT DO NOTHING
 """
 
 _IS_SENDING = "SELECT revision FROM campaign WHERE id = $1 AND state = 'sending' FOR SHARE"
@@ -187,6 +216,11 @@ class PageMessage:
     """The address was proved dead once: if it takes this mail, that is forgotten."""
     accepted_at: dt.datetime | None = None
     """Of the submission."""
+    segments: int = 1
+    version_id: UUID | None = None
+    """Of SMS: `sms_template_version.id`."""
+    country: str = ""
+    """Of SMS."""
 
     def life(self, scale: float) -> dt.timedelta | None:
         """How long it lives, without pauses; None: nobody said when it was accepted."""
@@ -203,6 +237,7 @@ class TakenPage:
     messages: list[PageMessage]
     campaign_id: UUID | None = None
     lane: str | None = None
+    channel: Channel = Channel.EMAIL
 
 
 @dataclass(frozen=True)
@@ -239,17 +274,22 @@ class Batch(NamedTuple):
 
 
 async def claim_batch(
-    connection: Connection, per_account: int = BATCH_PER_ACCOUNT, limit: int = BATCH, turn: Turn = ANYBODY
+    connection: Connection,
+    per_account: int = BATCH_PER_ACCOUNT,
+    limit: int = BATCH,
+    turn: Turn = ANYBODY,
+    line: DueLine = DueLine.MAIL,
 ) -> Batch | None:
-    """Move what is due into a new page and enlist its delivery; None when nothing is due.
+    """Move what is due in a line into a new page and enlist its delivery; None when nothing is due there.
 
     Every account gets its first message before any gets its second.
     """
     page = new_id()
-    row = await connection.fetchrow(_CLAIM, page, per_account, limit, turn.after, LOOKED_AT, list(turn.without))
+    kind = line.value, line.channel.value
+    row = await connection.fetchrow(_CLAIM, page, per_account, limit, turn.after, LOOKED_AT, list(turn.without), *kind)
     if row["messages"] is None:
         again = Turn(FIRST, turn.without)
-        return None if turn.after == FIRST else await claim_batch(connection, per_account, limit, again)
+        return None if turn.after == FIRST else await claim_batch(connection, per_account, limit, again, line)
     await connection.execute(
         "INSERT INTO clockwork (workflow_id, kind, subject, account_id, created_at, nudge_wanted)"
         " VALUES ($1, $2, $3, $4, now(), false)",
@@ -261,9 +301,9 @@ async def claim_batch(
     return Batch(page, row["messages"], row["last"] or FIRST, frozenset(row["full"]))
 
 
-async def next_due(connection: Connection) -> float | None:
-    """Seconds until something is due for the relay (0 when it is already), or None when nothing waits."""
-    seconds = await connection.fetchval(_NEXT_DUE)
+async def next_due(connection: Connection, line: DueLine = DueLine.MAIL) -> float | None:
+    """Seconds until something is due for the line's relay (0 when it is already), or None when nothing waits."""
+    seconds = await connection.fetchval(_NEXT_DUE, line.value)
     return None if seconds is None else max(0.0, seconds)
 
 
@@ -272,12 +312,15 @@ async def take_page(connection: Connection, page: UUID) -> TakenPage | None:
     row = await connection.fetchrow(_TAKE, page)
     if row is None:
         return None
-    if row["first_ordinal"] is None:
+    channel = Channel(row["channel"])
+    if channel is Channel.SMS:
+        loaded = await connection.fetch(_LOAD_SMS, row["messages"], row["rounds"])
+    elif row["first_ordinal"] is None:
         loaded = await connection.fetch(_LOAD, row["messages"], row["rounds"])
     else:
         loaded = await connection.fetch(_LOAD_RANGE, row["campaign_id"], row["first_ordinal"], row["end_ordinal"])
     messages = [PageMessage(**item) for item in loaded]
-    return TakenPage(page, row["epoch"], messages, row["campaign_id"], row["lane"])
+    return TakenPage(page, row["epoch"], messages, row["campaign_id"], row["lane"], channel)
 
 
 async def close_page(connection: Connection, page: UUID, epoch: int, wait: dt.timedelta) -> bool:
@@ -287,16 +330,23 @@ async def close_page(connection: Connection, page: UUID, epoch: int, wait: dt.ti
     """
     row = await connection.fetchrow(
         "UPDATE page SET closed_at = now() WHERE id = $1 AND epoch = $2 AND closed_at IS NULL"
-        " RETURNING messages, rounds, campaign_id, lane",
+        " RETURNING messages, rounds, campaign_id, lane, line",
         page,
         epoch,
     )
     if row is None:
         return False
-    await connection.execute(_GIVE_BACK, row["messages"], row["rounds"], wait, row["campaign_id"], row["lane"])
+    place = row["campaign_id"], row["lane"], row["line"]
+    await connection.execute(_GIVE_BACK, row["messages"], row["rounds"], wait, *place)
     if row["campaign_id"] is None:
         await connection.execute("DELETE FROM clockwork WHERE workflow_id = $1", workflow_id(Kind.DELIVERY, page))
     return True
+
+
+async def postpone(connection: Connection, page: TakenPage, until: Iterable[tuple[PageMessage, dt.datetime]]) -> None:
+    """Give messages that were not begun back to `due`, each for its time; nothing happens when the page was taken."""
+    rows = [(message.id, message.round, at) for message, at in until]
+    await connection.execute(_POSTPONE, page.id, page.epoch, *by_column(rows, 3))
 
 
 async def claim_campaign_page(

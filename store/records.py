@@ -10,6 +10,7 @@ from sqlalchemy import Select, String, case, cast, func, literal, select
 from sqlalchemy.orm import registry
 from sqlmodel import col
 
+from domain.channels import Channel
 from store.accounts import LoginSession, Member
 from store.audit_log import AuditEntry
 from store.billing import Recharge
@@ -33,7 +34,7 @@ class Record:
 
 
 class SendRecord(Record):
-    """An accepted request."""
+    """An accepted request to send mail."""
 
 
 class MessageRecord(Record):
@@ -101,6 +102,7 @@ def _sends() -> Select[Any]:
         .join(ApiUser, col(ApiUser.id) == col(Submission.api_user_id))
         .join(TemplateVersion, col(TemplateVersion.id) == col(Submission.template_version_id))
         .join(Template, col(Template.id) == col(TemplateVersion.template_id))
+        .where(col(Submission.channel) == Channel.EMAIL.value)
     )  # fmt: skip
 
 
@@ -111,7 +113,9 @@ def _messages() -> Select[Any]:
         case((deferred, "deferred"), else_=col(Message.state)).label("outcome"), Message.attempts, Message.finished_at,
         Message.code, Message.enhanced, Message.reason, Message.reply, Message.host, Message.possible_duplicate,
         Message.submission_id, Submission.label,
-    ).join(Message, col(Message.submission_id) == col(Submission.id))  # fmt: skip
+    ).join(Message, col(Message.submission_id) == col(Submission.id)).where(
+        col(Submission.channel) == Channel.EMAIL.value
+    )  # fmt: skip
 
 
 def _webhooks() -> Select[Any]:

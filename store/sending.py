@@ -162,6 +162,10 @@ class Page(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     channel: str = Field(default=Channel.EMAIL.value, sa_column_kwargs={"server_default": Channel.EMAIL.value})
     """Of all its messages."""
+    line: int = Field(
+        default=DueLine.MAIL.value, sa_type=SmallInteger, sa_column_kwargs={"server_default": str(DueLine.MAIL.value)}
+    )
+    """Of `due`, from which its messages came and to which they go back."""
     epoch: int = 0
     messages: list[int] = Field(sa_type=ARRAY(BigInteger))
     rounds: list[int] = Field(sa_type=ARRAY(Integer))

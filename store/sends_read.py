@@ -1,4 +1,4 @@
-"""What can be read of submissions and messages, always within one account; outcomes are counted from messages."""
+"""What can be read of mails, always within one account; outcomes are counted from messages."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from domain.sending import Rejected
 from store.db import Session
 
 OUTCOMES = ("delivered", "deferred", "queued", "bounced", "dropped", "unknown")
-"""States of messages as callers see them: `deferred` is queued after at least one try."""
+"""States of mails as callers see them: `deferred` is queued after at least one try."""
 _OUTCOME = "CASE WHEN m.state = 'queued' AND m.attempts > 0 THEN 'deferred' ELSE m.state END"
 
 
@@ -87,12 +87,13 @@ FROM submission s
 JOIN api_user u ON u.id = s.api_user_id
 JOIN template_version v ON v.id = s.template_version_id
 JOIN template t ON t.id = v.template_id
-WHERE s.account_id = :account
+WHERE s.account_id = :account AND s.channel = 'email'
 """
 _MESSAGE = f"""
 SELECT m.id, m.submission_id AS send_id, m.ordinal, m.address, {_OUTCOME} AS outcome, m.attempts, m.next_at,
        m.attempted_at, m.finished_at, m.reason, m.code, m.enhanced, m.reply, m.host, m.possible_duplicate
 FROM message m WHERE m.account_id = :account
+  AND EXISTS (SELECT FROM submission s WHERE s.id = m.submission_id AND s.channel = 'email')
 """  # noqa: S608 - constants of ours
 
 

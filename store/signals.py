@@ -133,7 +133,8 @@ _NOTE_OF = (
     f"{_INTO} SELECT m.account_id, s.domain_id, m.egress, coalesce(r.lane, 'other'),"  # noqa: S608 - as above
     f" {', '.join(f'${2 + place}::int' for place in range(len(COUNTS)))}, coalesce(${2 + len(COUNTS)}, now())"
     " FROM message m JOIN submission s ON s.id = m.submission_id"
-    " LEFT JOIN recipient_domain r ON r.domain = split_part(m.address, '@', -1) WHERE m.id = $1"
+    " LEFT JOIN recipient_domain r ON r.domain = split_part(m.address, '@', -1)"
+    " WHERE m.id = $1 AND s.channel = 'email'"
 )
 
 

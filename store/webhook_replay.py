@@ -13,6 +13,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel, col, select
 
+from domain import sms_events
+from domain.channels import Channel
 from domain.corrections import event_of
 from domain.errors import Refusal
 from domain.ids import new_id
@@ -23,7 +25,7 @@ from domain.webhooks import Event, OwedEvent, message_data
 from store import corrections
 from store.columns import moment, now, text_list
 from store.db import Connection, Session, by_column
-from store.dialogues import outcome_event
+from store.outcome_events import outcome_event
 from store.sending import Message, Submission
 
 LOOKED_AT = 2000
@@ -113,8 +115,8 @@ FROM looked l ORDER BY l.message_id DESC, l.id DESC LIMIT 1
 """
 _MESSAGES = """
 SELECT m.id, m.submission_id, m.account_id, m.ordinal, m.address, m.state, m.attempts, m.reason, m.code, m.enhanced,
-       m.reply, m.finished_at AS ended_at, s.label, s.accepted_at
-FROM (SELECT id, label, accepted_at FROM submission
+       m.reply, m.segments, m.submitted, m.finished_at AS ended_at, s.label, s.tag, s.channel, s.accepted_at
+FROM (SELECT id, label, tag, channel, accepted_at FROM submission
       WHERE account_id = $1 AND accepted_at >= $2 AND accepted_at < $3 AND (accepted_at, id) >= ($4, $5)
         AND ($6::uuid IS NULL OR id = $6)
       ORDER BY accepted_at, id LIMIT $9) AS s
@@ -230,9 +232,7 @@ async def _missing(connection: Connection, replay: _Replay, messages: list[Any])
 
 async def _happened(connection: Connection, messages: dict[int, Any]) -> list[OwedEvent]:
     """Every event that the rows tell of these messages."""
-    found: list[OwedEvent] = []
-    for row in messages.values():
-        found.append(_event(row, Event.REQUEST, row["accepted_at"], {}))
+    found = [_requested(row) for row in messages.values()]
     for end in await corrections.ends(connection, messages):
         if end["ended_at"] is not None and end["state"] != MessageState.QUEUED and (event := outcome_event(end)):
             found.append(event if end["corrects"] is None else _corrected(event, end))
@@ -245,6 +245,12 @@ async def _happened(connection: Connection, messages: dict[int, Any]) -> list[Ow
             extra = {"link": act["link"]} if kind is Event.CLICK else {}
             found.append(_event(messages[act["message_id"]], kind, act["first_at"], extra))
     return found
+
+
+def _requested(row: Any) -> OwedEvent:
+    if row["channel"] == Channel.SMS:
+        return sms_events.requested(row, row["accepted_at"])
+    return _event(row, Event.REQUEST, row["accepted_at"], {})
 
 
 def _corrected(event: OwedEvent, end: Mapping[str, Any]) -> OwedEvent:

@@ -19,7 +19,7 @@ from domain.errors import LeaseLost
 from domain.ids import new_id
 from domain.sending import MessageState, Outcome, OutcomeKind, Standing, settle
 from domain.times import business_day
-from store import campaign_ends, dialogues, leases, pages, quota
+from store import campaign_ends, dead_senders, dialogues, leases, pages, quota
 from store.db import Connection, Database
 from store.dialogues import Ended, Intent, Turn
 from store.pages import PageMessage, TakenPage
@@ -204,7 +204,7 @@ class Sending:
         return Step(lambda connection: leases.release_sender(connection, process.id), lambda _: process.forget())
 
     def settle(self) -> Step:
-        return Step(lambda connection: dialogues.settle_dead_sender(connection, NO_WAIT))
+        return Step(lambda connection: dead_senders.settle_dead_sender(connection, NO_WAIT))
 
     def close(self, process: Process, attempt: Attempt) -> Step:
         """An attempt ends; a range that was not tried to its end stays open for the next one."""

@@ -18,7 +18,7 @@ from domain.errors import LeaseLost
 from domain.ids import Kind, Process
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail
-from store import dialogues, pages
+from store import dead_senders, pages
 from store.db import Database
 from store.webhooks import WebhookEndpoint
 from tests.sending_world import DELIVERED, VAULT, FakeServers, make_customer, submit
@@ -172,7 +172,7 @@ async def test_a_dead_sender_is_settled_by_another_and_its_words_no_longer_count
             await asyncio.sleep(0.01)
         await db.pool.execute("UPDATE sender SET lease_until = now() - interval '1 second'")
         async with db.raw() as connection:
-            assert await dialogues.settle_dead_sender(connection, dt.timedelta(0)) == 1
+            assert await dead_senders.settle_dead_sender(connection, dt.timedelta(0)) == 1
         assert await accounted(db) == 0
         gate.set()
         with pytest.raises(LeaseLost):
@@ -206,7 +206,7 @@ async def test_a_policy_of_no_resend_leaves_a_crashed_dialogue_unknown(db: Datab
             await asyncio.sleep(0.01)
         await db.pool.execute("UPDATE sender SET lease_until = now() - interval '1 second'")
         async with db.raw() as connection:
-            await dialogues.settle_dead_sender(connection)
+            await dead_senders.settle_dead_sender(connection)
         gate.set()
         with contextlib.suppress(LeaseLost):
             await old

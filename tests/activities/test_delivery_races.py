@@ -27,7 +27,7 @@ from domain.ids import Kind, Process, new_id
 from domain.sending import Outcome, OutcomeKind
 from domain.transport import Mail, MailHost, MailRoute
 from services.audit import audit
-from store import dialogues, leases, pages
+from store import dead_senders, dialogues, leases, pages
 from store.db import DATABASE_TROUBLE, Database
 from store.dialogues import Intent, Turn
 from tests.activities.test_delivery import accounted
@@ -133,7 +133,7 @@ class House:
 
     async def settle(self) -> None:
         async with self.db.raw() as connection:
-            await dialogues.settle_dead_sender(connection, dt.timedelta(0))
+            await dead_senders.settle_dead_sender(connection, dt.timedelta(0))
 
     async def cut_the_database(self) -> None:
         """As a restart of PostgreSQL does, to about half of the connections."""

@@ -24,7 +24,8 @@ from store import audit_money
 from store.accepting import accept
 from store.columns import now
 from store.db import Database
-from store.dialogues import Intent, Turn, commit_turns, settle_dead_sender
+from store.dead_senders import settle_dead_sender
+from store.dialogues import Intent, Turn, commit_turns
 from store.leases import register_sender, release_sender
 from store.pages import close_page
 from store.settling import settle_account

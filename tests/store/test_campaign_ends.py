@@ -16,7 +16,8 @@ from domain.sending import MessageState, Outcome, OutcomeKind
 from store import audit, campaign_ends, campaign_freeze, campaigns, pages
 from store.columns import now
 from store.db import Database
-from store.dialogues import Ended, Intent, Turn, commit_turns, settle_dead_sender
+from store.dead_senders import settle_dead_sender
+from store.dialogues import Ended, Intent, Turn, commit_turns
 from store.leases import register_sender
 from store.pages import PageMessage, TakenPage
 from tests.campaign_world import make_batch_customer, make_campaign, make_list

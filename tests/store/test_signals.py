@@ -21,7 +21,7 @@ from services.audit import audit
 from services.signal_folding import SignalFolding
 from store import engagement, signals
 from store.db import Database
-from store.dialogues import settle_dead_sender
+from store.dead_senders import settle_dead_sender
 from store.signals import Signal
 from tests.activities.test_delivery import activities, claim, deliver, sender
 from tests.money_world import finish, make_paying, send

@@ -6,6 +6,7 @@ from web.portal import certification, domains, recharges, sends, statement, webh
 
 OUTCOMES = {
     "delivered": _("已送达"),
+    "sent": _("等待状态报告"),
     "deferred": _("延迟，将重试"),
     "queued": _("排队中"),
     "bounced": _("被退回"),
@@ -14,7 +15,7 @@ OUTCOMES = {
 }
 OUTCOME_TONES = {
     "delivered": "success", "deferred": "warning", "queued": "secondary", "bounced": "danger", "dropped": "danger",
-    "unknown": "secondary",
+    "unknown": "secondary", "sent": "secondary",
 }  # fmt: skip
 KINDS = {"trigger": _("触发"), "batch": _("批量")}
 REVIEWS = {
