@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, SmallInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Index, SmallInteger, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from domain.accounts import SYSTEM_ACCOUNT
@@ -27,6 +27,7 @@ class SmsInterception(SQLModel, table=True):
         UniqueConstraint("account_id", "phone", "code"),
         Index("sms_interception_phone", "phone", "until"),
         Index("sms_interception_newest", "account_id", "id"),
+        Index("sms_interception_global", "id", postgresql_where=text("scope = 'global'")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")
@@ -43,6 +44,8 @@ class SmsInterception(SQLModel, table=True):
     error: str = ""
     """What the carrier said last."""
     message_id: int | None = Field(default=None, sa_type=BigInteger)
+    note: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Of the operator who entered it."""
     created_at: dt.datetime = moment(default_factory=now)
     updated_at: dt.datetime = moment(default_factory=now)
     removed_at: dt.datetime | None = moment(default=None)
@@ -53,6 +56,15 @@ class SmsUnblockRequest(SQLModel, table=True):
     """A customer asks support to lift a global interception that is not theirs (seed 3.6 ①)."""
 
     __tablename__ = "sms_unblock_request"
+    __table_args__ = (
+        Index(
+            "sms_unblock_request_open",
+            "account_id",
+            "phone",
+            unique=True,
+            postgresql_where=text("decided_at IS NULL"),
+        ),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id", index=True)
     phone: str
