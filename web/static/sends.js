@@ -56,7 +56,7 @@ if (!document.querySelector("[aria-invalid=true]")) document.getElementById("che
 for (const select of document.querySelectorAll("[data-reloads]")) {
   select.addEventListener("change", () => {
     const form = select.form;
-    const chosen = new URLSearchParams({ api_user: form.api_user.value, template: form.template.value });
+    const chosen = new URLSearchParams([...form.querySelectorAll("[data-reloads]")].map(each => [each.name, each.value]));
     location.assign(`${form.dataset.reload}?${chosen}`);
   });
 }
