@@ -22,11 +22,17 @@ PERSONAL = {
     ("PUT", "/v1/account/password"),
     ("DELETE", "/v1/sessions"),
     ("DELETE", "/v1/sessions/{session_id}"),
+    ("POST", "/v1/account/phone"),
+    ("POST", "/v1/account/phone/confirm"),
+    ("DELETE", "/v1/account/phone"),
     ("POST", "/portal/account/password"),
+    ("POST", "/portal/account/phone"),
+    ("POST", "/portal/account/phone/confirm"),
+    ("POST", "/portal/account/phone/remove"),
     ("POST", "/portal/account/sessions/revoke-others"),
     ("POST", "/portal/account/sessions/{session_id}/revoke"),
 }
-"""One's own password and sessions: everybody may."""
+"""One's own password, number and sessions: everybody may."""
 LOOKS = {
     ("POST", "/v1/templates/preview"),
     ("POST", "/v1/templates/{ref}/preview"),

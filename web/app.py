@@ -52,12 +52,15 @@ from web.console.site import mount_console
 from web.csrf import csrf_checked
 from web.portal import (
     account,
+    account_phone,
     api_users,
     audience,
     audience_imports,
     campaigns,
     campaigns_new,
     certification,
+    contact_imports,
+    contacts,
     dashboard,
     domains,
     lanes,
@@ -76,17 +79,19 @@ from web.portal import (
     webhooks,
 )
 from web.portal.records import site as records
-from web.public import contact, home, invitation, login, register, tracking, unsubscribes
+from web.public import contact, home, invitation, login, register, register_phone, tracking, unsubscribes
 from web.security import AnswerHeaders
 
 ROUTERS: tuple[APIRouter, ...] = (
     home.router,
     register.router,
+    register_phone.router,
     login.router,
     contact.router,
     dashboard.router,
     onboarding.router,
     account.router,
+    account_phone.router,
     members.router,
     certification.router,
     invitation.router,
@@ -98,6 +103,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     sends.router,
     audience.router,
     audience_imports.router,
+    contacts.router,
+    contact_imports.router,
     test_send.router,
     templates.router,
     suppressions.router,

@@ -31,6 +31,10 @@ class NewRegistration(BaseModel):
     email: Email
     password: Password
     language: Language = Field("zh", description="Of the pages and mails.")
+    phone: str = Field(
+        "", max_length=80, examples=["138 0013 8000"],
+        description="A mobile number; ask for its code afterwards. Whether it is needed is the platform's setting.",
+    )  # fmt: skip
 
 
 class RegistrationOut(BaseModel):
@@ -105,7 +109,8 @@ class ContactOut(BaseModel):
 @router.post("/registrations", status_code=201, summary="Register")
 async def register(body: NewRegistration, served: Served, visitor: Visiting) -> NewRegistrationOut:
     """Answers alike whether the address belongs to an account or not; its owner learns that by mail."""
-    made = await served.registrations.register(Form(body.name, body.email, body.password, body.language), visitor)
+    form = Form(body.name, body.email, body.password, body.language, body.phone)
+    made = await served.registrations.register(form, visitor)
     return NewRegistrationOut(registration_token=made.handle, **_registration(made))
 
 

@@ -16,7 +16,11 @@ PATH = "/portal/account"
 
 
 async def _known(request: Request, caller: Caller) -> dict[str, Any]:
-    return {"sessions": await served(request).sessions.listed(caller), "current": caller.session_id}
+    return {
+        "sessions": await served(request).sessions.listed(caller),
+        "current": caller.session_id,
+        "number": await served(request).phone_codes.of_member(caller),
+    }
 
 
 @router.get("")
