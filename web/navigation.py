@@ -62,6 +62,7 @@ PORTAL: tuple[Section, ...] = (
             Entry("/portal/sms-users", "SMS_USER", "key", changes=Right.SETTINGS),
             Entry("/portal/sms-signatures", _("短信签名"), "signature", changes=Right.TEMPLATES),
             Entry("/portal/sms-templates", _("短信模板"), "comment-sms", changes=Right.TEMPLATES),
+            Entry("/portal/contact-lists", _("联系人列表"), "address-card", changes=Right.SEND),
             Entry("/portal/sms-test", _("短信测试发送"), "vial", changes=Right.SEND),
             Entry("/portal/sms-sends", _("短信发送"), "message", changes=Right.SEND),
             Entry("/portal/sms-statistics", _("短信统计"), "chart-column"),
