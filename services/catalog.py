@@ -46,6 +46,7 @@ from services.sending import Sending
 from services.sessions import Sessions
 from services.signals import SignalDesk, Signals
 from services.sms_keys import SmsKeys
+from services.sms_labels import SmsLabels
 from services.sms_reads import SmsReads
 from services.sms_users import SmsUsers
 from services.staff import Staff
@@ -101,6 +102,7 @@ class Services:
     signals: Signals
     sms_reads: SmsReads
     sms_users: SmsUsers
+    sms_labels: SmsLabels
     staff: Staff
     suppressions: Suppressions
     templates: Templates
@@ -160,6 +162,7 @@ def build_services(foundation: Foundation) -> Services:
         signals=Signals(foundation),
         sms_reads=SmsReads(foundation),
         sms_users=SmsUsers(foundation, sms_keys),
+        sms_labels=SmsLabels(foundation),
         staff=Staff(foundation, hashing),
         suppressions=Suppressions(foundation),
         templates=Templates(foundation),
