@@ -14,7 +14,7 @@ from domain.spreadsheets import BOM, cell, csv_lines
 from domain.times import SHANGHAI
 from services.foundation import Foundation
 from store import sms_reads
-from store.sms_reads import SmsMessage, SmsPartRow, SmsSend
+from store.sms_reads import Asked, SmsMessage, SmsPartRow, SmsSend, Status
 
 EXPORT_COLUMNS = (
     "phone", "outcome", "reason", "segments", "submitted", "attempts", "attempted_at", "finished_at", "reply",
@@ -105,3 +105,8 @@ class SmsReads:
         until = dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), SHANGHAI)
         async with self._base.db.read() as session:
             return lines(await sms_reads.per_day(session, caller.account_id, since, until))
+
+    async def status(self, caller: Caller, asked: Asked) -> tuple[int, list[Status]]:
+        """How many messages these are, and a page of them, newest first."""
+        async with self._base.db.read() as session:
+            return await sms_reads.status(session, caller.account_id, asked)

@@ -88,6 +88,40 @@ class Counted:
     """Taken by carriers."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Which messages `status` is to find; empty means all."""
+
+    since: dt.datetime
+    until: dt.datetime
+    phones: Sequence[str] = ()
+    names: Sequence[tuple[UUID, int]] = ()
+    """Submission and ordinal."""
+    markets: Sequence[str] = ()
+    template: int | None = None
+    template_name: str = ""
+    start: int = 0
+    limit: int = 100
+
+
+@dataclass(frozen=True)
+class Status:
+    """One message for who asks by number or name."""
+
+    send_id: UUID
+    ordinal: int
+    phone: str
+    market: str
+    sms_user: str
+    template: int
+    template_name: str
+    accepted_at: dt.datetime
+    changed_at: dt.datetime
+    outcome: str
+    reason: str
+    reply: str
+
+
 _SEND = """
 SELECT s.id, u.name AS sms_user, t.name AS template, t.number AS template_number, s.kind, s.is_test, s.country, s.label,
        s.tag, s.task_id, s.accepted_at, s.expires_at, s.recipients, s.duplicates,
@@ -131,6 +165,21 @@ JOIN message m ON m.submission_id = s.id
 WHERE s.account_id = :account AND s.channel = 'sms' AND s.accepted_at >= :since AND s.accepted_at < :until
 GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2
 """  # noqa: S608 - constants of ours
+
+_STATUS = """
+FROM submission s
+JOIN sms_user u ON u.id = s.api_user_id
+JOIN sms_template_version v ON v.id = s.template_version_id
+JOIN sms_template t ON t.id = v.template_id
+JOIN message m ON m.submission_id = s.id
+WHERE s.account_id = :account AND s.channel = 'sms' AND s.accepted_at >= :since AND s.accepted_at < :until
+"""
+_FOUND = f"""
+SELECT s.id AS send_id, m.ordinal, m.address AS phone, v.market, u.name AS sms_user, t.number AS template,
+       t.name AS template_name, s.accepted_at,
+       coalesce(m.finished_at, m.attempted_at, s.accepted_at) AS changed_at, {_OUTCOME} AS outcome, m.reason, m.reply
+{_STATUS}
+"""
 
 
 async def _rows(session: Session, query: str, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
@@ -202,3 +251,31 @@ async def per_day(session: Session, account: UUID, since: dt.datetime, until: dt
     """What was accepted in this time, by day, template and outcome. Reads every message of it."""
     rows = await _rows(session, _PER_DAY, {"account": account, "since": since, "until": until})
     return [Counted(**row) for row in rows]
+
+
+async def status(session: Session, account: UUID, asked: Asked) -> tuple[int, list[Status]]:
+    """How many messages these are, and a page of them, newest first."""
+    where, parameters = _conditions(account, asked)
+    total = await _rows(session, f"SELECT count(*) AS number {_STATUS}{where}", parameters)
+    order = " ORDER BY s.accepted_at DESC, s.id DESC, m.ordinal OFFSET :start LIMIT :limit"
+    page = await _rows(session, _FOUND + where + order, parameters | {"start": asked.start, "limit": asked.limit})
+    return int(total[0]["number"]), [Status(**row) for row in page]
+
+
+def _conditions(account: UUID, asked: Asked) -> tuple[str, dict[str, Any]]:
+    parameters: dict[str, Any] = {"account": account, "since": asked.since, "until": asked.until}
+    where = ""
+    for name, value, condition in (
+        ("phones", asked.phones, "m.address = ANY(:phones)"),
+        ("markets", asked.markets, "v.market = ANY(:markets)"),
+        ("template", asked.template, "t.number = :template"),
+        ("template_name", asked.template_name, "t.name = :template_name"),
+    ):
+        if value:
+            where += f" AND {condition}"
+            parameters[name] = list(value) if isinstance(value, tuple | list) else value
+    if asked.names:
+        named = "SELECT * FROM unnest(CAST(:sends AS uuid[]), CAST(:ordinals AS int[]))"
+        where += f" AND (m.submission_id, m.ordinal) IN ({named})"
+        parameters["sends"], parameters["ordinals"] = map(list, zip(*asked.names, strict=True))
+    return where, parameters
