@@ -26,6 +26,7 @@ from domain.phone_codes import (
     number_range,
     typed_code,
 )
+from domain.sms_acceptance import price_item
 from domain.sms_notices import SmsNotice
 from domain.sms_numbers import Phone, read_phone
 from domain.visitors import Visitor
@@ -179,6 +180,8 @@ class PhoneCodes:
         """Count it against every limit, or refuse and count nothing."""
         if not await rows.has_carrier(session):
             raise Refusal("phone_unavailable")
+        if not (phone.is_domestic or await rows.is_sold(session, price_item(phone.country), now())):
+            raise Refusal("phone_country", field="phone", country=phone.country)
         wait = self._shown(member, row).wait_seconds(now())
         if wait:
             raise Refusal("too_many_requests", seconds=wait)
@@ -198,12 +201,12 @@ class PhoneCodes:
         values = {"code": code, "minutes": str(CODE_VALID.seconds // 60)}
         notice, key = SmsNotice.REGISTRATION_CODE, f"phone-code/{send_id}"
         try:
-            taken = await send_sms_notice(self._base.db, notice, phone.e164, language, values, key)
+            await send_sms_notice(self._base.db, notice, phone.e164, language, values, key)
         except Refusal as refusal:
+            if refusal.code.startswith("sms_too_often"):
+                raise Refusal("too_many_requests", seconds=round(RESEND_AFTER.total_seconds())) from None
             log.warning("phone_code_not_sent", code=refusal.code)
-            raise Refusal("phone_unavailable") from refusal
-        if not taken:
-            raise Refusal("too_many_requests", seconds=round(RESEND_AFTER.total_seconds()))
+            raise Refusal("phone_unavailable") from None
 
     async def _confirm(self, opening: Opening, typed: str) -> PhoneStep:
         code = typed_code(typed)

@@ -13,6 +13,7 @@ from domain.phone_codes import ACCOUNTS_PER_PHONE, CODE_VALID, RESEND_AFTER, TRI
 from store.accounts import Account, Member
 from store.columns import moment
 from store.db import Session
+from store.ledger import Price
 from store.sms_gateways import SmsGateway
 
 PHONE_LOCK = 25
@@ -129,6 +130,12 @@ async def has_carrier(session: Session) -> bool:
     """Whether anything could take an SMS."""
     query = select(SmsGateway.id).where(col(SmsGateway.state) == "enabled").limit(1)
     return (await session.exec(query)).first() is not None
+
+
+async def is_sold(session: Session, item: str, at: dt.datetime) -> bool:
+    """Whether this has a price for everybody: where customers cannot send, the platform does not either."""
+    general = col(Price.account_id).is_(None), col(Price.item) == item, col(Price.effective_from) <= at
+    return (await session.exec(select(Price.id).where(*general).limit(1))).first() is not None
 
 
 async def spend_proof(session: Session, nonce: str, expires_at: dt.datetime) -> bool:

@@ -6,14 +6,16 @@ from domain.sms_notices import SYSTEM_SMS_USER, SmsNotice, sms_invoke_name
 from store.accepting import ping_relay
 from store.columns import now
 from store.db import Database
+from store.sms_accepting import accept
 
 
 async def send_sms_notice(
     db: Database, notice: SmsNotice, phone: str, language: str, variables: dict[str, str], key: str
-) -> bool:
-    """Accept one SMS for delivery; durable on return. False: this number gets none just now (too many lately).
+) -> None:
+    """Accept one SMS for delivery; durable on return.
 
-    `key` makes repeats harmless. Raises `Refusal` when the platform cannot send SMS there.
+    `key` makes repeats harmless. Raises `Refusal`: `sms_too_often_…` when this number got too many of late, others when
+    the platform can send nothing there.
     """
     request = SmsRequest(
         sms_user=SYSTEM_SMS_USER,
@@ -22,9 +24,6 @@ async def send_sms_notice(
         label=notice.value,
         idempotency_key=key,
     )
-    from store.sms_accepting import accept
-
     async with db.raw() as connection:
-        accepted = await accept(connection, Caller(SYSTEM_ACCOUNT), request, now())
+        await accept(connection, Caller(SYSTEM_ACCOUNT), request, now())
     await ping_relay(db)
-    return bool(accepted.messages)

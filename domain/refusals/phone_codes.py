@@ -13,6 +13,8 @@ for _code, _status, _zh_texts, _en_texts in (
      ("这个号码已被 {limit} 个账户验证，不能再用于新的账户。", "请换一个号码，或联系客服。"),
      ("This number was confirmed for {limit} accounts and can be used for no other.",
       "Use another number, or write to support.")),
+    ("phone_country", 422, ("暂不支持向这个国家或地区（{country}）发送验证码。", "请换一个号码，或联系客服。"),
+     ("Codes are not sent to this country ({country}).", "Use another number, or write to support.")),
     ("phone_first", 409,
      ("还需要先验证手机号码。", "请打开注册页面（或登录后自动进入）完成手机验证，再点击邮件中的链接。"),
      ("Your mobile number must be confirmed first.",
