@@ -17,3 +17,8 @@ def mask_address(address: str) -> str:
     """`li.lei@qq.com` as `l***@qq.com`: the first character and the domain, so that its owner recognises it."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}***@{domain}"
+
+
+def mask_phone(phone: str) -> str:
+    """`+8613800138000` as `+86138****8000`: the last four digits, and in front what tells country and carrier."""
+    return f"{phone[:-8]}****{phone[-4:]}" if len(phone) > 10 else mask_number(phone)

@@ -32,6 +32,10 @@ class Notice(StrEnum):
     REVIEW_OVERDUE = "review-overdue"
     CALENDAR_MISSING = "calendar-missing"
     CAMPAIGN_REPORT = "campaign-report"
+    SCHEDULED_RUN_LATE = "scheduled-run-late"
+    SCHEDULED_RUN_BLOCKED = "scheduled-run-blocked"
+    SMS_UNBLOCKED = "sms-unblocked"
+    SMS_UNBLOCK_REFUSED = "sms-unblock-refused"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,50 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
         "<ul><li>Recipients: %recipients%</li><li>Delivered: %delivered%</li><li>Bounced: %bounced%</li>"
         "<li>Not sent: %dropped%</li><li>Outcome unknown: %unknown%</li><li>Left out of the lists: %left_out%</li>"
         '<li>Cost: %cost%</li></ul><p><a href="%link%">See the campaign</a></p>',
+    ),
+    (Notice.SMS_UNBLOCKED, "zh"): NoticeText(
+        "已解除对号码 %phone% 的拦截",
+        "<p>您好，%name%：</p><p>您在 %platform% 申请解除对号码 <b>%phone%</b> 的全局拦截，现已解除，可以再次发送。</p>"
+        '<p>客服说明：%reason%</p><p><a href="%link%">查看短信拦截列表</a></p>',
+    ),
+    (Notice.SMS_UNBLOCKED, "en"): NoticeText(
+        "The number %phone% is not blocked any more",
+        "<p>Hello %name%,</p><p>as you asked, %platform% lifted what blocked the number <b>%phone%</b> for everybody. "
+        "You can write to it again.</p>"
+        '<p>Support says: %reason%</p><p><a href="%link%">See the SMS interceptions</a></p>',
+    ),
+    (Notice.SMS_UNBLOCK_REFUSED, "zh"): NoticeText(
+        "未解除对号码 %phone% 的拦截",
+        "<p>您好，%name%：</p><p>您在 %platform% 申请解除对号码 <b>%phone%</b> 的全局拦截，客服没有同意。</p>"
+        '<p>原因：%reason%</p><p><a href="%link%">查看短信拦截列表</a></p>',
+    ),
+    (Notice.SMS_UNBLOCK_REFUSED, "en"): NoticeText(
+        "The number %phone% stays blocked",
+        "<p>Hello %name%,</p><p>you asked %platform% to lift what blocks the number <b>%phone%</b> for everybody; "
+        "support did not agree.</p>"
+        '<p>Reason: %reason%</p><p><a href="%link%">See the SMS interceptions</a></p>',
+    ),
+    (Notice.SCHEDULED_RUN_LATE, "zh"): NoticeText(
+        "定时任务“%name%”延误，请决定是否发送",
+        "<p>您好：</p><p>您在 %platform% 的定时任务 <b>%name%</b> 原定于 %time% 执行，现在已经延误。</p>"
+        '<p>请在 %until% 前决定照常发送还是跳过这一次；到期未决定则跳过。</p><p><a href="%link%">去决定</a></p>',
+    ),
+    (Notice.SCHEDULED_RUN_LATE, "en"): NoticeText(
+        "Scheduled task “%name%” is late: send it?",
+        "<p>Hello,</p><p>your scheduled task <b>%name%</b> at %platform% was planned for %time% and is late.</p>"
+        "<p>Decide by %until% whether it is sent now or skipped this time; without an answer it is skipped.</p>"
+        '<p><a href="%link%">Decide</a></p>',
+    ),
+    (Notice.SCHEDULED_RUN_BLOCKED, "zh"): NoticeText(
+        "定时任务“%name%”需要处理",
+        "<p>您好：</p><p>您在 %platform% 的定时任务 <b>%name%</b>（原定 %time%）不能继续：%why%</p>"
+        '<p>解决后请在任务页面点“继续发送”。已受理的不受影响。</p><p><a href="%link%">查看任务</a></p>',
+    ),
+    (Notice.SCHEDULED_RUN_BLOCKED, "en"): NoticeText(
+        "Scheduled task “%name%” needs you",
+        "<p>Hello,</p><p>your scheduled task <b>%name%</b> at %platform% (planned for %time%) cannot go on: %why%</p>"
+        "<p>When that is mended, choose “Go on” on its page. What was accepted stays accepted.</p>"
+        '<p><a href="%link%">See the task</a></p>',
     ),
     (Notice.RECHARGE_CREDITED, "zh"): NoticeText(
         "充值到账：%amount%",

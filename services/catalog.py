@@ -45,9 +45,16 @@ from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
 from services.signals import SignalDesk, Signals
+from services.sms_interception_desk import SmsInterceptionDesk
+from services.sms_interceptions import SmsInterceptions
 from services.sms_keys import SmsKeys
+from services.sms_sending import SmsSending
 from services.sms_labels import SmsLabels
+from services.sms_opt_outs import SmsOptOuts
 from services.sms_reads import SmsReads
+from services.sms_replies import SmsReplies
+from services.sms_signatures import SmsSignatures
+from services.sms_templates import SmsTemplates
 from services.sms_users import SmsUsers
 from services.staff import Staff
 from services.suppressions import Suppressions
@@ -101,6 +108,13 @@ class Services:
     signal_desk: SignalDesk
     signals: Signals
     sms_reads: SmsReads
+    sms_interception_desk: SmsInterceptionDesk
+    sms_interceptions: SmsInterceptions
+    sms_opt_outs: SmsOptOuts
+    sms_replies: SmsReplies
+    sms: SmsSending
+    sms_signatures: SmsSignatures
+    sms_templates: SmsTemplates
     sms_users: SmsUsers
     sms_labels: SmsLabels
     staff: Staff
@@ -161,6 +175,13 @@ def build_services(foundation: Foundation) -> Services:
         signal_desk=SignalDesk(foundation),
         signals=Signals(foundation),
         sms_reads=SmsReads(foundation),
+        sms_interception_desk=SmsInterceptionDesk(foundation),
+        sms_interceptions=SmsInterceptions(foundation),
+        sms_opt_outs=SmsOptOuts(foundation),
+        sms_replies=SmsReplies(foundation),
+        sms=SmsSending(foundation),
+        sms_signatures=SmsSignatures(foundation, limits),
+        sms_templates=SmsTemplates(foundation),
         sms_users=SmsUsers(foundation, sms_keys),
         sms_labels=SmsLabels(foundation),
         staff=Staff(foundation, hashing),

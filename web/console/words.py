@@ -104,6 +104,8 @@ ACTIONS = portal.ACTIONS | {
     "retry_curve.set": _("修改重试间隔"),
     "retry_curve.restored": _("恢复自带的重试间隔"),
     "dead_address.freed": _("移出无效地址库"),
+    "sms_interception.blocked": _("全局拦截一个手机号码"),
+    "sms_interception.lifted": _("解除一个手机号码的全局拦截"),
 }
 """A code that ends in a dot stands for all that begin with it."""
 
