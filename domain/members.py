@@ -44,12 +44,15 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
 }
 API_USER_RIGHTS = frozenset({Right.SEND})
 """What an API user's key may change, besides what each call of `/v1` allows it to read."""
+SMS_USER_RIGHTS = frozenset({Right.SEND, Right.TEMPLATES})
+"""What an SMS user's key may change; it opens nothing but SMS (`api.callers.SmsCaller`, `/smsapi`)."""
 
 
 def may(caller: Caller, right: Right) -> bool:
     """Whether the caller has this right."""
-    held = RIGHTS[caller.role] if caller.member_id is not None else API_USER_RIGHTS
-    return right in held
+    if caller.member_id is not None:
+        return right in RIGHTS[caller.role]
+    return right in (SMS_USER_RIGHTS if caller.sms_user_id is not None else API_USER_RIGHTS)
 
 
 def require(caller: Caller, right: Right) -> None:

@@ -6,8 +6,8 @@ from enum import StrEnum
 from domain.sms import Market, SmsKind
 
 SYSTEM_SMS_USER = "songda_system_sms"
-QUICK_TEST = "quick-test"
-"""The name of the template of the portal's quick test send."""
+QUICK_TEST = {Market.DOMESTIC: "quick-test-zh", Market.INTERNATIONAL: "quick-test-en"}
+"""The names of the templates of the portal's quick test send."""
 CODE_TEMPLATE = "sendCode"
 """What templates of SendCloud's `sendCode` are called, each with its signature's number behind it."""
 
@@ -41,8 +41,12 @@ TEXTS: tuple[SmsText, ...] = (
         "Your code is %code%, valid for %minutes% minutes. Tell nobody.",
     ),
     SmsText(
-        QUICK_TEST, SmsKind.NOTICE, Market.DOMESTIC,
-        "您的测试短信已送达，测试编号%number%。如非本人操作，请忽略。",
+        QUICK_TEST[Market.DOMESTIC], SmsKind.NOTICE, Market.DOMESTIC,
+        "这是一条测试短信，收到即表示发送成功。如非本人操作，请忽略。",
+    ),
+    SmsText(
+        QUICK_TEST[Market.INTERNATIONAL], SmsKind.NOTICE, Market.INTERNATIONAL,
+        "This is a test message: it works. If you did not ask for it, ignore it.",
     ),
 )  # fmt: skip
 CODE_CONTENT = {

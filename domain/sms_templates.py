@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.errors import Refusal
 from domain.sms import MAX_VALUE, Market, SmsKind
+from domain.sms_notices import CODE_TEMPLATE
 from domain.sms_text import bare_name, compose, fill, is_gsm, parts, variables_in
 
 MAX_TEMPLATES = 1000
@@ -23,6 +24,7 @@ _SAMPLES = (
     (re.compile(r"name|user", re.IGNORECASE), "张小明"),
     (re.compile(r"order|number|num|id|no", re.IGNORECASE), "20261201008"),
 )
+_BUILTIN = re.compile(rf"{CODE_TEMPLATE}-\d+", re.IGNORECASE)
 _SAMPLE, _FOREIGN_SAMPLE = "示例文字", "sample"
 
 
@@ -91,12 +93,14 @@ def _sample(name: str, otherwise: str) -> str:
 def require_name(text: str) -> str:
     """What a template is called; raises `Refusal` on field `name`.
 
-    Requests name templates by number, by name or by UUID, so a name looks like neither of the others.
+    Requests name templates by number, by name or by UUID, so a name looks like neither of the others; nor like those
+    that the platform makes for `sendCode`.
     """
     name = text.strip()
     if not name:
         raise Refusal("required", field="name")
-    if len(name) > MAX_NAME or not name.isprintable() or name.isnumeric() or _is_uuid(name):
+    odd = not name.isprintable() or name.isnumeric() or _is_uuid(name) or _BUILTIN.fullmatch(name)
+    if len(name) > MAX_NAME or odd:
         raise Refusal("sms_template_bad_name", field="name", limit=MAX_NAME)
     return name
 

@@ -48,11 +48,11 @@ from services.signals import SignalDesk, Signals
 from services.sms_interception_desk import SmsInterceptionDesk
 from services.sms_interceptions import SmsInterceptions
 from services.sms_keys import SmsKeys
-from services.sms_sending import SmsSending
 from services.sms_labels import SmsLabels
 from services.sms_opt_outs import SmsOptOuts
 from services.sms_reads import SmsReads
 from services.sms_replies import SmsReplies
+from services.sms_sending import SmsSending
 from services.sms_signatures import SmsSignatures
 from services.sms_templates import SmsTemplates
 from services.sms_users import SmsUsers

@@ -17,6 +17,7 @@ from domain.reviews import ReviewState
 from domain.secrets import Vault, new_token
 from domain.senders import SendKind
 from domain.templates import Content, text_from_html
+from services.sms_platform import ensure_sms_platform
 from store.accounts import Account
 from store.columns import now
 from store.db import Database, Session
@@ -36,6 +37,7 @@ async def ensure_platform(db: Database, vault: Vault, policy: Policy) -> SenderD
         await _ensure_api_user(session, domain.id)
         for (notice, language), text in TEXTS.items():
             await _ensure_notice(session, notice, language, text)
+        await ensure_sms_platform(session, policy.platform_name)
     return domain
 
 

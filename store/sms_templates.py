@@ -11,11 +11,13 @@ from sqlmodel import Field, SQLModel, col, func, select, update
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
 from domain.reviews import Decision, DecisionResult, ReviewState, Ruling
+from domain.sms_events import reviewed
 from domain.working_time import Due
 from store import audit_log, clockwork
 from store.columns import moment, now, text_list
 from store.db import Session
 from store.sms_signatures import SmsSignature, standing
+from store.webhooks import owe_event
 
 
 class SmsTemplate(SQLModel, table=True):
@@ -151,6 +153,12 @@ def _newest(state: ReviewState | None = None) -> Any:
     return query.correlate(SmsTemplate).scalar_subquery()
 
 
+async def sendable(session: Session, account: UUID, limit: int) -> list[Row]:
+    """What can be sent now: each template's newest approved version, its signature approved too; newest first."""
+    found = await page(session, account, Wanted(sendable=True), limit)
+    return [row for row in found if row[2].state == ReviewState.APPROVED and row[2].deleted_at is None]
+
+
 async def versions(session: Session, template: UUID) -> list[SmsTemplateVersion]:
     """Every version of a template, newest first."""
     query = select(SmsTemplateVersion).where(col(SmsTemplateVersion.template_id) == template)
@@ -236,9 +244,20 @@ async def decide(session: Session, version_id: UUID, ruling: Ruling, at: dt.date
         raise Refusal("not_found", what="SMS template version")
     if template is None:
         return DecisionResult(False, ReviewState(row.state), standing(row, ruling))
-    await session.exec(update(SmsTemplate).where(col(SmsTemplate.id) == template).values(updated_at=at))
+    await _tell_hooks(session, await session.get_one(SmsTemplate, template), row, ruling, at)
     action = f"sms_template.{ruling.decision.value}"
     await audit_log.note(session, ruling.actor, action, f"sms-template-version/{version_id}", row.account_id)
     for process, subject in ((Kind.SMS_TEMPLATE_REVIEW, version_id), (Kind.ONBOARDING, row.account_id)):
         await clockwork.want_nudge(session, workflow_id(process, subject))
     return DecisionResult(True, state, f"Version {row.number} is {state.value}.")
+
+
+async def _tell_hooks(
+    session: Session, template: SmsTemplate, version: SmsTemplateVersion, ruling: Ruling, at: dt.datetime
+) -> None:
+    """Owe the decision to the account's endpoints that listen to it."""
+    template.updated_at = at
+    event = reviewed(
+        template.account_id, template.number or 0, version.number, template.name, ruling.decision, ruling.reason, at
+    )
+    await owe_event(session, event)

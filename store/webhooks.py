@@ -151,6 +151,24 @@ async def owe_events(connection: Connection, events: list[OwedEvent]) -> None:
         await connection.execute(_OWE, *by_column(owed))
 
 
+async def owe_event(session: Session, event: OwedEvent) -> None:
+    """`owe_events` in a session's transaction."""
+    row = WebhookEndpoint
+    listens = select(row.id).where(
+        col(row.account_id) == event.account_id,
+        col(row.state) == EndpointState.ENABLED.value,
+        col(row.deleted_at).is_(None),
+        col(row.events).any(event.kind.value),  # type: ignore[arg-type]
+    )
+    for endpoint in await session.exec(listens):
+        session.add(
+            WebhookEvent(
+                endpoint_id=endpoint, account_id=event.account_id, kind=event.kind.value, message_id=event.message_id,
+                occurred_at=event.occurred_at, data=event.data,
+            )
+        )  # fmt: skip
+
+
 async def wake_pending(session: Session) -> None:
     """Nudge the process of every enabled endpoint that has something to deliver now and is not at work.
 
