@@ -1,6 +1,7 @@
 """The rules of accepting SMS: who may send which template to which numbers (design §5, domain-rules §4)."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -13,11 +14,12 @@ from domain.reviews import ReviewState
 from domain.sending import Rejected
 from domain.sms import MAX_NUMBERS, MAX_TAG, Market, SmsKind, SmsRecipient, SmsRequest
 from domain.sms_hours import MARKETING_HOURS
-from domain.sms_numbers import Phone, read_phone
+from domain.sms_numbers import MAX_WRITTEN, Phone, read_phone
 from domain.sms_text import check_length, check_values, compose, fill, segments
 from domain.step_texts import step_refusal
 
 MAX_LABEL = 50
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 SMS = "sms"
 """The item of a price: one segment to mainland China; to other countries `sms:GB`."""
 
@@ -173,7 +175,7 @@ def _check_user(identity: SmsIdentity, caller: Caller, request: SmsRequest) -> N
 
 def _check_words(request: SmsRequest) -> None:
     for name, value, limit in (("label", request.label, MAX_LABEL), ("tag", request.tag, MAX_TAG)):
-        if len(value) > limit or any(ord(sign) < 32 for sign in value):
+        if len(value) > limit or _UNWRITABLE.search(value):
             raise Refusal("invalid", field=name, reason=f"At most {limit} characters, and no control characters.")
 
 
@@ -208,13 +210,18 @@ def sort_recipients(request: SmsRequest, text: Text) -> Sorted:
             if not request.skip_invalid:
                 raise _at(refusal, place) from refusal
             only = refusal
-            rejected.append(Rejected.of(line, recipient.phone, refusal))
+            rejected.append(Rejected.of(line, _shown(recipient.phone), refusal))
             continue
         duplicates += one.phone.e164 in good
         good.setdefault(one.phone.e164, one)
     if not good:
         raise nobody_left(rejected, only)
     return Sorted(tuple(good.values()), tuple(rejected), duplicates)
+
+
+def _shown(written: str) -> str:
+    """What stands for a number that is none: as a row can hold it."""
+    return "".join(sign if sign.isprintable() else " " for sign in written[:MAX_WRITTEN])
 
 
 def _at(refusal: Refusal, place: int) -> Refusal:
@@ -251,7 +258,7 @@ def by_country(numbers: Sequence[SmsOne]) -> list[Group]:
     return list(groups.values())
 
 
-def test_refusal(limit: int, used: int, asked: int) -> Refusal:
+def too_many_tests(limit: int, used: int, asked: int) -> Refusal:
     """The day's free test messages do not cover the request."""
     return Refusal("sms_tests_exceeded", field="recipients", limit=limit, used=used, asked=asked)
 

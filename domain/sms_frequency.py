@@ -1,4 +1,4 @@
-"""How often one number may be written to (domain-rules §4.1): nobody's telephone is flooded, by mistake or for spite."""
+"""How often one number may be written to (domain-rules §4.1): no telephone is flooded, by mistake or for spite."""
 
 import datetime as dt
 import hashlib

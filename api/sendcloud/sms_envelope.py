@@ -45,7 +45,7 @@ MESSAGES = {
 REFUSALS = {
     "account_not_active": 474, "unauthenticated": 474, "step_missing": 473, "sms_user_not_found": 471,
     "sms_user_disabled": 473, "sms_user_not_yours": 471, "forbidden": 601, "role_forbids": 601,
-    "sms_template_unknown": 431, "sms_template_not_found": 431, "sms_template_not_approved": 432,
+    "sms_user_unknown": 471, "sms_template_unknown": 431, "sms_template_not_found": 431, "sms_template_not_approved": 432,
     "sms_template_market": 432, "phone_empty": 411, "no_recipients": 411, "phone_invalid": 412, "phone_landline": 412,
     "phone_not_mobile": 412, "phone_not_domestic": 412, "phone_not_international": 412, "phone_duplicate": 413,
     "variables_missing": 441, "sms_value_control": 441, "sms_value_too_long": 483, "sms_value_link": 483,
