@@ -4,23 +4,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.acceptance import check_identity
 from domain.accounts import Caller
-from domain.campaigns import CampaignNames, Command, NewCampaign, check_new
+from domain.campaigns import Command, NewCampaign, check_new
 from domain.errors import Refusal
 from domain.ids import Kind, workflow_id
 from domain.members import Right, require
-from domain.sending import SendRequest
 from services.campaign_feed import WatchedCampaigns
 from services.campaign_view import CampaignView, engaged, read
 from services.domains import actor
 from services.foundation import Foundation
 from services.live_feed import LiveFeed, Subject
-from store import audit_log, campaign_read, campaigns
-from store.accepting import identify
+from store import audit_log, campaign_names, campaign_read, campaigns
 from store.campaign_read import RevisionRow
 from store.columns import now
-from store.db import Connection
 
 STREAM_SECONDS = 300.0
 """A live stream ends after this, so that a session that was revoked does not go on watching; clients reconnect."""
@@ -46,7 +42,7 @@ class Campaigns:
         """Make a campaign; it starts at its time, or at once. Raises `Refusal` with the field that is wrong."""
         self._check(caller, asked)
         async with self._base.db.raw() as connection:
-            names = await self._names(connection, caller, asked)
+            names = await campaign_names.names_in(connection, caller, asked)
             made = (now(), actor(caller))
             campaign = await campaigns.create(connection, caller.account_id, asked, names, made)
             if campaign is not None:
@@ -61,7 +57,7 @@ class Campaigns:
         """Raise what `create` would refuse; nothing is made."""
         self._check(caller, asked)
         async with self._base.db.raw() as connection:
-            await self._names(connection, caller, asked)
+            await campaign_names.names_in(connection, caller, asked)
 
     def _check(self, caller: Caller, asked: NewCampaign) -> None:
         require(caller, Right.SEND)
@@ -76,28 +72,6 @@ class Campaigns:
         if row is None or (row.name, row.template, row.sender) != (asked.name.strip(), asked.template, asked.sender):
             raise Refusal("idempotency_reused", field="Idempotency-Key")
         return row.id
-
-    async def _names(self, connection: Connection, caller: Caller, asked: NewCampaign) -> CampaignNames:
-        request = SendRequest(
-            asked.api_user, asked.template, asked.sender, (), asked.sender_name, asked.reply_to, asked.label
-        )
-        identity = await identify(connection, caller, request)
-        if identity.api_user_kind == "trigger":
-            raise Refusal("campaign_needs_batch", field="api_user", name=asked.api_user)
-        check_identity(identity, request)
-        if identity.is_test:
-            raise Refusal("campaign_test_user", field="api_user")
-        found = await campaigns.find_lists(connection, caller.account_id, asked.lists)
-        for place, (name, known) in enumerate(found):
-            if known is None:
-                raise Refusal("campaign_list_unknown", field=f"lists[{place}]", name=name[:100])
-        lists = tuple(dict.fromkeys(known for _, known in found if known is not None))
-        ids = (identity.api_user_id, identity.template_id, identity.version_id, identity.domain_id)
-        named = [one for one in ids if one is not None]
-        if len(named) < len(ids):
-            raise RuntimeError("check_identity let a missing name pass")
-        api_user, template, version, domain = named
-        return CampaignNames(api_user, template, version, domain, lists)
 
     async def view(self, caller: Caller, campaign: UUID) -> CampaignView:
         """One campaign as it stands now; raises `Refusal("campaign_not_found")`."""

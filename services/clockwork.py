@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.ids import Kind, Process
 from domain.queues import CONTROL, EXPRESS
 from services.histories import Histories
+from services.schedules import Schedules
 from store import clockwork as rows
 from store import webhooks
 from store.db import DATABASE_TROUBLE, Database
@@ -58,6 +59,7 @@ STARTS: dict[Kind, Start] = {
     Kind.CAMPAIGN: Start("Campaign", CONTROL, "Campaign: freeze, hold, send, settle, report"),
     Kind.DELIVERY: Start("Delivery", EXPRESS, "Delivery of one batch of messages"),
     Kind.WEBHOOK: Start("WebhookDelivery", CONTROL, "Webhook endpoint: deliver its events"),
+    Kind.SCHEDULED_TASK: Start("ScheduledTask", CONTROL, "Scheduled task: one run"),
     Kind.LIST_IMPORT: Start("ListImport", CONTROL, "Import of a file into an address list"),
 }
 
@@ -86,6 +88,7 @@ class Clockwork:
         self._client = client
         self._aside = Aside(aside_seconds)
         self._histories = Histories(db, client)
+        self.schedules = Schedules(db, client)
 
     async def start(self, workflow_id: str) -> bool:
         """Start an enlisted process now, after its transaction committed. False: reconcile will do it.
@@ -211,6 +214,7 @@ class Clockwork:
         found: Counter[str] = Counter(running=0, completed=0, restarted=0, needs_human=0, set_aside=0)
         for row in opened:
             found[await self._check(row)] += 1
+        await self.schedules.survey()
         return dict(found)
 
     async def _check(self, row: rows.Clockwork) -> str:
@@ -265,7 +269,10 @@ class Clockwork:
     async def _round(self) -> None:
         """Each part by itself: one that cannot go on now holds up none of the others."""
         parts: tuple[Callable[[], Awaitable[object]], ...] = (
+            self.schedules.make_up,
             self.start_unstarted,
+            self.schedules.apply_wanted,
+            self.schedules.survey_now_and_then,
             self._wake_webhooks,
             self.send_nudges,
             self.keep_histories,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from domain.errors import Refusal
 from domain.ids import Kind, new_id, workflow_id
-from domain.scheduled_tasks import ASKED_FOR, RUN_OVER, Busy, Decision, RunCounts, RunState, Why, decided
-from store import clockwork
+from domain.scheduled_tasks import RUN_OVER, Busy, Decision, RunCounts, RunState, TaskState, Why, decided
+from store import clockwork, scheduled_tasks
 from store.db import Connection
 from store.scheduled_tasks import Row
 
@@ -30,11 +30,12 @@ VALUES ($1, $2, $3, $4, now(), now(), false) ON CONFLICT (workflow_id) DO NOTHIN
 
 
 async def record(
-    connection: Connection, task: Row, planned: dt.datetime, at: dt.datetime, *, workflow: str, by_hand: bool = False
+    connection: Connection, task: Row, planned: dt.datetime, at: dt.datetime, *, workflow: str, by: str = ""
 ) -> UUID | None:
-    """A run for a planned time, whose workflow a Schedule has started; None: there is one already."""
+    """A run for a planned time, whose workflow a Schedule has started. `by`: who triggered it. None: there is one
+    already."""
     run: UUID | None = await connection.fetchval(
-        _RECORD, new_id(), task["id"], task["account_id"], planned, by_hand, workflow, at, ""
+        _RECORD, new_id(), task["id"], task["account_id"], planned, bool(by), workflow, at, by
     )
     if run is not None:
         kind = Kind.SCHEDULED_TASK.value
@@ -103,7 +104,7 @@ _MOVE = """
 UPDATE scheduled_run SET state = $2::text, reason = $3, reason_params = $4,
     started_at = CASE WHEN $2::text = 'sending' THEN coalesce(started_at, $5) ELSE started_at END,
     asked_at = CASE WHEN $2::text = 'asked' THEN $5 ELSE asked_at END,
-    expires_at = CASE WHEN $2::text = 'asked' THEN $5 + $6::interval END,
+    expires_at = $6,
     ended_at = CASE WHEN $7 THEN $5 END
 WHERE id = $1
 """
@@ -111,28 +112,39 @@ WHERE id = $1
 
 async def move(
     connection: Connection, run: UUID, to: RunState, at: dt.datetime, reason: str = "",
-    params: Mapping[str, object] | None = None,
+    params: Mapping[str, object] | None = None, *, expires: dt.datetime | None = None,
 ) -> None:  # fmt: skip
-    """Another state, into a locked row; the end of one that is over."""
+    """Another state, into a locked row; the end of one that is over. `expires`: until when a person is asked."""
     shown = {name: str(value) for name, value in (params or {}).items()}
-    await connection.execute(_MOVE, run, to.value, reason, shown, at, ASKED_FOR, to in RUN_OVER)
+    await connection.execute(_MOVE, run, to.value, reason, shown, at, expires, to in RUN_OVER)
 
 
-async def decide(connection: Connection, run: Row, decision: Decision, by: str, at: dt.datetime) -> RunState:
-    """A person's word on a locked run, and a nudge for its process. Raises the refusal `run_state`."""
+async def decide(
+    connection: Connection, task: Row, run: Row, decision: Decision, made: tuple[dt.datetime, str]
+) -> RunState:
+    """A person's word on a run, both rows locked, and a nudge for its process. Raises the refusal `run_state`."""
+    at, by = made
     to = decided(decision, run["state"], run["listed"])
     await move(connection, run["id"], to, at, "" if decision is Decision.SEND else Why.DECIDED.value)
     await connection.execute(
         "UPDATE scheduled_run SET decided_at = $2, decided_by = $3 WHERE id = $1", run["id"], at, by
     )
     await clockwork.want_nudge_on(connection, run["workflow_id"])
+    if task["state"] == TaskState.NEEDS_HUMAN and run["state"] == RunState.BLOCKED:
+        await scheduled_tasks.move(connection, task["id"], TaskState.ACTIVE, with_schedule=False)
     return to
 
 
-async def cancel_open(connection: Connection, task: UUID, by: str, at: dt.datetime) -> None:
+async def cancel_open(connection: Connection, task: Row, made: tuple[dt.datetime, str]) -> None:
     """What is not accepted yet of its open runs is not sent."""
+    for run in await open_runs(connection, task["id"]):
+        await decide(connection, task, run, Decision.SKIP, made)
+
+
+async def nudge_open(connection: Connection, task: UUID) -> None:
+    """Have the processes of its open runs look again."""
     for run in await open_runs(connection, task):
-        await decide(connection, run, Decision.SKIP, by, at)
+        await clockwork.want_nudge_on(connection, run["workflow_id"])
 
 
 _NOTE = """

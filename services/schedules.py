@@ -1,0 +1,233 @@
+"""Temporal Schedules follow the rows of scheduled tasks: rows are written first, and this brings Temporal after them.
+
+A person who pauses or unpauses a Schedule in the Temporal UI is heard: the row takes it over. Whatever else is changed
+there lasts until the task is changed here.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleState,
+    ScheduleUpdate,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.cadences import Repeat, fields_of, next_time
+from domain.ids import Kind, Process, workflow_id
+from domain.queues import CONTROL
+from domain.scheduled_tasks import OVER, Overlap, TaskState
+from store import audit_log, schedule_states, scheduled_runs, scheduled_tasks, scheduled_turns
+from store.columns import now
+from store.db import Database
+from store.scheduled_tasks import Row, cadence_of
+from workflows import visibility
+from workflows.scheduled_task import VERSION
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "schedule/"
+DEADLINE = dt.timedelta(seconds=2)
+GRACE = dt.timedelta(seconds=60)
+"""A planned time without a run after so long is taken up by the rows: Temporal starts runs within a second."""
+SURVEY_EVERY = 60.0
+"""Seconds between two comparisons of all Schedules with the rows; Temporal's list lags by seconds."""
+ASIDE_SECONDS = 60.0
+UI = "temporal-ui"
+"""Who did it, for the audit log: nobody is signed in there."""
+OVERLAPS = {Overlap.SKIP: ScheduleOverlapPolicy.SKIP, Overlap.BUFFER_ONE: ScheduleOverlapPolicy.BUFFER_ONE}
+_THIS_ONE_ALONE = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.OUT_OF_RANGE)
+
+
+def schedule_id(task: UUID) -> str:
+    return f"{PREFIX}{task}"
+
+
+class Schedules:
+    """The one place that writes Schedules."""
+
+    def __init__(self, db: Database, client: Client, grace: dt.timedelta = GRACE) -> None:
+        self._db = db
+        self._client = client
+        self._grace = grace
+        self._aside: dict[UUID, float] = {}
+        self._surveyed = 0.0
+
+    async def apply_wanted(self) -> int:
+        """Bring the Schedules of changed tasks up to date; returns how many were. Raises when Temporal is away."""
+        self._aside = {task: until for task, until in self._aside.items() if until > time.monotonic()}
+        async with self._db.raw() as connection:
+            wanted = await schedule_states.unapplied(connection, self._aside.keys())
+        done = 0
+        for task in wanted:
+            try:
+                done += await self.apply(task)
+            except RPCError as error:
+                if error.status not in _THIS_ONE_ALONE:
+                    raise
+                log.warning("schedule_set_aside", task=str(task), why=error.status.name)
+                self._aside[task] = time.monotonic() + ASIDE_SECONDS
+        return done
+
+    async def apply(self, task: UUID) -> bool:
+        """Bring one Schedule to what its row says now. False: somebody else is at it. Raises when Temporal is away."""
+        async with self._db.raw() as connection:
+            found = await schedule_states.read(connection, task)
+            if found is None:
+                return False
+            row, epoch = found
+            if TaskState(row["state"]) in OVER:
+                await self._delete(schedule_id(task))
+            else:
+                await self._write(row, epoch)
+            await schedule_states.stamp(connection, task, row["wanted_version"], epoch)
+        return True
+
+    async def _write(self, row: Row, epoch: int) -> None:
+        name, wanted = schedule_id(row["id"]), schedule_of(row, epoch)
+        account = TypedSearchAttributes([SearchAttributePair(visibility.ACCOUNT, str(row["account_id"]))])
+        try:
+            await self._client.create_schedule(
+                name, wanted, memo={"task": str(row["id"]), "channel": row["channel"]}, search_attributes=account,
+                rpc_timeout=DEADLINE,
+            )  # fmt: skip
+        except ScheduleAlreadyRunningError:
+            handle = self._client.get_schedule_handle(name)
+            await handle.update(lambda _: ScheduleUpdate(wanted), rpc_timeout=DEADLINE)
+
+    async def _delete(self, name: str) -> None:
+        try:
+            await self._client.get_schedule_handle(name).delete(rpc_timeout=DEADLINE)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def make_up(self) -> int:
+        """Give runs to planned times that passed without one; returns how many. Needs no Temporal."""
+        at = now()
+        async with self._db.raw() as connection:
+            passed = await scheduled_tasks.passed(connection, at - self._grace)
+        made = 0
+        for task in passed:
+            async with self._db.raw() as connection:
+                made += await scheduled_turns.make_up(connection, task, at - self._grace, at) is not None
+        return made
+
+    async def survey_now_and_then(self) -> None:
+        """`survey`, once a minute."""
+        if time.monotonic() - self._surveyed >= SURVEY_EVERY:
+            await self.survey()
+            self._surveyed = time.monotonic()
+
+    async def survey(self, lag: dt.timedelta = dt.timedelta(seconds=30)) -> None:
+        """Compare all Schedules with the rows: missing ones are made anew, those of no task are deleted, and a pause
+        or its end that somebody set in the Temporal UI is taken over. `lag`: what changed so lately is not looked at.
+        """
+        async with self._db.raw() as connection:
+            states = await schedule_states.settled(connection, now() - lag)
+        listed = await self._listed()
+        for task in states.keys() - listed.keys():
+            if await self._paused(task) is None:
+                log.warning("schedule_missing", task=str(task))
+                async with self._db.raw() as connection:
+                    await schedule_states.forget(connection, task)
+        for task in states.keys() & listed.keys():
+            if listed[task] != (states[task] == TaskState.PAUSED):
+                await self._take_over(task)
+        async with self._db.raw() as connection:
+            living = await schedule_states.living(connection, listed.keys())
+        for task in listed.keys() - living:
+            await self._delete(schedule_id(task))
+
+    async def _listed(self) -> dict[UUID, bool]:
+        """Whether each Schedule of ours is paused, by its task."""
+        found: dict[UUID, bool] = {}
+        async for entry in await self._client.list_schedules(rpc_timeout=DEADLINE * 2):
+            if entry.id.startswith(PREFIX) and entry.schedule is not None:
+                found[UUID(entry.id.removeprefix(PREFIX))] = entry.schedule.state.paused
+        return found
+
+    async def _paused(self, task: UUID) -> bool | None:
+        """What Temporal says of one Schedule itself; None: there is none."""
+        try:
+            handle = self._client.get_schedule_handle(schedule_id(task))
+            return (await handle.describe(rpc_timeout=DEADLINE)).schedule.state.paused
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+
+    async def _take_over(self, task: UUID) -> None:
+        paused = await self._paused(task)
+        async with self._db.raw() as connection:
+            row = await scheduled_tasks.lock(connection, task)
+            if row is None or paused is None or row["applied_version"] < row["wanted_version"]:
+                return
+            if TaskState(row["state"]) in OVER or paused == (row["state"] == TaskState.PAUSED):
+                return
+            to = TaskState.PAUSED if paused else TaskState.ACTIVE
+            await scheduled_tasks.move(connection, task, to, UI if paused else "", with_schedule=False)
+            if not paused:
+                await scheduled_tasks.set_next(connection, task, next_time(cadence_of(row), now()))
+            action = f"scheduled_task.{'pause' if paused else 'resume'}"
+            await audit_log.note_on(connection, action, f"scheduled-task/{task}", row["account_id"], UI)
+            await scheduled_runs.nudge_open(connection, task)
+
+
+def schedule_of(row: Row, epoch: int) -> Schedule:
+    """What Temporal is told of a task: when, how, and which workflow; ids only."""
+    process = Process(Kind.SCHEDULED_TASK, str(row["id"]), str(row["account_id"]), epoch)
+    action = ScheduleActionStartWorkflow(
+        "ScheduledTask",
+        process,
+        id=workflow_id(Kind.SCHEDULED_TASK, row["id"]),
+        task_queue=CONTROL,
+        memo={VERSION: row["version"]},
+        typed_search_attributes=visibility.at_start(str(row["account_id"])),
+        static_summary="Scheduled task: one run",
+    )
+    is_paused = row["state"] == TaskState.PAUSED
+    note = f"{row['channel']}, {row['repeat']}, version {row['version']}{': paused in Songda' if is_paused else ''}"
+    policy = SchedulePolicy(
+        overlap=OVERLAPS[Overlap(row["overlap"])], catchup_window=dt.timedelta(minutes=row["catch_up"])
+    )
+    return Schedule(
+        action=action, spec=spec_of(row), policy=policy, state=ScheduleState(note=note, paused=is_paused)
+    )  # fmt: skip
+
+
+def spec_of(row: Row) -> ScheduleSpec:
+    """The task's times as Temporal writes them."""
+    cadence = cadence_of(row)
+    if cadence.repeat is Repeat.ONCE and cadence.at is not None:
+        at = cadence.at.astimezone(dt.UTC)
+        single = ScheduleCalendarSpec(
+            second=_each([at.second]), minute=_each([at.minute]), hour=_each([at.hour]), day_of_month=_each([at.day]),
+            month=_each([at.month]), year=_each([at.year]),
+        )  # fmt: skip
+        return ScheduleSpec(calendars=[single], time_zone_name="UTC")
+    fields = fields_of(cadence)
+    calendar = ScheduleCalendarSpec(
+        minute=_each([fields.minute]), hour=_each(fields.hours), day_of_month=_each(fields.days),
+        month=_each(fields.months), day_of_week=_each(fields.weekdays),
+    )  # fmt: skip
+    return ScheduleSpec(
+        calendars=[calendar], start_at=cadence.starts_at, end_at=cadence.ends_at, time_zone_name=cadence.zone
+    )
+
+
+def _each(numbers: Sequence[int]) -> list[ScheduleRange]:
+    return [ScheduleRange(number) for number in numbers]
