@@ -34,6 +34,7 @@ from activities.rendering import Renderer
 from activities.reviews import Desk, ReviewActivities
 from activities.runner_slots import RunnerSlots
 from activities.sender_process import SenderProcess
+from activities.scheduled_tasks import ScheduledTaskActivities
 from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
@@ -69,6 +70,7 @@ from workflows.recharge import Recharge
 from workflows.refund import Refund
 from workflows.registration import Registration
 from workflows.template_review import TemplateReview
+from workflows.scheduled_task import ScheduledTask
 from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
 log = structlog.get_logger(__name__)
@@ -85,6 +87,7 @@ CONTROL_WORKFLOWS: list[type] = [
     Recharge,
     Refund,
 ]
+    ScheduledTask,
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 PAGES_OF_FLOODS = 4
@@ -135,6 +138,7 @@ def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
         *payment_activities(tools),
         *campaign_activities(tools),
     ]
+        *scheduled_activities(tools),
 
 
 def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -148,6 +152,12 @@ def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
 
 
 def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+def scheduled_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
+    """Activities of a run of a scheduled task."""
+    scheduled = ScheduledTaskActivities(tools.db, tools.settings.policy())
+    return [scheduled.open, scheduled.look, scheduled.send, scheduled.decide, scheduled.close]
+
+
     """Activities of a new account's registration."""
     registrations = RegistrationActivities(tools.db, tools.vault, tools.settings.policy())
     return [registrations.look, registrations.send_mail, registrations.confirm, registrations.close]
