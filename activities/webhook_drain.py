@@ -16,11 +16,13 @@ from typing import Protocol
 from cryptography.fernet import InvalidToken
 from temporalio import activity
 
+from domain import sms_hook
 from domain import webhooks as rules
 from domain.policy import Policy
 from domain.secrets import Vault
+from domain.sms_hook import SmsAbout
 from domain.webhook_forms import CONTENT_TYPE, About, form_of, new_token, signed_form
-from domain.webhooks import Answer, DisabledBy, Failure, Format
+from domain.webhooks import SMS_EVENTS, Answer, DisabledBy, Failure, Format
 from store import webhook_queue as queue
 from store import webhook_replay as replays
 from store.db import Database
@@ -82,6 +84,7 @@ class Pass:
         self._format = Format(endpoint.format)
         self._secrets: list[str] = []
         self._about: dict[int, About] = {}
+        self._about_sms: dict[int, SmsAbout] = {}
         self._in_hand: set[int] = set()
         self.delivered = 0
         self.failed = 0
@@ -161,7 +164,10 @@ class Pass:
         async with self._means.db.raw() as connection:
             events = await queue.take(connection, self._endpoint.id, self._clock.now(), limit, place)
             if self._format is Format.SENDCLOUD and events:
-                self._about |= await queue.about(connection, events)
+                self._about |= await queue.about(connection, [each for each in events if each.kind not in SMS_EVENTS])
+                self._about_sms |= await queue.about_sms(
+                    connection, [each for each in events if each.kind in SMS_EVENTS]
+                )
         self._in_hand |= {event.id for event in events}
         return events
 
@@ -204,13 +210,20 @@ class Pass:
 
     def _written(self, event: TakenEvent) -> tuple[dict[str, str], bytes]:
         if self._format is Format.SENDCLOUD:
-            about = self._about.get(event.message_id or 0, About())
-            fields = form_of(event.kind, event.occurred_at, event.data, about)
+            fields = self._form(event)
             named = {"webhook-id": rules.event_id(event.id), "songda-number": str(event.number)}
             return named | {"Content-Type": CONTENT_TYPE}, signed_form(fields, self._secrets[0], new_token())
         body = rules.body_of(event.kind, event.occurred_at, event.number, event.data)
         sent_at = dt.datetime.now(dt.UTC)  # receivers compare it with their own clock
         return rules.signed_headers(rules.event_id(event.id), sent_at, body, self._secrets), body
+
+    def _form(self, event: TakenEvent) -> dict[str, str]:
+        """SendCloud posts events of mail and of SMS in two forms."""
+        message = event.message_id or 0
+        if event.kind in SMS_EVENTS:
+            about = self._about_sms.get(message, SmsAbout(self._endpoint.account_id))
+            return sms_hook.form_of(event.kind, event.occurred_at, event.data, about)
+        return form_of(event.kind, event.occurred_at, event.data, self._about.get(message, About()))
 
     def _note(self, event: TakenEvent, answer: Answer) -> Try:
         """Count an answer and say when its event is tried again."""

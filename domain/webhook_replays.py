@@ -6,15 +6,26 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import Refusal
-from domain.webhooks import Event, checked_events
+from domain.webhooks import SMS_EVENTS, Event, checked_events
 
 REACH = dt.timedelta(days=30)
 """How far back a replay goes: as long as events are kept."""
 REBUILT = (
     Event.REQUEST, Event.DELIVER, Event.INVALID, Event.SOFT_BOUNCE, Event.OPEN, Event.CLICK, Event.UNSUBSCRIBE,
+    *SMS_EVENTS,
 )  # fmt: skip
 """Events that the rows of messages still tell when they were never owed to this endpoint."""
-ONCE = frozenset({Event.REQUEST, Event.DELIVER, Event.INVALID})
+ONCE = frozenset(
+    {
+        Event.REQUEST,
+        Event.DELIVER,
+        Event.INVALID,
+        Event.SMS_REQUEST,
+        Event.SMS_DELIVER,
+        Event.SMS_WORKERERROR,
+        Event.SMS_DELIVERERROR,
+    }
+)
 """Of these a message has one at most."""
 
 

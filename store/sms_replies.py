@@ -20,6 +20,7 @@ class SmsReply(SQLModel, table=True):
     __table_args__ = (
         Index("sms_reply_account", "account_id", "id"),
         Index("sms_reply_phone", "phone", "id"),
+        Index("sms_reply_message", "message_id"),
         Index("sms_reply_unmatched", "id", postgresql_where=text("account_id IS NULL")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -47,11 +48,12 @@ _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('sms-reply/' || $1, 0))"
 _KNOWN = """
 SELECT EXISTS (SELECT FROM sms_reply WHERE phone = $1 AND gateway = $2 AND content = $3 AND at > $4)
 """
-# A carrier may have two gateways for one number, to which alone the handset can answer.
+# A carrier may have two gateways for one number, to which alone the handset can answer. `egress` 0: its process died
+# while it spoke, and nobody knows to whom.
 _ANSWERED = f"""
 SELECT m.account_id, m.id FROM message m
 WHERE m.address = $1 AND left(m.address, 1) = '+' AND m.state <> ALL('{{{MessageState.QUEUED},{MessageState.DROPPED}}}')
-  AND (m.egress = $2 OR m.egress IN (SELECT number FROM sms_gateway WHERE source = $3 AND source <> ''))
+  AND (m.egress IN (0, $2) OR m.egress IN (SELECT number FROM sms_gateway WHERE source = $3 AND source <> ''))
   AND m.attempted_at > $4
 ORDER BY m.attempted_at DESC, m.id DESC LIMIT 1
 """  # noqa: S608 - constants of ours

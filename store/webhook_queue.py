@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.sms_hook import SmsAbout
 from domain.webhook_forms import About, echoed
 from domain.webhooks import DisabledBy
 from store.db import Connection, by_column
@@ -141,6 +142,14 @@ SELECT m.id, u.name AS api_user, s.is_campaign, s.headers
 FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
 JOIN api_user u ON u.id = s.api_user_id
 """
+_ABOUT_SMS = """
+SELECT m.id, s.account_id AS account, u.name AS sms_user, t.number AS template, coalesce(l.id, 0) AS label
+FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
+JOIN sms_user u ON u.id = s.api_user_id JOIN sms_template_version v ON v.id = s.template_version_id
+JOIN sms_template t ON t.id = v.template_id
+LEFT JOIN sms_label l ON l.account_id = s.account_id AND l.name = s.label
+WHERE s.channel = 'sms'
+"""
 _RELEASE = f"""
 UPDATE webhook_event SET next_attempt_at = NULL
 WHERE endpoint_id = $1 AND {PENDING} AND next_attempt_at IS NOT NULL
@@ -219,6 +228,13 @@ async def about(connection: Connection, events: list[TakenEvent]) -> dict[int, A
     messages = list({event.message_id for event in events if event.message_id is not None})
     rows = await connection.fetch(_ABOUT, messages)
     return {row["id"]: About(row["api_user"], row["is_campaign"], echoed(row["headers"])) for row in rows}
+
+
+async def about_sms(connection: Connection, events: list[TakenEvent]) -> dict[int, SmsAbout]:
+    """The same of events of SMS."""
+    messages = list({event.message_id for event in events if event.message_id is not None})
+    rows = await connection.fetch(_ABOUT_SMS, messages)
+    return {row["id"]: SmsAbout(row["account"], row["sms_user"], row["template"], row["label"]) for row in rows}
 
 
 async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> None:

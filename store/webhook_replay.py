@@ -23,6 +23,7 @@ from domain.sending import MessageState
 from domain.webhook_replays import ONCE, ReplayStage, Wanted
 from domain.webhooks import Event, OwedEvent, message_data
 from store import corrections
+from store import webhook_replay_sms as sms
 from store.columns import moment, now, text_list
 from store.db import Connection, Session, by_column
 from store.outcome_events import outcome_event
@@ -189,7 +190,9 @@ async def _repeat(connection: Connection, replay: _Replay) -> None:
         row["events"], row["since"], row["until"], submission, row["message_id"], LOOKED_AT, replay.at,
     )  # fmt: skip
     if last is None:
-        values |= {"stage": ReplayStage.REBUILDING.value}
+        again, missing = await sms.review_again(connection, row, replay.at)
+        values |= {"stage": ReplayStage.REBUILDING.value, "repeated": values["repeated"] + again}
+        await _owe(connection, replay, missing)
         return
     values |= {"after_message": last["message_id"], "after_event": last["id"]}
     values["repeated"] += last["repeated"]
@@ -207,11 +210,16 @@ async def _rebuild(connection: Connection, replay: _Replay) -> None:
     last = messages[-1]
     values |= {"after_at": last["accepted_at"], "after_submission": last["submission_id"]}
     values["after_ordinal"] = last["ordinal"]
-    missing = await _missing(connection, replay, messages)
-    values["rebuilt"] += len(missing)
+    await _owe(connection, replay, await _missing(connection, replay, messages))
+
+
+async def _owe(connection: Connection, replay: _Replay, missing: list[OwedEvent]) -> None:
+    """What is made of rows joins what waits."""
+    replay.values["rebuilt"] += len(missing)
     if missing:
         told = [(each.kind.value, each.message_id, each.occurred_at, each.data) for each in missing]
-        await connection.execute(_OWE, row["endpoint_id"], row["account_id"], replay.at, *by_column(told))
+        of = replay.row["endpoint_id"], replay.row["account_id"]
+        await connection.execute(_OWE, *of, replay.at, *by_column(told))
 
 
 async def _missing(connection: Connection, replay: _Replay, messages: list[Any]) -> list[OwedEvent]:
@@ -244,7 +252,8 @@ async def _happened(connection: Connection, messages: dict[int, Any]) -> list[Ow
         if kind := _ACT_EVENTS.get(act["kind"]):
             extra = {"link": act["link"]} if kind is Event.CLICK else {}
             found.append(_event(messages[act["message_id"]], kind, act["first_at"], extra))
-    return found
+    of_sms = [message for message, row in messages.items() if row["channel"] == Channel.SMS]
+    return found + (await sms.replies_to(connection, of_sms) if of_sms else [])
 
 
 def _requested(row: Any) -> OwedEvent:

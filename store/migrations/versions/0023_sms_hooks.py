@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("sms_interception", sa.Column("note", sa.String(), server_default="", nullable=False))
     op.create_index("sms_interception_global", "sms_interception", ["id"], postgresql_where=sa.text("scope = 'global'"))
     op.create_index("sms_reply_phone", "sms_reply", ["phone", "id"])
+    op.create_index("sms_reply_message", "sms_reply", ["message_id"])
     op.create_index("sms_reply_unmatched", "sms_reply", ["id"], postgresql_where=sa.text("account_id IS NULL"))
     op.create_index(
         "sms_unblock_request_open",
@@ -30,6 +31,7 @@ def downgrade() -> None:
     op.drop_index("message_phone", table_name="message")
     op.drop_index("sms_unblock_request_open", table_name="sms_unblock_request")
     op.drop_index("sms_reply_unmatched", table_name="sms_reply")
+    op.drop_index("sms_reply_message", table_name="sms_reply")
     op.drop_index("sms_reply_phone", table_name="sms_reply")
     op.drop_index("sms_interception_global", table_name="sms_interception")
     op.drop_column("sms_interception", "note")
