@@ -187,16 +187,19 @@ class Contacts:
             written = await rows.write(connection, caller.account_id, list_id, kept, now())
         return Changed(written.added, written.updated + written.again)
 
-    async def put_one(self, caller: Caller, list_id: UUID, given: NewContact) -> Person:
-        """Add one contact, or write over its name and values. Raises `Refusal` on `phone`, `user_name`, `variables`."""
+    async def put_one(self, caller: Caller, list_id: UUID, given: NewContact) -> tuple[Person, bool]:
+        """Add one contact (True), or write over its name and values.
+
+        Raises `Refusal` on `phone`, `user_name` or `variables`.
+        """
         require(caller, Right.SEND)
         phone, kept = checked_contact(given)
         async with self._changing(caller, list_id) as connection:
-            await rows.write(connection, caller.account_id, list_id, {phone: kept}, now())
+            written = await rows.write(connection, caller.account_id, list_id, {phone: kept}, now())
             found = await rows.by_phone(connection, caller.account_id, list_id, phone)
         if found is None:
             raise Refusal("contact_not_found")
-        return found
+        return found, bool(written.added)
 
     async def remove(self, caller: Caller, list_id: UUID, phones: Sequence[str]) -> int:
         """Remove those of these numbers that are in the list; how many there were. Raises `Refusal` on `phones[n]`."""
