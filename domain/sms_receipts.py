@@ -91,8 +91,8 @@ def receipt_fields(text: str) -> dict[str, str]:
     """The fields of a receipt's text, by lower-case name. `text:` holds the customer's words, which may look like
     fields: those in front of it are believed first, then the last of those behind it."""
     found = list(_FIELD.finditer(text))
-    ends = [following.start() for following in found[1:]] + [len(text)]
-    pairs = [(each[1].lower(), text[each.end() : end].strip()) for each, end in zip(found, ends, strict=True)]
+    starts = [following.start() for following in found[1:]] + [len(text)]
+    pairs = [(each[1].lower(), text[each.end() : end].strip()) for each, end in zip(found, starts, strict=False)]
     words = next((at for at, (name, _) in enumerate(pairs) if name == "text"), len(pairs))
     fields: dict[str, str] = {}
     for name, value in pairs[:words]:

@@ -37,6 +37,13 @@ CREATE TABLE IF NOT EXISTS hook_requests (
     headers TEXT NOT NULL, body BLOB NOT NULL, answered INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS hook_requests_by_hook ON hook_requests (hook, id);
 """
+TEXTS = """
+CREATE TABLE IF NOT EXISTS texts (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, carrier TEXT NOT NULL, phone TEXT NOT NULL, source TEXT NOT NULL,
+    content TEXT NOT NULL, concatenation INTEGER NOT NULL, part INTEGER NOT NULL, total INTEGER NOT NULL,
+    reference INTEGER, smsc_id TEXT NOT NULL, from_handset INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS texts_phone ON texts (phone, id);
+"""
 
 
 class Database:
@@ -61,7 +68,7 @@ class Database:
         # A killed process loses nothing in this mode; only a power cut could, which a sandbox may suffer.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(SCHEMA + pay_orders.SCHEMA + answer_rows.SCHEMA)
+        connection.executescript(SCHEMA + pay_orders.SCHEMA + answer_rows.SCHEMA + TEXTS)
         self._connection = connection
 
     async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from sandbox.config import SandboxConfig
+from sandbox.handsets import Handsets, Smscs
 from sandbox.hooks import HookCatcher
 from sandbox.mailbox import Mailbox
 from sandbox.pay_desk import PayDesk
@@ -27,6 +28,8 @@ class Parts:
     postman: Postman
     hooks: HookCatcher
     pay_desk: PayDesk
+    handsets: Handsets
+    smscs: Smscs
 
 
 def of_request(request: Request) -> Parts:

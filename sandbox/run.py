@@ -15,6 +15,7 @@ import uvicorn
 from sandbox.config import PortBusy, SandboxConfig, SandboxError
 from sandbox.database import Database
 from sandbox.dns import DnsServer
+from sandbox.handsets import Handsets, Smscs, Where
 from sandbox.hooks import HookCatcher
 from sandbox.mailbox import Mailbox
 from sandbox.parts import Parts
@@ -39,7 +40,8 @@ async def serve(config: SandboxConfig) -> None:
     async with running(config):
         sys.stdout.write(
             f"sandbox ready: pages http://{config.host}:{config.web_port}/"
-            f"  DNS {config.host}:{config.dns_port}  SMTP {config.provider_ip_base}1-6:{config.smtp_port}\n"
+            f"  DNS {config.host}:{config.dns_port}  SMTP {config.provider_ip_base}1-6:{config.smtp_port}"
+            f"  SMPP {config.provider_ip_base}8-9:{config.smtp_port}\n"
         )
         sys.stdout.flush()
         await stop.wait()
@@ -59,7 +61,8 @@ async def running(config: SandboxConfig) -> AsyncIterator[Parts]:
         # Left in reverse order: servers stop first, then what they took is written, then the file is closed.
         stack.push_async_callback(parts.mailbox.flush)
         stack.push_async_callback(parts.hooks.flush)
-        for service in (DnsServer(parts.zones, config.host, config.dns_port), parts.servers):
+        stack.push_async_callback(parts.handsets.flush)
+        for service in (DnsServer(parts.zones, config.host, config.dns_port), parts.servers, parts.smscs):
             stack.push_async_callback(service.stop)
             await service.start()
         await stack.enter_async_context(_background(Verifier(parts.mailbox, parts.zones).run()))
@@ -77,7 +80,9 @@ async def _load(config: SandboxConfig, database: Database, notifier: Notifier) -
     pay_desk = PayDesk(database, notifier, await asyncio.to_thread(_keys, config))
     postman = Postman(config, database, zones)
     servers = MailServers(config, database, mailbox, postman)
-    return Parts(config, zones, mailbox, servers, postman, hooks, pay_desk)
+    handsets = Handsets(database)
+    smscs = Smscs(Where(config.provider_ip_base, config.smtp_port), handsets)
+    return Parts(config, zones, mailbox, servers, postman, hooks, pay_desk, handsets, smscs)
 
 
 def _keys(config: SandboxConfig) -> PayKeys:

@@ -93,6 +93,11 @@ class Smsc:
         if self._server is not None:
             await self._server.wait_closed()
 
+    def behave(self, behaviour: Behaviour) -> None:
+        """From now on."""
+        self.behaviour = behaviour
+        self._allowance, self._allowed_at = float(behaviour.throttle or 0), time.monotonic()
+
     @property
     def waiting(self) -> int:
         """Deliveries that nobody is bound for, or that wait for their turn."""

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from sandbox.parts import Parts
 from sandbox.rendering import page_templates
-from sandbox.routes import dns, edit_pages, hooks, mailbox, pages, pay_desk, pay_pages, providers
+from sandbox.routes import dns, edit_pages, handsets, hooks, mailbox, pages, pay_desk, pay_pages, providers
 
 _HERE = Path(__file__).parent
 # Mails may show pictures (and so be "opened") from this machine only; the one script is our own file.
@@ -33,8 +33,9 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.templates = page_templates(_HERE / "templates")
-    for routes in (dns, mailbox, providers, hooks, pay_desk, pages, edit_pages, pay_pages):
+    for routes in (dns, mailbox, providers, hooks, pay_desk, handsets, pages, edit_pages, pay_pages):
         app.include_router(routes.router)
+    app.include_router(handsets.ui)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     app.add_api_route("/healthz", _healthy, tags=["health"])
     app.middleware("http")(_guard)
