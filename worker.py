@@ -20,12 +20,13 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.campaign_pages import CampaignPages
 from activities.campaigns import CampaignActivities
 from activities.certification_desk import CertificationDesk
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.discretion import Discretion
 from activities.domains import DomainActivities
 from activities.egress import Egress, Place
 from activities.lanes import Lanes
 from activities.list_import import ListImportActivities
+from activities.mail_delivery import Wire
 from activities.onboarding import OnboardingActivities
 from activities.payment import RechargeActivities, RefundActivities
 from activities.recipient_lanes import RecipientLanes
@@ -33,8 +34,10 @@ from activities.registration import RegistrationActivities
 from activities.rendering import Renderer
 from activities.reviews import Desk, ReviewActivities
 from activities.runner_slots import RunnerSlots
-from activities.sender_process import SenderProcess
 from activities.scheduled_tasks import ScheduledTaskActivities
+from activities.sender_process import SenderProcess
+from activities.sms_signature_desk import SmsSignatureDesk
+from activities.sms_template_desk import SmsTemplateDesk
 from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
@@ -69,8 +72,10 @@ from workflows.onboarding import Onboarding
 from workflows.recharge import Recharge
 from workflows.refund import Refund
 from workflows.registration import Registration
-from workflows.template_review import TemplateReview
 from workflows.scheduled_task import ScheduledTask
+from workflows.sms_signature_review import SmsSignatureReview
+from workflows.sms_template_review import SmsTemplateReview
+from workflows.template_review import TemplateReview
 from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
 log = structlog.get_logger(__name__)
@@ -80,14 +85,16 @@ CONTROL_WORKFLOWS: list[type] = [
     CertificationReview,
     DomainVerification,
     ListImport,
+    SmsSignatureReview,
+    SmsTemplateReview,
     TemplateReview,
     WebhookDeliveryWorkflow,
     Registration,
     Onboarding,
     Recharge,
     Refund,
-]
     ScheduledTask,
+]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
 PAGES_AT_ONCE = 8
 PAGES_OF_FLOODS = 4
@@ -137,8 +144,8 @@ def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
         *registration_activities(tools),
         *payment_activities(tools),
         *campaign_activities(tools),
-    ]
         *scheduled_activities(tools),
+    ]
 
 
 def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -151,13 +158,13 @@ def campaign_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     ]
 
 
-def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
 def scheduled_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of a run of a scheduled task."""
     scheduled = ScheduledTaskActivities(tools.db, tools.settings.policy())
     return [scheduled.open, scheduled.look, scheduled.send, scheduled.decide, scheduled.close]
 
 
+def registration_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of a new account's registration."""
     registrations = RegistrationActivities(tools.db, tools.vault, tools.settings.policy())
     return [registrations.look, registrations.send_mail, registrations.confirm, registrations.close]
@@ -177,7 +184,12 @@ def payment_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
 
 def review_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
     """Activities of every kind of review; each kind has its desk."""
-    desks: dict[Kind, Desk] = {Kind.TEMPLATE_REVIEW: TemplateDesk(), Kind.CERTIFICATION_REVIEW: CertificationDesk()}
+    desks: dict[Kind, Desk] = {
+        Kind.TEMPLATE_REVIEW: TemplateDesk(),
+        Kind.CERTIFICATION_REVIEW: CertificationDesk(),
+        Kind.SMS_TEMPLATE_REVIEW: SmsTemplateDesk(),
+        Kind.SMS_SIGNATURE_REVIEW: SmsSignatureDesk(),
+    }
     reviews = ReviewActivities(tools.db, tools.settings.policy(), desks)
     return [reviews.look, reviews.decide, reviews.alert, reviews.announce, reviews.close]
 

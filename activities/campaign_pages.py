@@ -9,7 +9,8 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities.delivery import DeliveryActivities, PageWork, Sheet
+from activities.delivery import DeliveryActivities
+from activities.page_work import PageWork, Sheet
 from domain.campaigns import CampaignState, RunnerResult, RunnerShare
 from store import campaigns, clockwork, pages
 from store.db import DATABASE_TROUBLE, Connection, Database
@@ -86,7 +87,7 @@ class CampaignPages:
 
     async def _deliver(self, page: TakenPage, sheet: Sheet, tried: _Tried) -> bool:
         """Deliver one page; False when the runner should not go on now."""
-        work = PageWork(self._deliveries, page, sheet)
+        work = self._deliveries.work(page, sheet)
         if page.campaign_id is not None and page.messages:
             self._deliveries.of_campaigns.add(work)
             try:

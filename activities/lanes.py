@@ -148,8 +148,9 @@ class Lanes:
         lacking = [share for share in shares if not share.has_room(express)]
         return Wait(max(self._ask(share, express) for share in lacking)) if lacking else Seat(shares, express)
 
-    def take(self, lane: str, *, express: bool) -> float:
-        """0.0: send one mail now. More: the seconds until it may be asked again; nothing was taken."""
+    def take(self, lane: str, *, express: bool, count: int = 1) -> float:
+        """0.0: send one mail, or the `count` parts of an SMS, now. More: the seconds until it may be asked again;
+        nothing was taken. With a token in hand all parts go, and what they take beyond it is owed."""
         view = self._views.get(lane)
         if view is None:
             return 0.0 if self._informed else NOT_YET
@@ -160,7 +161,7 @@ class Lanes:
             return 0.0
         line.asked = True
         if line.count > 0:
-            line.count -= 1
+            line.count -= count
             return 0.0
         return self._wait_for_tokens(line)
 
@@ -335,10 +336,10 @@ class Lanes:
         bulk = express = returned = 0
         if view.bulk.asked and now >= view.bulk.retry_at:
             bulk = max(0, share - view.bulk.count)
-        elif not view.bulk.asked and view.bulk.count and now - view.bulk.taken_at > UNUSED_FOR:
+        elif not view.bulk.asked and view.bulk.count > 0 and now - view.bulk.taken_at > UNUSED_FOR:
             returned, view.bulk.count = view.bulk.count, 0
         if now >= view.express.retry_at:
-            wanted = min(EXPRESS_SHARE, share) if view.express.asked else IN_HAND
+            wanted = min(max(EXPRESS_SHARE, share // 5), share) if view.express.asked else IN_HAND
             express = max(0, wanted - view.express.count)
         return TokenOrder(view.now.name, bulk, express, returned) if bulk or express or returned else None
 

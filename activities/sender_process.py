@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,22 @@ class _Waiting:
     granted: asyncio.Future[bool]
 
 
+class Pool(Enum):
+    """Slots are of one pool or the other, so that neither channel waits for what the other one does."""
+
+    MAIL = "mail"
+    SMS = "sms"
+
+
+class _Room:
+    """The slots of a pool, numbered from `first` on; bulk may have most of them at once."""
+
+    def __init__(self, first: int, slots: int) -> None:
+        self.free = list(range(first + slots - 1, first - 1, -1))
+        self.all = asyncio.Semaphore(slots)
+        self.bulk = asyncio.Semaphore(max(1, slots - math.ceil(slots * KEPT_FOR_EXPRESS)))
+
+
 class SenderProcess:
     """Owns connection slots. `run` keeps the lease and settles dead processes; `turn` is a connection's durable word.
 
@@ -45,11 +62,9 @@ class SenderProcess:
     on: what was inside a dialogue is settled by whoever finds the old lease dead.
     """
 
-    def __init__(self, db: Database, slots: int) -> None:
+    def __init__(self, db: Database, slots: int, sms_slots: int = 8) -> None:
         self._db = db
-        self._free = list(range(slots, 0, -1))
-        self._room = asyncio.Semaphore(slots)
-        self._bulk_room = asyncio.Semaphore(max(1, slots - math.ceil(slots * KEPT_FOR_EXPRESS)))
+        self._rooms = {Pool.MAIL: _Room(1, slots), Pool.SMS: _Room(slots + 1, sms_slots)}
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._dialogues: set[asyncio.Task[None]] = set()
         self._past_first = PastFirst()
@@ -130,15 +145,16 @@ class SenderProcess:
         return task
 
     @contextlib.asynccontextmanager
-    async def slot(self, *, express: bool = True) -> AsyncIterator[int]:
-        """A free slot, or wait for one. Campaigns leave some to single mails."""
+    async def slot(self, *, express: bool = True, pool: Pool = Pool.MAIL) -> AsyncIterator[int]:
+        """A free slot of the pool, or wait for one. Campaigns leave some to single messages."""
         await self._alive.wait()
-        async with contextlib.nullcontext() if express else self._bulk_room, self._room:
-            number = self._free.pop()
+        room = self._rooms[pool]
+        async with contextlib.nullcontext() if express else room.bulk, room.all:
+            number = room.free.pop()
             try:
                 yield number
             finally:
-                self._free.append(number)
+                room.free.append(number)
 
     async def turn(self, turn: Turn) -> bool:
         """Make an outcome and an intent durable; True when the intent was granted. Raises `LeaseLost`."""

@@ -77,7 +77,7 @@ SELECT extract(epoch FROM min(due_at) - now())::float FROM accounts
 
 _TAKE = """
 UPDATE page SET epoch = epoch + 1 WHERE id = $1 AND closed_at IS NULL
-RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal, channel
+RETURNING epoch, messages, rounds, campaign_id, lane, first_ordinal, end_ordinal, channel, line
 """
 
 # Each message asks twice by a whole key, whatever the planner thinks of the tables: `LIMIT` keeps it from joining them.
@@ -238,6 +238,7 @@ class TakenPage:
     campaign_id: UUID | None = None
     lane: str | None = None
     channel: Channel = Channel.EMAIL
+    line: DueLine = DueLine.MAIL
 
 
 @dataclass(frozen=True)
@@ -320,7 +321,7 @@ async def take_page(connection: Connection, page: UUID) -> TakenPage | None:
     else:
         loaded = await connection.fetch(_LOAD_RANGE, row["campaign_id"], row["first_ordinal"], row["end_ordinal"])
     messages = [PageMessage(**item) for item in loaded]
-    return TakenPage(page, row["epoch"], messages, row["campaign_id"], row["lane"], channel)
+    return TakenPage(page, row["epoch"], messages, row["campaign_id"], row["lane"], channel, DueLine(row["line"]))
 
 
 async def close_page(connection: Connection, page: UUID, epoch: int, wait: dt.timedelta) -> bool:

@@ -12,9 +12,10 @@ from temporalio.worker import Worker
 
 from activities.campaign_pages import CampaignPages
 from activities.campaigns import CampaignActivities
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.discretion import Discretion
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
 from activities.recipient_lanes import RecipientLanes
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess

@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from api import problems

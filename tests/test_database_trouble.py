@@ -17,8 +17,9 @@ import httpx2
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from activities.delivery import DeliveryActivities, PageResult
+from activities.delivery import DeliveryActivities
+from activities.page_work import PageResult
 from domain.ids import Process
 from workflows.outages import OUTAGES
 

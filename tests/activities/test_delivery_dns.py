@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from gateways import dns as gateway
 from sandbox.zones import Fault

@@ -18,8 +18,9 @@ from structlog.testing import capture_logs
 from temporalio.testing import ActivityEnvironment
 
 from activities import sender_process
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.delivery import DeliveryActivities, PageResult, Wire
+from activities.delivery import DeliveryActivities
 from activities.egress import Egress, Place
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
+from activities.page_work import PageResult
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT

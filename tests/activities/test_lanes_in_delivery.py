@@ -7,8 +7,10 @@ from functools import partial
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.delivery import DeliveryActivities, PageResult, Wire
+from activities.delivery import DeliveryActivities
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
+from activities.page_work import PageResult
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT

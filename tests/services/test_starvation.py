@@ -11,8 +11,9 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.delivery import DeliveryActivities, Wire
+from activities.delivery import DeliveryActivities
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.addresses import domain_of

@@ -9,9 +9,11 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.delivery import DeliveryActivities, PageResult, Wire
+from activities.delivery import DeliveryActivities
 from activities.discretion import Discretion
 from activities.lanes import Lanes
+from activities.mail_delivery import Wire
+from activities.page_work import PageResult
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.accounts import SYSTEM_ACCOUNT
