@@ -23,6 +23,10 @@ class Notice(StrEnum):
     ONBOARDING_REMINDER = "onboarding-reminder"
     TEMPLATE_APPROVED = "template-approved"
     TEMPLATE_REJECTED = "template-rejected"
+    SMS_TEMPLATE_APPROVED = "sms-template-approved"
+    SMS_TEMPLATE_REJECTED = "sms-template-rejected"
+    SMS_SIGNATURE_APPROVED = "sms-signature-approved"
+    SMS_SIGNATURE_REJECTED = "sms-signature-rejected"
     RECHARGE_CREDITED = "recharge-credited"
     PAYMENT_REFUNDED = "payment-refunded"
     CERTIFICATION_APPROVED = "certification-approved"
@@ -265,6 +269,52 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
         "<p>Hello %name%,</p><p>version %version% of the template <b>%template%</b> was not approved. The reason:</p>"
         "<blockquote>%reason%</blockquote><p>Please change it accordingly and submit it again; the new version will be "
         'reviewed anew.</p><p><a href="%link%">Edit the template</a></p>',
+    ),
+    (Notice.SMS_TEMPLATE_APPROVED, "zh"): NoticeText(
+        "短信模板“%template%”已通过审核",
+        "<p>您好，%name%：</p><p>短信模板 <b>%template%</b> 的第 %version% 版已通过审核，现在可以用它发送短信。</p>"
+        '<p>%reason%</p><p><a href="%link%">查看模板</a></p>',
+    ),
+    (Notice.SMS_TEMPLATE_APPROVED, "en"): NoticeText(
+        "Your SMS template “%template%” is approved",
+        "<p>Hello %name%,</p>"
+        "<p>version %version% of the SMS template <b>%template%</b> is approved and can be sent now.</p>"
+        '<p>%reason%</p><p><a href="%link%">See the template</a></p>',
+    ),
+    (Notice.SMS_TEMPLATE_REJECTED, "zh"): NoticeText(
+        "短信模板“%template%”未通过审核",
+        "<p>您好，%name%：</p><p>短信模板 <b>%template%</b> 的第 %version% 版未通过审核。原因：</p>"
+        "<blockquote>%reason%</blockquote><p>请按原因修改后重新提交，新版本会再次审核。</p>"
+        '<p><a href="%link%">修改模板</a></p>',
+    ),
+    (Notice.SMS_TEMPLATE_REJECTED, "en"): NoticeText(
+        "Your SMS template “%template%” was not approved",
+        "<p>Hello %name%,</p>"
+        "<p>version %version% of the SMS template <b>%template%</b> was not approved. The reason:</p>"
+        "<blockquote>%reason%</blockquote><p>Please change it accordingly and submit it again; the new version will be "
+        'reviewed anew.</p><p><a href="%link%">Edit the template</a></p>',
+    ),
+    (Notice.SMS_SIGNATURE_APPROVED, "zh"): NoticeText(
+        "短信签名%signature%已通过审核",
+        "<p>您好，%name%：</p><p>短信签名 <b>%signature%</b> 已通过审核，现在可以在短信模板中使用。</p>"
+        '<p>%reason%</p><p><a href="%link%">查看签名</a></p>',
+    ),
+    (Notice.SMS_SIGNATURE_APPROVED, "en"): NoticeText(
+        "Your SMS signature %signature% is approved",
+        "<p>Hello %name%,</p><p>the SMS signature <b>%signature%</b> is approved: your templates can use it now.</p>"
+        '<p>%reason%</p><p><a href="%link%">See the signature</a></p>',
+    ),
+    (Notice.SMS_SIGNATURE_REJECTED, "zh"): NoticeText(
+        "短信签名%signature%未通过审核",
+        "<p>您好，%name%：</p><p>短信签名 <b>%signature%</b> 未通过审核。原因：</p>"
+        "<blockquote>%reason%</blockquote><p>请按原因修改或补充材料后重新提交。</p>"
+        '<p><a href="%link%">修改签名</a></p>',
+    ),
+    (Notice.SMS_SIGNATURE_REJECTED, "en"): NoticeText(
+        "Your SMS signature %signature% was not approved",
+        "<p>Hello %name%,</p><p>the SMS signature <b>%signature%</b> was not approved. The reason:</p>"
+        "<blockquote>%reason%</blockquote><p>Please change it, or add a proof, and submit it again.</p>"
+        '<p><a href="%link%">Edit the signature</a></p>',
     ),
     (Notice.CERTIFICATION_APPROVED, "zh"): NoticeText(
         "您的%kind%已通过",

@@ -54,6 +54,8 @@ STARTS: dict[Kind, Start] = {
     Kind.DOMAIN: Start("DomainVerification", CONTROL, "Sender domain: verify and keep watching its records"),
     Kind.TEMPLATE_REVIEW: Start("TemplateReview", CONTROL, "Template review: a person decides"),
     Kind.CERTIFICATION_REVIEW: Start("CertificationReview", CONTROL, "Certification review: a person decides"),
+    Kind.SMS_TEMPLATE_REVIEW: Start("SmsTemplateReview", CONTROL, "SMS template review: a person decides"),
+    Kind.SMS_SIGNATURE_REVIEW: Start("SmsSignatureReview", CONTROL, "SMS signature review: a person decides"),
     Kind.RECHARGE: Start("Recharge", CONTROL, "Recharge: wait for the payment, ask on silence, close on timeout"),
     Kind.REFUND: Start("Refund", CONTROL, "Refund of a payment that could not be credited"),
     Kind.CAMPAIGN: Start("Campaign", CONTROL, "Campaign: freeze, hold, send, settle, report"),

@@ -23,6 +23,8 @@ HUMAN_KINDS = [
     Kind.DOMAIN.value,
     Kind.TEMPLATE_REVIEW.value,
     Kind.CERTIFICATION_REVIEW.value,
+    Kind.SMS_TEMPLATE_REVIEW.value,
+    Kind.SMS_SIGNATURE_REVIEW.value,
 ]
 
 

@@ -16,6 +16,11 @@ SELECT (SELECT count(*) FROM template_version WHERE state = 'submitted') AS temp
        (SELECT count(*) FROM certification WHERE state = 'submitted' AND exception) AS exceptions,
        (SELECT count(*) FROM certification WHERE state = 'submitted' AND exception AND due_at < :now)
            AS exceptions_overdue,
+       (SELECT count(*) FROM sms_template_version WHERE state = 'submitted') AS sms_templates,
+       (SELECT count(*) FROM sms_template_version WHERE state = 'submitted' AND due_at < :now)
+           AS sms_templates_overdue,
+       (SELECT count(*) FROM sms_signature WHERE state = 'submitted') AS sms_signatures,
+       (SELECT count(*) FROM sms_signature WHERE state = 'submitted' AND due_at < :now) AS sms_signatures_overdue,
        (SELECT count(*) FROM clockwork WHERE needs_human IS NOT NULL OR attention IS NOT NULL) AS stuck,
        (SELECT count(*) FROM refused_notice WHERE at > :week) AS refused_notices,
        (SELECT count(*) FROM payment WHERE state = 'refund_wanted') AS refunds_wanted,
@@ -33,6 +38,10 @@ class HomeNumbers:
     certifications_overdue: int
     exceptions: int
     exceptions_overdue: int
+    sms_templates: int
+    sms_templates_overdue: int
+    sms_signatures: int
+    sms_signatures_overdue: int
     stuck: int
     refused_notices: int
     refunds_wanted: int

@@ -20,6 +20,8 @@ from store.clockwork import Clockwork
 from store.ledger import LedgerAccount, Price
 from store.onboarding import Onboarding
 from store.sending import Submission
+from store.sms_signatures import SmsSignature
+from store.sms_templates import SmsTemplate, SmsTemplateVersion
 from store.templates import Template, TemplateVersion
 
 _READ = registry()
@@ -41,6 +43,14 @@ class QueueRow(Listed):
 
 class TemplateQueueRow(QueueRow):
     """A template version that waits for its review."""
+
+
+class SmsTemplateQueueRow(QueueRow):
+    """A version of an SMS template that waits."""
+
+
+class SmsSignatureQueueRow(QueueRow):
+    """A signature of SMS that waits; its `id` is its submission's."""
 
 
 class CertificationQueueRow(QueueRow):
@@ -125,6 +135,34 @@ def _templates() -> Any:
         .join(Template, col(Template.id) == col(version.template_id))
         .join(Account, col(Account.id) == col(version.account_id))
         .where(col(version.state) == ReviewState.SUBMITTED)
+    )  # fmt: skip
+
+
+def _sms_templates() -> Any:
+    version, due = SmsTemplateVersion, col(SmsTemplateVersion.due_at)
+    return (
+        select(
+            _text(version.id, "id"), col(SmsTemplate.name).label("about"), _text(Account.name, "account"),
+            col(version.kind).label("kind"), col(version.market).label("market"), col(version.number).label("number"),
+            _when(version.submitted_at, "submitted_at"), _when(due, "due_at"),
+            _standing(due, col(version.due_provisional)),
+        )
+        .join(SmsTemplate, col(SmsTemplate.id) == col(version.template_id))
+        .join(Account, col(Account.id) == col(version.account_id))
+        .where(col(version.state) == ReviewState.SUBMITTED)
+    )  # fmt: skip
+
+
+def _sms_signatures() -> Any:
+    row, due = SmsSignature, col(SmsSignature.due_at)
+    return (
+        select(
+            _text(row.review_id, "id"), col(row.text).label("about"), _text(Account.name, "account"),
+            col(row.source).label("source"), col(row.market).label("market"),
+            _when(row.submitted_at, "submitted_at"), _when(due, "due_at"), _standing(due, col(row.due_provisional)),
+        )
+        .join(Account, col(Account.id) == col(row.account_id))
+        .where(col(row.state) == ReviewState.SUBMITTED)
     )  # fmt: skip
 
 
@@ -238,7 +276,8 @@ def _audit() -> Any:
 
 
 for _shown, _query in (
-    (TemplateQueueRow, _templates()), (CertificationQueueRow, _certifications(False)),
+    (TemplateQueueRow, _templates()), (SmsTemplateQueueRow, _sms_templates()),
+    (SmsSignatureQueueRow, _sms_signatures()), (CertificationQueueRow, _certifications(False)),
     (ExceptionQueueRow, _certifications(True)), (AccountRow, _accounts()), (RechargeRow, _recharges()),
     (PaymentRow, _payments()), (RefusedNoticeRow, _refused_notices()), (PriceRow, _prices()),
     (CampaignRow, _campaigns()), (ContactRow, _contacts()), (ProcessRow, _processes()), (AuditRow, _audit()),

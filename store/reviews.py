@@ -11,12 +11,16 @@ from domain.review_report import Reviewed
 from domain.reviews import ReviewState
 from store.certification import Certification
 from store.db import Session
+from store.sms_signatures import SmsSignature
+from store.sms_templates import SmsTemplateVersion
 from store.templates import TemplateVersion
 
-TABLES: dict[Queue, type[TemplateVersion] | type[Certification]] = {
+TABLES: dict[Queue, type[TemplateVersion] | type[Certification] | type[SmsTemplateVersion] | type[SmsSignature]] = {
     Queue.TEMPLATES: TemplateVersion,
     Queue.CERTIFICATIONS: Certification,
     Queue.EXCEPTIONS: Certification,
+    Queue.SMS_TEMPLATES: SmsTemplateVersion,
+    Queue.SMS_SIGNATURES: SmsSignature,
 }
 
 DECIDED = (ReviewState.APPROVED.value, ReviewState.REJECTED.value, CertificationState.REVOKED.value)
@@ -44,6 +48,6 @@ async def _read(session: Session, queue: Queue, *conditions: Any) -> list[Review
 
 def _of_queue(queue: Queue) -> tuple[Any, ...]:
     """Certifications wait in two queues, as different people decide on them."""
-    if queue is Queue.TEMPLATES:
+    if TABLES[queue] is not Certification:
         return ()
     return (col(Certification.exception) == (queue is Queue.EXCEPTIONS),)

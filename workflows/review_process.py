@@ -47,6 +47,7 @@ class ReviewProcess:
     """State and handlers; see the module."""
 
     kind: ClassVar[Kind]
+    channel: ClassVar[str] = "email"
 
     def __init__(self) -> None:
         self._process: Process | None = None
@@ -105,7 +106,7 @@ class ReviewProcess:
             case = await self._look(process)
             looks += 1
         self._stage = ReviewStage(case.state.value)
-        visibility.show(self._stage, _ended(case))
+        visibility.show(self._stage, _ended(case), channel=self.channel)
         if case.state is not ReviewState.WITHDRAWN:
             await self._act(ReviewActivities.announce, process, f"mail the customer: {case.state.value}")
         await self._act(ReviewActivities.close, process, "note the end")
@@ -160,7 +161,8 @@ class ReviewProcess:
 
     def _show(self, case: ReviewCase) -> None:
         self._stage = _stage(case, workflow.now())
-        visibility.show(self._stage, _asked(case, self.kind, self._stage), needs_human=True, due_at=case.due_at)
+        asked = _asked(case, self.kind, self._stage)
+        visibility.show(self._stage, asked, needs_human=True, due_at=case.due_at, channel=self.channel)
 
     async def _act(self, method: Callable[[Any, Any], Awaitable[Any]], argument: object, summary: str) -> Any:
         return await workflow.execute_activity_method(

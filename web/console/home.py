@@ -14,6 +14,8 @@ QUEUE_NAMES = {
     Queue.TEMPLATES: _("模板审核"),
     Queue.CERTIFICATIONS: _("认证审核"),
     Queue.EXCEPTIONS: _("无网站认证"),
+    Queue.SMS_TEMPLATES: _("短信模板审核"),
+    Queue.SMS_SIGNATURES: _("短信签名审核"),
 }
 
 

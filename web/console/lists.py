@@ -9,6 +9,9 @@ from web.console.fields import action, coded, detail, fen, linked, micro, moment
 from web.console.views import ReadList
 from web.i18n import mark as _
 from web.portal.campaigns import LOOKS
+from web.portal.sms_template_words import KINDS as SMS_KINDS
+from web.portal.sms_template_words import MARKETS
+from web.portal.sms_template_words import SOURCES as SIGNATURE_SOURCES
 
 STANDING = {
     "unknown": _("未知"),
@@ -48,6 +51,34 @@ class TemplateQueue(ReadList):
         linked("about", _("模板"), "/console/cases/template-review/{}"),
         coded("standing", _("时限"), STANDING, STANDING_TONES), moment("due_at", _("截止时间")),
         text("account", _("客户")), coded("kind", _("类型"), KINDS), number("number", _("版本")),
+        moment("submitted_at", _("提交时间")), NUMBER,
+    )  # fmt: skip
+
+
+class SmsTemplateQueue(ReadList):
+    shows, duty, key = rows.SmsTemplateQueueRow, Duty.REVIEW, "sms-template-queue"
+    name = _("短信模板审核")
+    intro = _("先到期的在前。点击名称查看全部内容并作出决定。")
+    fields_default_sort = ("due_at",)
+    sortable_field_mapping = rows.due_order(rows.SmsTemplateQueueRow)
+    fields = (
+        linked("about", _("模板"), "/console/cases/sms-template-review/{}"),
+        coded("standing", _("时限"), STANDING, STANDING_TONES), moment("due_at", _("截止时间")),
+        text("account", _("客户")), coded("kind", _("类型"), SMS_KINDS), coded("market", _("范围"), MARKETS),
+        number("number", _("版本")), moment("submitted_at", _("提交时间")), NUMBER,
+    )  # fmt: skip
+
+
+class SmsSignatureQueue(ReadList):
+    shows, duty, key = rows.SmsSignatureQueueRow, Duty.REVIEW, "sms-signature-queue"
+    name = _("短信签名审核")
+    intro = _("先到期的在前。点击名称查看全部内容并作出决定。")
+    fields_default_sort = ("due_at",)
+    sortable_field_mapping = rows.due_order(rows.SmsSignatureQueueRow)
+    fields = (
+        linked("about", _("签名"), "/console/cases/sms-signature-review/{}"),
+        coded("standing", _("时限"), STANDING, STANDING_TONES), moment("due_at", _("截止时间")),
+        text("account", _("客户")), coded("source", _("来源"), SIGNATURE_SOURCES), coded("market", _("范围"), MARKETS),
         moment("submitted_at", _("提交时间")), NUMBER,
     )  # fmt: skip
 
@@ -181,6 +212,6 @@ class Audit(ReadList):
 
 
 LISTS: tuple[type[ReadList], ...] = (
-    TemplateQueue, CertificationQueue, ExceptionQueue, Accounts, Campaigns, ContactRequests, Processes, Recharges,
+    TemplateQueue, SmsTemplateQueue, SmsSignatureQueue, CertificationQueue, ExceptionQueue, Accounts, Campaigns, ContactRequests, Processes, Recharges,
     Payments, RefusedNotices, Prices, Audit,
 )  # fmt: skip

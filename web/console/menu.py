@@ -17,6 +17,8 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         _("审核"),
         (
             Item("/console/template-queue/list", _("模板审核"), "file-lines", Duty.REVIEW),
+            Item("/console/sms-signature-queue/list", _("短信签名审核"), "signature", Duty.REVIEW),
+            Item("/console/sms-template-queue/list", _("短信模板审核"), "comment-sms", Duty.REVIEW),
             Item("/console/certification-queue/list", _("认证审核"), "id-card", Duty.REVIEW),
             Item("/console/exception-queue/list", _("无网站认证"), "hand", Duty.EXCEPTIONS),
         ),
@@ -77,7 +79,12 @@ def current(path: str) -> str:
     items = [item.path for _label, entries in SECTIONS for item in entries]
     key = path.split("/")[2] if path.count("/") >= 2 else ""
     stems = {item.split("/")[2]: item for item in items if item != "/console/"}
-    belongs = {"template-review": "template-queue", "certification-review": "certification-queue"}
+    belongs = {
+        "template-review": "template-queue",
+        "certification-review": "certification-queue",
+        "sms-template-review": "sms-template-queue",
+        "sms-signature-review": "sms-signature-queue",
+    }
     if key == "cases":
         key = belongs.get(path.split("/")[3] if path.count("/") >= 3 else "", "")
     key = {"customers": "accounts", "received": "payments"}.get(key, key)

@@ -23,6 +23,8 @@ PROCESSES = {
     Kind.DOMAIN.value: _("域名验证"),
     Kind.TEMPLATE_REVIEW.value: _("模板审核"),
     Kind.CERTIFICATION_REVIEW.value: _("认证审核"),
+    Kind.SMS_TEMPLATE_REVIEW.value: _("短信模板审核"),
+    Kind.SMS_SIGNATURE_REVIEW.value: _("短信签名审核"),
     Kind.RECHARGE.value: _("充值"),
     Kind.REFUND.value: _("退款"),
     Kind.DELIVERY.value: _("邮件投递"),
