@@ -45,10 +45,8 @@ def router_of(lists: str, parameter: str, tag: str, imports: Callable[[Services]
     ) -> None:
         request.state.target = Target(list_id, imports(served), f"{lists}/{list_id}/imports")
 
-    router = APIRouter(
-        prefix=f"{lists}/{{{parameter}}}/imports", tags=[tag], responses=REFUSED, dependencies=[Depends(name_target)]
-    )
-    router.include_router(_routes)
+    router = APIRouter(tags=[tag], responses=REFUSED, dependencies=[Depends(name_target)])
+    router.include_router(_routes, prefix=f"{lists}/{{{parameter}}}/imports")
     return router
 
 
