@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT, Caller
@@ -14,6 +14,7 @@ from domain.reviews import ReviewState
 from domain.sending import Rejected
 from domain.sms import MAX_NUMBERS, MAX_TAG, Market, SmsKind, SmsRecipient, SmsRequest
 from domain.sms_hours import MARKETING_HOURS
+from domain.sms_notices import QUICK_TEST, SYSTEM_SMS_USER
 from domain.sms_numbers import MAX_WRITTEN, Phone, read_phone
 from domain.sms_text import check_length, check_values, compose, fill, segments
 from domain.step_texts import step_refusal
@@ -144,20 +145,39 @@ def price_item(country: str) -> str:
     return SMS if country == "CN" else f"{SMS}:{country}"
 
 
+def is_quick_test(request: SmsRequest) -> bool:
+    """A test that names no template: it is sent as the platform's own."""
+    return request.is_test and not request.template
+
+
+def named_in_full(request: SmsRequest) -> SmsRequest:
+    """With the names that a quick test leaves open; which template it is, its first number says. Raises `Refusal`."""
+    if not is_quick_test(request) or not request.recipients:
+        return request
+    try:
+        market = read_phone(request.recipients[0].phone, request.market).market
+    except Refusal as refusal:
+        raise _at(refusal, 1) from refusal
+    return replace(request, sms_user=SYSTEM_SMS_USER, template=QUICK_TEST[market])
+
+
 def check_identity(identity: SmsIdentity, caller: Caller, request: SmsRequest) -> Text:
     """The text to be sent; raises the first `Refusal`, in the order in which a customer would mend things."""
     if identity.account_state != "active":
         raise Refusal("account_not_active")
     if caller.account_id != SYSTEM_ACCOUNT:
-        _check_steps(identity)
-    _check_user(identity, caller, request)
+        _check_steps(identity, is_quick_test(request))
+    if not is_quick_test(request):
+        _check_user(identity, caller, request)
     _check_words(request)
     return _text(identity, request)
 
 
-def _check_steps(identity: SmsIdentity) -> None:
-    """What is made by the platform (`sendCode`, quick tests) needs no template of the customer's own."""
+def _check_steps(identity: SmsIdentity, is_quick: bool) -> None:
+    """`sendCode`, whose template is the platform's, needs none of the customer's own; a quick test no user either."""
     wanted = SmsStage.TEMPLATE if identity.is_builtin else SmsStage.SEND
+    if is_quick:
+        wanted = SmsStage.USER
     if (step := missing_step(identity.facts, wanted)) is not None:
         raise step_refusal(step)
 
@@ -260,7 +280,7 @@ def by_country(numbers: Sequence[SmsOne]) -> list[Group]:
 
 def too_many_tests(limit: int, used: int, asked: int) -> Refusal:
     """The day's free test messages do not cover the request."""
-    return Refusal("sms_tests_exceeded", field="recipients", limit=limit, used=used, asked=asked)
+    return Refusal("sms_tests_used_up", field="recipients", limit=limit, used=used, asked=asked)
 
 
 def sends_at(due: dt.datetime, now: dt.datetime) -> dt.datetime | None:

@@ -180,7 +180,7 @@ register(
     ("SMS to this country ({country}) have no price and are not sent.", "Ask support to open it."),
 )
 register(
-    "sms_tests_exceeded",
+    "sms_tests_used_up",
     429,
     (
         "测试短信每日 {limit} 条，今日已用 {used} 条，本次需要 {asked} 条。",

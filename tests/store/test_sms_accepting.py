@@ -13,6 +13,7 @@ from domain.reviews import ReviewState
 from domain.sms import Market, SmsAccepted, SmsKind, SmsRecipient, SmsRequest
 from domain.sms_acceptance import NobodyLeft, SmsTerms
 from domain.times import SHANGHAI
+from services.sms_platform import ensure_sms_platform
 from store.accounts import Account
 from store.columns import now
 from store.db import Database
@@ -323,7 +324,7 @@ async def test_tests_are_free_and_few(db: Database) -> None:
     terms = dataclasses.replace(TERMS, tests_per_day=2)
     two = customer.request(next(PHONES), next(PHONES), is_test=True)
     await send(db, customer, two, terms=terms)
-    assert await refused(db, customer, customer.request(is_test=True), terms=terms) == "sms_tests_exceeded"
+    assert await refused(db, customer, customer.request(is_test=True), terms=terms) == "sms_tests_used_up"
     await send(db, customer, customer.request(is_test=True), NOON + dt.timedelta(hours=12), terms)  # the next day
     assert await standing(db, customer.account) == (100_000, 0, 0)
     assert [tuple(row) for row in await db.pool.fetch("SELECT DISTINCT is_test, charged_from FROM submission")] == [
@@ -378,3 +379,25 @@ async def test_many_numbers_at_once(db: Database) -> None:
     customer = await make_sms_customer(db)
     accepted = await send(db, customer, customer.request(*(next(PHONES) for _ in range(2000))), now())
     assert len(accepted.messages) == await db.pool.fetchval("SELECT count(*) FROM due") == 2000
+
+
+async def test_a_quick_test_is_the_platforms_text(db: Database) -> None:
+    async with db.begin() as session:
+        session.add(Account(id=SYSTEM_ACCOUNT, name="Songda", state=AccountState.ACTIVE.value))
+        await session.flush()
+        await ensure_sms_platform(session, "Songda 送达")
+    customer = await make_sms_customer(db)
+    for table in ("sms_key", "sms_user", "sms_template_version", "sms_template"):
+        await db.pool.execute(f"DELETE FROM {table} WHERE account_id = $1", customer.account)
+    await set_sms_price(db, "sms:GB", 300_000)
+    quick = customer.request(sms_user="", template="", is_test=True)
+    for phone in (next(PHONES), "+447400123456"):
+        people = (SmsRecipient(phone),)
+        await send(db, customer, dataclasses.replace(quick, recipients=people))
+    assert await refused(db, customer, dataclasses.replace(quick, is_test=False)) == "step_missing"
+    bad = dataclasses.replace(quick, recipients=(SmsRecipient("1"),))
+    assert await refused(db, customer, bad) == "phone_invalid"
+    assert await standing(db, customer.account) == (100_000, 0, 0)
+    await db.pool.execute("UPDATE recharge SET state = 'closed'")
+    assert await refused(db, customer, quick) == "step_missing"
+    assert await db.pool.fetchval("SELECT count(*) FROM sms_test_use WHERE account_id = $1", customer.account) == 1
