@@ -35,6 +35,7 @@ from services.payment_desk import PaymentDesk
 from services.phone_codes import PhoneCodes
 from services.prices import Prices
 from services.proof_of_work import ProofOfWork
+from services.registration_desk import RegistrationDesk
 from services.registrations import Registrations
 from services.reply_desk import ReplyDesk
 from services.report_desk import ReportDesk
@@ -96,6 +97,7 @@ class Services:
     phone_codes: PhoneCodes
     prices: Prices
     queues: Queues
+    registration_desk: RegistrationDesk
     registrations: Registrations
     reply_desk: ReplyDesk
     report_desk: ReportDesk
@@ -163,6 +165,7 @@ def build_services(foundation: Foundation) -> Services:
         phone_codes=PhoneCodes(foundation, limits, ProofOfWork(foundation)),
         prices=Prices(foundation),
         queues=Queues(foundation),
+        registration_desk=RegistrationDesk(foundation),
         registrations=registrations,
         reply_desk=ReplyDesk(foundation),
         report_desk=ReportDesk(foundation),

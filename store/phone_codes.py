@@ -126,6 +126,18 @@ async def forget(session: Session, member: Member) -> None:
         row.phone, row.send_id, row.digest, row.expires_at = "", None, None, None
 
 
+async def waiting(session: Session, account: UUID) -> list[tuple[Member, PhoneCode]]:
+    """The members of an account whose number waits for its code."""
+    query = (
+        select(Member, PhoneCode)
+        .join(PhoneCode, col(PhoneCode.member_id) == col(Member.id))
+        .where(col(Member.account_id) == account, col(Member.removed_at).is_(None))
+        .where(col(PhoneCode.phone) != "", col(Member.phone).is_distinct_from(col(PhoneCode.phone)))
+        .order_by(col(Member.id))
+    )
+    return list(await session.exec(query))
+
+
 async def has_carrier(session: Session) -> bool:
     """Whether anything could take an SMS."""
     query = select(SmsGateway.id).where(col(SmsGateway.state) == "enabled").limit(1)

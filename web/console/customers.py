@@ -35,10 +35,42 @@ async def grant(
         number = int(quota) if quota.strip().isascii() and quota.strip().isdecimal() and len(quota) < 12 else 0
         await served(request).account_desk.grant_quota(operator, account_id, number, reason)
     except Refusal as refusal:
-        unless_about_the_page(refusal)
-        shown = await _customer(request, operator, account_id)
-        return again(request, CUSTOMER, refusal, {"quota": quota, "reason": reason}, address=here, **shown)
+        return await _again(request, operator, account_id, refusal, {"quota": quota, "reason": reason})
     return see(here, request, _("额度已调整，几秒后生效。"))
+
+
+@router.post("/customers/{account_id}/quick-registration")
+async def open_account(
+    request: Request, operator: SignedOperator, account_id: UUID, reason: Text = "", phone: Text = ""
+) -> Response:
+    """Neither mail nor code arrived, and they proved who they are."""
+    _, here = translator(request), f"/console/customers/{account_id}"
+    try:
+        await served(request).registration_desk.open_account(operator, account_id, reason, bool(phone))
+    except Refusal as refusal:
+        return await _again(request, operator, account_id, refusal, {"reason": reason, "phone": phone})
+    return see(here, request, _("账户已开通。"))
+
+
+@router.post("/customers/{account_id}/members/{member_id}/phone")
+async def confirm_phone(
+    request: Request, operator: SignedOperator, account_id: UUID, member_id: UUID, reason: Text = ""
+) -> Response:
+    """The code did not arrive, and the member proved whose number it is."""
+    _, here = translator(request), f"/console/customers/{account_id}"
+    try:
+        await served(request).registration_desk.confirm_phone(operator, account_id, member_id, reason)
+    except Refusal as refusal:
+        return await _again(request, operator, account_id, refusal, {"reason": reason})
+    return see(here, request, _("手机号码已确认。"))
+
+
+async def _again(
+    request: Request, operator: Operator, account_id: UUID, refusal: Refusal, typed: dict[str, str]
+) -> Response:
+    unless_about_the_page(refusal)
+    shown = await _customer(request, operator, account_id)
+    return again(request, CUSTOMER, refusal, typed, address=f"/console/customers/{account_id}", **shown)
 
 
 @router.get("/letters/{letter_id}")
@@ -67,6 +99,7 @@ async def _customer(request: Request, operator: Operator, account_id: UUID) -> d
     return {
         "customer": await desk.customer(operator, account_id),
         "paying": await desk.is_paying(operator, account_id),
+        "openings": await served(request).registration_desk.openings(operator, account_id),
         "ACCOUNT_STATES": ACCOUNT_STATES,
         "STAGES": STAGES,
     }

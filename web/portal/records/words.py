@@ -50,6 +50,9 @@ PLATFORM = {"platform": _("平台"), "visitor": _("未登录的访客")}
 ACTIONS = {
     "registration.confirmed": _("确认注册"),
     "registration.quick": _("客服代为确认注册"),
+    "phone.confirmed": _("验证手机号码"),
+    "phone.removed": _("移除手机号码"),
+    "phone.vouched": _("客服代为确认手机号码"),
     "password.changed": _("修改密码"),
     "password.reset": _("重置密码"),
     "session.signed_out": _("退出登录"),
