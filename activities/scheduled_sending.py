@@ -5,10 +5,10 @@ from collections import Counter
 from uuid import UUID
 
 from domain.accounts import Caller
-from domain.campaigns import NewCampaign, check_new
+from domain.campaigns import check_new
 from domain.contacts import values_of
 from domain.errors import Refusal
-from domain.scheduled_tasks import CHUNK, MailContent, RunCounts, RunState, SmsContent
+from domain.scheduled_tasks import CHUNK, MailContent, RunCounts, RunState, SmsContent, campaign_of
 from domain.sms import SmsAccepted, SmsRecipient, SmsRequest
 from domain.sms_acceptance import NobodyLeft, SmsTerms
 from store import audit_log, campaign_names, campaigns, contacts, scheduled_runs
@@ -23,7 +23,7 @@ BY = "schedule"
 async def send_some(connection: Connection, task: Row, run: Row, now: dt.datetime, terms: SmsTerms) -> UUID | None:
     """The next piece of a run, both rows locked; the campaign that was made. Raises the refusal that stands in its way,
     and then nothing of the piece is written."""
-    content = content_of(task)
+    content = content_of(task, run)
     if isinstance(content, MailContent):
         return await _campaign(connection, task, run, content, now)
     await _chunk(connection, task, run, content, (now, terms))
@@ -46,14 +46,6 @@ async def _campaign(
     return made
 
 
-def campaign_of(name: str, content: MailContent, key: str) -> NewCampaign:
-    """What a task asks for each time; it begins at once."""
-    return NewCampaign(
-        name, content.api_user, content.template, content.sender, content.lists, content.sender_name,
-        content.reply_to, content.label, idempotency_key=key,
-    )  # fmt: skip
-
-
 async def _chunk(
     connection: Connection, task: Row, run: Row, content: SmsContent, when: tuple[dt.datetime, SmsTerms]
 ) -> None:
@@ -66,7 +58,7 @@ async def _chunk(
     last = run["last"]
     if last is None:
         last = await contacts.last(connection, account, chosen) or 0
-        await scheduled_runs.note_last(connection, run["id"], last)
+        await scheduled_runs.note_begin(connection, task, run["id"], last)
     people = [one for one in await contacts.chunk(connection, account, chosen, run["place"], CHUNK) if one.id <= last]
     if not people:
         await scheduled_runs.move(connection, run["id"], RunState.DONE, now)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.cadences import Cadence, check_cadence
+from domain.campaigns import NewCampaign
 from domain.channels import Channel
 from domain.errors import Refusal
 from domain.ids import Process
@@ -200,6 +201,14 @@ def check_new(asked: NewTask, now: dt.datetime) -> None:
         for name in ("sms_user", "template", "contact_list"):
             if not getattr(asked.content, name).strip():
                 raise Refusal("required", field=name)
+
+
+def campaign_of(name: str, content: MailContent, key: str | None) -> NewCampaign:
+    """What a task by mail asks for each time; it begins at once."""
+    return NewCampaign(
+        name, content.api_user, content.template, content.sender, content.lists, content.sender_name,
+        content.reply_to, content.label, idempotency_key=key,
+    )  # fmt: skip
 
 
 def is_late(planned: dt.datetime, now: dt.datetime, minutes: int) -> bool:

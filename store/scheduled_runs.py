@@ -164,9 +164,11 @@ async def note_chunk(
     )  # fmt: skip
 
 
-async def note_last(connection: Connection, run: UUID, last: int) -> None:
-    """The list's last contact when the run began."""
-    await connection.execute("UPDATE scheduled_run SET last = $2 WHERE id = $1", run, last)
+async def note_begin(connection: Connection, task: Row, run: UUID, last: int) -> None:
+    """What it sends, and the list's last contact, when the run's first chunk begins."""
+    await connection.execute(
+        "UPDATE scheduled_run SET last = $2, content = $3 WHERE id = $1", run, last, task["content"]
+    )
 
 
 async def note_campaign(connection: Connection, run: UUID, campaign: UUID) -> None:

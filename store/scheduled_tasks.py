@@ -111,6 +111,8 @@ class ScheduledRun(SQLModel, table=True):
     decided_by: str = ""
     place: int = Field(default=0, sa_type=BigInteger)
     """The last contact that was gone through: the checkpoint, written with what was accepted."""
+    content: dict[str, Any] | None = json_object(default=None)
+    """What it sends, from its first chunk on, whatever the task is changed to meanwhile."""
     last: int | None = Field(default=None, sa_type=BigInteger)
     """The list's last contact when it began; later ones are not in this run."""
     listed: int = 0
@@ -140,9 +142,10 @@ def rules_of(row: Row) -> Rules:
     return Rules(Overlap(row["overlap"]), row["catch_up"], row["late"], Misfire(row["misfire"]))
 
 
-def content_of(row: Row) -> SmsContent | MailContent:
-    kept = row["content"]
-    if row["channel"] == Channel.SMS:
+def content_of(task: Row, run: Row | None = None) -> SmsContent | MailContent:
+    """What a task sends now; what one of its runs sends that has begun."""
+    kept = (run["content"] if run is not None else None) or task["content"]
+    if task["channel"] == Channel.SMS:
         return SmsContent(**kept)
     return MailContent(**kept | {"lists": tuple(kept["lists"])})
 

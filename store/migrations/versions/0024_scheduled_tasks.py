@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_by", sa.String(), nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("last", sa.BigInteger(), nullable=True),
         sa.Column("listed", sa.Integer(), nullable=False),
         sa.Column("accepted", sa.Integer(), nullable=False),
