@@ -42,6 +42,7 @@ from services.report_desk import ReportDesk
 from services.retry_curves import CurveDesk
 from services.review_desk import ReviewDesk
 from services.review_report import ReviewReport
+from services.scheduled_tasks import ScheduledTasks
 from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
@@ -104,6 +105,7 @@ class Services:
     review_desk: ReviewDesk
     review_report: ReviewReport
     curve_desk: CurveDesk
+    scheduled_tasks: ScheduledTasks
     senders: Senders
     sending: Sending
     sessions: Sessions
@@ -172,6 +174,7 @@ def build_services(foundation: Foundation) -> Services:
         review_desk=ReviewDesk(foundation, certifications),
         review_report=ReviewReport(foundation),
         curve_desk=CurveDesk(foundation),
+        scheduled_tasks=ScheduledTasks(foundation),
         senders=Senders(foundation),
         sending=Sending(foundation, acceptance),
         sessions=sessions,
