@@ -20,6 +20,7 @@ from commands import books, operators
 from commands import chaos as chaos_command
 from commands import demo as demo_command
 from commands import report as report_command
+from commands import sandbox as sandbox_command
 from commands.terminal import DataOption, leave, load_settings, news, output, report
 from domain.policy import Policy
 from smtp.doors import Door
@@ -35,10 +36,9 @@ from stack import (
 )
 from supervision.errors import CannotStart
 from supervision.folder import Folder
-from supervision.ports import DEFAULT_BASE, INBOUND_ADDRESS, LOOPBACK, PROVIDER_NETWORK, Ports
+from supervision.ports import DEFAULT_BASE, INBOUND_ADDRESS, LOOPBACK
 
 if TYPE_CHECKING:
-    from sandbox.config import Record
     from settings import Settings
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ app.add_typer(operators.app, name="operators")
 app.command()(report_command.report)
 app.add_typer(bench_command.app, name="bench")
 app.command()(chaos_command.chaos)
+app.add_typer(sandbox_command.app, name="sandbox")
 
 PortBaseOption = Annotated[int, typer.Option("--port-base", metavar="N", help="First of ten ports in a row.")]
 
@@ -250,6 +251,9 @@ def migrate(
         Path | None,
         typer.Option(metavar="FILE", help="Where nobody operates yet: make `admin`, and write how to sign in there."),
     ] = None,
+    sandbox_carriers: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Enter the sandbox's phone carriers as gateways, once.")
+    ] = None,
 ) -> None:
     """Bring DATABASE_URL to the newest schema, and the platform's own account to what the settings say."""
     settings = load_settings()
@@ -260,6 +264,8 @@ def migrate(
     records = asyncio.run(ensure_platform(settings))
     if records_file is not None:
         records_file.write_text(json.dumps(records, ensure_ascii=False, indent=1))
+    if sandbox_carriers is not None:
+        asyncio.run(sandbox_command.ensure_carriers(settings, sandbox_carriers))
     if first_operator is not None:
         where = books.Books(settings.database_url, settings.temporal_address, settings.temporal_namespace)
         asyncio.run(operators.ensure_first(where, settings.secret_key.get_secret_value(), first_operator))
@@ -287,42 +293,6 @@ async def ensure_platform(settings: "Settings") -> list[dict[str, str]]:
     mine += [{"name": name, "type": "A", "value": address} for name, address in hosts]
     mine += [{"name": policy.bounce_host, "type": "MX", "value": f"10 {policy.bounce_host}"}]
     return [{"name": each.name, "type": each.type, "value": each.value} for each in wanted] + mine
-
-
-@app.command()
-def sandbox(
-    data: DataOption = None,
-    port_base: PortBaseOption = DEFAULT_BASE,
-    records_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="DNS records to publish, as `songda migrate` writes them.")
-    ] = None,
-    time_scale: Annotated[
-        float, typer.Option(min=0.001, help="Divides the intervals of the pay desk's notifications.")
-    ] = SANDBOX_TIME_SCALE,
-) -> None:
-    """The pretend Internet alone: DNS, mailbox providers, webhook catcher, pay desk, pages."""
-    from sandbox.config import SandboxConfig, SandboxError
-    from sandbox.run import serve
-
-    ports = Ports(port_base)
-    config = SandboxConfig(
-        (data or default_data() / "sandbox").absolute(), ports.sandbox, ports.dns, ports.providers,
-        PROVIDER_NETWORK, LOOPBACK, read_records(records_file), time_scale,
-    )  # fmt: skip
-    try:
-        asyncio.run(serve(config))
-    except SandboxError as problem:
-        raise CannotStart(str(problem)) from None
-
-
-def read_records(path: Path | None) -> "tuple[Record, ...]":
-    """Each name and type is one set; values of the same set are joined."""
-    from sandbox.config import Record
-
-    sets: dict[tuple[str, str], list[str]] = {}
-    for entry in json.loads(path.read_text()) if path else []:
-        sets.setdefault((entry["name"], entry["type"]), []).append(entry["value"])
-    return tuple(Record(name, kind, tuple(values)) for (name, kind), values in sets.items())
 
 
 @app.command()

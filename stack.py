@@ -259,6 +259,7 @@ class Stack:
         arguments = self._python("migrate", "--records-file", str(self._records_file))
         if self.options.sandbox:  # where real customers are, nobody may sign in until somebody says who
             arguments += ["--first-operator", str(first_operator_file(self._folder.root))]
+            arguments += ["--sandbox-carriers", str(self.ports.providers)]
         child = self._child(Program("migrate", arguments, self._environment()))
         await child.start()
         if (returncode := await child.wait()) != 0:
@@ -276,7 +277,7 @@ class Stack:
         arguments = self._python("sandbox", *where, *scale, "--records-file", str(self._records_file))
         child = await self._run(Program("sandbox", arguments, SAME_SOURCE))
         await child.until_ready(functools.partial(http.is_healthy, LOOPBACK, self.ports.sandbox), 30)
-        self._report("The sandbox is ready: DNS, six mailbox providers, a pay desk, web pages.")
+        self._report("The sandbox is ready: DNS, six mailbox providers, two phone carriers, a pay desk, web pages.")
 
     async def _start_apis(self) -> None:
         options = ["--host", LOOPBACK, "--port", str(self.ports.api)]

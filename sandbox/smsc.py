@@ -99,6 +99,11 @@ class Smsc:
         self._allowance, self._allowed_at = float(behaviour.throttle or 0), time.monotonic()
 
     @property
+    def bound_port(self) -> int:
+        """The port, also when it was left to the system (0)."""
+        return int(self._server.sockets[0].getsockname()[1]) if self._server is not None else self.port
+
+    @property
     def waiting(self) -> int:
         """Deliveries that nobody is bound for, or that wait for their turn."""
         return len(self._waiting)

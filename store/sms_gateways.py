@@ -12,6 +12,7 @@ from domain.ids import new_id
 from domain.sms_carriers import GatewaySight, GatewayState, ReplyPiece
 from store.columns import moment, now
 from store.db import Connection, Session
+from store.lanes import Lane
 
 SEEN_WITHIN = dt.timedelta(minutes=2)
 """What a process said longer ago is not believed: it is gone."""
@@ -210,3 +211,41 @@ async def every_route(session: Session) -> list[tuple[SmsRoute, SmsGateway]]:
 
 async def lock_route(session: Session, route_id: UUID) -> SmsRoute | None:
     return (await session.exec(select(SmsRoute).where(col(SmsRoute.id) == route_id).with_for_update())).first()
+
+
+async def gateway_named(session: Session, name: str) -> SmsGateway | None:
+    """Removed ones, too."""
+    return (await session.exec(select(SmsGateway).where(col(SmsGateway.name) == name).with_for_update())).first()
+
+
+async def one_at_a_time(session: Session) -> None:
+    """Until the transaction ends nobody else enters a gateway or renames one."""
+    await session.exec(select(func.pg_advisory_xact_lock(20_20)))
+
+
+async def route_exists(session: Session, gateway_id: UUID, country: str, kind: str) -> bool:
+    same = select(SmsRoute.id).where(
+        col(SmsRoute.gateway_id) == gateway_id, col(SmsRoute.country) == country, col(SmsRoute.kind) == kind
+    )
+    return (await session.exec(same.limit(1))).first() is not None
+
+
+async def drop_routes(session: Session, gateway_id: UUID) -> None:
+    """Of a gateway that is removed."""
+    for row in await session.exec(select(SmsRoute).where(col(SmsRoute.gateway_id) == gateway_id)):
+        await session.delete(row)
+
+
+BURST_SECONDS, LEAST_BURST = 1, 20
+"""Of a gateway's rate, at once."""
+
+
+async def write_lane(session: Session, number: int, rate_per_s: int | None) -> None:
+    """The gateway's lane has its rate; what else operators decided of the lane stays."""
+    burst = max(LEAST_BURST, BURST_SECONDS * (rate_per_s or 0))
+    lane = (await session.exec(select(Lane).where(col(Lane.name) == f"sms-{number}").with_for_update())).first()
+    if lane is None:
+        session.add(Lane(name=f"sms-{number}", rate_per_s=rate_per_s, burst=burst, tokens=float(burst)))
+        return
+    lane.rate_per_s, lane.burst, lane.row_version = rate_per_s, burst, lane.row_version + 1
+    lane.tokens = min(lane.tokens, float(burst))

@@ -16,6 +16,8 @@ PROVIDERS = 6
 """Each mailbox provider of the sandbox has a loopback address of its own, `127.0.1.N`."""
 INBOUND_ADDRESS = f"{PROVIDER_NETWORK}{PROVIDERS + 1}"
 """Where the pretend Internet finds our own mail server."""
+CARRIERS = (PROVIDERS + 2, PROVIDERS + 3)
+"""The sandbox's phone carriers have loopback addresses, too, and the providers' port."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,18 @@ def listeners(ports: Ports, sandbox: bool) -> list[Listener]:
 
 
 def sandbox_listeners(ports: Ports) -> list[Listener]:
-    """Pages, DNS on both transports, one SMTP server per provider."""
+    """Pages, DNS on both transports, one SMTP server per provider, one SMPP server per carrier."""
     providers = [
         Listener("a mailbox provider", f"{PROVIDER_NETWORK}{number}", ports.providers)
         for number in range(1, PROVIDERS + 1)
     ]
+    carriers = [Listener("a phone carrier", f"{PROVIDER_NETWORK}{number}", ports.providers) for number in CARRIERS]
     return [
         Listener("sandbox pages", LOOPBACK, ports.sandbox),
         Listener("sandbox DNS", LOOPBACK, ports.dns, socket.SOCK_DGRAM),
         Listener("sandbox DNS", LOOPBACK, ports.dns),
         *providers,
+        *carriers,
     ]
 
 
