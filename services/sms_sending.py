@@ -7,6 +7,7 @@ from domain.sms_acceptance import SmsTerms
 from domain.times import business_day
 from services.acceptance import Bell
 from services.foundation import Foundation
+from services.sms_platform import code_template
 from store.columns import now
 from store.sms_accepting import accept
 from store.sms_requests import used_tests
@@ -35,3 +36,12 @@ class SmsSending:
         async with self._base.db.raw() as connection:
             used = await used_tests(connection, caller.account_id, business_day(now()))
         return max(0, self._terms.tests_per_day - used)
+
+    async def code_template(self, caller: Caller, number: str, name: str) -> str:
+        """The id of the template that sends a bare code under the account's signature of this number, else name.
+
+        Raises `not_found` where there is no such signature that is approved.
+        """
+        require(caller, Right.SEND)
+        async with self._base.db.begin() as session:
+            return str((await code_template(session, caller.account_id, number, name)).template_id)
