@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from api import callbacks, problems, reference
 from api.body_limit import BodyLimit
-from api.sendcloud import mail, sms, sms_data
+from api.sendcloud import mail, sms, sms_contacts, sms_data, sms_labels, sms_signs, sms_tasks, sms_templates
 from api.sendcloud.shortcut import Shortcut
 from api.v1 import (
     accounts,
@@ -82,7 +82,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application; `uvicorn --factory api.app:create_app`."""
     app = FastAPI(title="Songda 送达", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings or Settings()
-    app.router.routes += (mail.route(), *sms.ROUTES, *sms_data.ROUTES)
+    app.router.routes.append(mail.route())
+    for module in (sms, sms_templates, sms_signs, sms_labels, sms_contacts, sms_tasks, sms_data):
+        app.router.routes += module.ROUTES
     problems.install(app)
     reference.install(app)
     features = (

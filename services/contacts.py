@@ -150,6 +150,13 @@ class Contacts:
             raise Refusal("contact_list_not_found", field=field)
         return row
 
+    async def by_ref(self, caller: Caller, ref: str) -> ContactList | None:
+        """One list of the account by its id, its number or its name; None: there is none any more."""
+        async with self._base.db.raw() as connection:
+            found = await rows.find_list(connection, caller.account_id, ref)
+        async with self._base.db.read() as session:
+            return await rows.find(session, caller.account_id, found) if found else None
+
     async def contacts(
         self, caller: Caller, list_id: UUID, prefix: str = "", after: int = 0, limit: int = 50
     ) -> ContactPage:
