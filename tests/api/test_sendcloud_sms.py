@@ -259,9 +259,8 @@ async def test_tag_and_international(wire: Wire) -> None:
 @pytest.mark.parametrize("write", [json.dumps, str])
 async def test_numbers_with_values_of_their_own(wire: Wire, path: str, write: Any) -> None:
     people = [{"phone": next(PHONES), "vars": {"%name%": name}} for name in ("李雷", "韩梅梅")]
-    given = wire.signed(
-        templateId=wire.customer.numbers[SmsKind.NOTICE], tos=write([*people, {"phone": 1, "vars": {}}])
-    )
+    tos = write([*people, {"phone": 1, "vars": {}}])
+    given = wire.signed({"templateId": wire.customer.numbers[SmsKind.NOTICE], "tos": tos})
     answer = await wire.call(path, given | {"smsKey": wire.customer.key})
     assert (answer["statusCode"], answer["info"]["successCount"]) == (311, 2)
     assert answer["info"]["items"][0]["vars"] == {}
@@ -278,7 +277,7 @@ async def test_numbers_with_values_of_their_own(wire: Wire, path: str, write: An
     ],
 )  # fmt: skip
 async def test_wrong_tos(wire: Wire, tos: str, code: int) -> None:
-    given = wire.signed(dict(templateId=wire.customer.numbers[SmsKind.NOTICE], tos=tos))
+    given = wire.signed({"templateId": wire.customer.numbers[SmsKind.NOTICE], "tos": tos})
     assert await wire.refused("sendx", given) == code
 
 
@@ -290,7 +289,7 @@ async def test_a_code_under_a_signature(wire: Wire) -> None:
         assert answer["statusCode"] == 200, answer
     other = await make_sms_customer(wire.db)
     stranger = dataclasses.replace(wire, customer=other)
-    given = stranger.signed(dict(phone=next(PHONES), code="123456", signId=number))
+    given = stranger.signed({"phone": next(PHONES), "code": "123456", "signId": number})
     assert (await wire.call("sendCode", given))["statusCode"] == 431
 
 
