@@ -17,11 +17,13 @@ from tests.paper_samples import picture
 from tests.pay_world import unasked
 from tests.route_cases import BEFORE
 from tests.route_table import Call
+from tests.sms_two_world import names_of, with_sms
 from tests.tenants_world import Two, left_out, with_members
 
 LETTER = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>", "kind": "trigger"}
 OF_LISTS = ("list_id", "import_id", "address")
-IN_TEXTS = ("api_user", "template", "domain", "batch_user", "batch_template")
+IN_TEXTS = ("api_user", "template", "domain", "batch_user", "batch_template", "sms_user", "sms_template")
+OF_SMS = ("sms_user_id", "sms_signature_id", "sms_template_id", "sms_id", "sms_message_id")
 """Objects that bodies name by their names."""
 
 
@@ -90,7 +92,9 @@ async def _works(made: Owners, who: SignedIn) -> dict[str, str]:
     application, paper = await _applied(made, who)
     # Hers are there already: of two lists, each import would be in one, and not be found in the other.
     members = two.hers if who is two.alice else await with_members(two, who)
-    return {name: members[name][0] for name in OF_LISTS} | {
+    texted = two.hers if who is two.alice else await _texts(two, who)
+    own = {name: members[name][0] for name in OF_LISTS} | {name: texted[name][0] for name in OF_SMS}
+    return own | await names_of(two.home.db, texted) | {
         "domain": domain["name"], "domain_id": domain["id"], "api_user": word, "api_user_id": user["id"],
         "batch_user": f"batch_{word[3:]}", "batch_template": f"batch_{word[3:]}",
         "template": word, "member_id": str(await _colleague(two, who)),
@@ -104,6 +108,11 @@ async def _batch(two: Two, who: SignedIn, word: str, domain_id: str) -> dict[str
     name = f"batch_{word[3:]}"
     await two.made(who, "/v1/api-users", {"name": name, "kind": "batch", "domain_ids": [domain_id]})
     return await two.made(who, "/v1/templates", LETTER | {"invoke_name": name, "name": name, "kind": "batch"})
+
+
+async def _texts(two: Two, who: SignedIn) -> dict[str, list[str]]:
+    """His: hers are there already."""
+    return await with_sms(two.home.db, who.caller.account_id, "Customers", "+8613800138002")
 
 
 async def _colleague(two: Two, who: SignedIn) -> UUID:

@@ -6,13 +6,17 @@ that the owner's call succeeds, which `tests/test_tenants.py` proves: else the r
 """
 
 import datetime as dt
+import importlib
+import pkgutil
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from api import sendcloud
 from domain.times import SHANGHAI
 from tests.accounts_world import PASSWORD
 from tests.paper_samples import picture
+from tests.sms_two_world import SMS_OPEN
 
 CONTENT = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>"}
 MEMBERS = ("m.csv", b"email,name\nm@a.cn,M\n", "text/csv")
@@ -86,6 +90,12 @@ OPEN: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): _PUBLIC,
 }
 """For visitors without an account, and why. Their own tests look at the secrets."""
+OPEN |= {
+    (method, route.path): "the signature of an SMS user's key stands for a sign-in: see tests/api/test_smsapi.py"
+    for module in pkgutil.iter_modules(sendcloud.__path__, "api.sendcloud.")
+    for route in getattr(importlib.import_module(module.name), "ROUTES", ())
+    for method in ("GET", "POST")
+}
 FILES: dict[str, str] = {
     "/docs/assets": "Swagger UI of its wheel",
     "/assets": "Tabler of the starlette-admin wheel",
@@ -164,6 +174,8 @@ BEFORE: dict[tuple[str, str], str] = {
     ("POST", "/portal/certification/{certification_id}/correct"): _REJECTED,
     ("POST", "/v1/certifications"): _NO_APPLICATION,
     ("POST", "/portal/certification"): _NO_APPLICATION,
+    ("POST", "/portal/sms-sends/new"): SMS_OPEN,
+    ("POST", "/portal/sms-test"): SMS_OPEN,
     ("POST", "/v1/recharges"): _APPROVED,
     ("POST", "/portal/recharges"): _APPROVED,
     ("POST", "/v1/templates/{ref}/withdraw"): _SUBMITTED,
@@ -193,6 +205,7 @@ _PASTED = {"recipients": "email,name\nr@x.example,R\n", "step": "send"}
 _TO_ONE = {"recipients": [{"address": "r@x.example", "variables": {"name": "R"}}]}
 _BATCH = {"api_user": "{batch_user}", "template": "{batch_template}", "from": "x@{domain}", "lists": ["{list_id}"]}
 _CAMPAIGN = _BATCH | {"name": "Autumn", "lives_hours": "24"}
+_TEXT = {"sms_user": "{sms_user}", "template": "{sms_template}"}
 _FILE = ("r.csv", b"email,name\nr@x.example,R\n", "text/csv")
 OWN: dict[tuple[str, str], Own] = {
     ("PATCH", "/v1/account"): Own({"json": {"language": "en"}}, 200),
@@ -224,6 +237,8 @@ OWN: dict[tuple[str, str], Own] = {
     ("POST", "/v1/sends/upload"): Own({"data": _SEND, "files": {"file": _FILE}}, 202, 422),
     ("POST", "/portal/sends/new"): Own({"data": _SEND | _PASTED}, 303, 422),
     ("POST", "/portal/test-send"): Own({"data": _SEND | {"var_name": "R"}}, 303, 422),
+    ("POST", "/portal/sms-sends/new"): Own({"data": _TEXT | {"phones": "13800138003"}}, 303, 422),
+    ("POST", "/portal/sms-test"): Own({"data": _TEXT | {"phones": "13800138003", "way": "template"}}, 303, 422),
     ("POST", "/v1/recharges"): Own({"json": {"amount": "100.00"}}, 201),
     ("POST", "/portal/recharges"): Own({"data": {"amount": "100.00"}}, 303),
     ("POST", "/v1/suppressions"): Own({"json": {"addresses": ["r@x.example"]}}, 201),
@@ -257,6 +272,7 @@ def names_in(value: Any) -> list[str]:
 
 
 QUERIES = {
+    "/v1/sms/statistics": "?from=2026-11-01&to=2026-11-30",
     "/portal/sends/new": "?template={template}&api_user={api_user}",
     "/portal/test-send": "?template={template}&api_user={api_user}",
     "/portal/api-users": "?domain={domain_id}",

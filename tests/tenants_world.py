@@ -25,6 +25,7 @@ from tests.paper_samples import picture
 from tests.path_rows import Customer
 from tests.records_world import recorded
 from tests.route_table import Call, Door, calls
+from tests.sms_two_world import names_of, with_sms
 from tests.standing import Standing
 from web.console.sessions import COOKIE as OPERATOR
 from web.sessions import COOKIE as SESSION
@@ -183,11 +184,13 @@ async def furnish(made: Two) -> None:
         "suppression_id": [await left_out(made, alice)],
         **await certified(made),
         **await with_members(made, alice),
+        **await with_sms(made.home.db, alice.caller.account_id, "Secret of Alice", "+8613800138001"),
     }
     made.hers["campaign_id"] = [await with_campaign(made, alice, made.hers["list_id"][0])]
     made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
     made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}
     made.words |= {"batch_user": user["name"], "batch_template": "hers"}
+    made.words |= await names_of(made.home.db, made.hers)
     await recorded(made.home, alice.caller.account_id, "Secret of Alice")
     await harvest(made)
 

@@ -48,7 +48,8 @@ RIGHT_OF = {
     "domains": Right.SETTINGS, "api-users": Right.SETTINGS, "webhooks": Right.SETTINGS, "account": Right.SETTINGS,
     "templates": Right.TEMPLATES, "sends": Right.SEND, "test-send": Right.SEND, "members": Right.MEMBERS,
     "certifications": Right.CERTIFY, "certification": Right.CERTIFY, "recharges": Right.MONEY,
-    "suppressions": Right.SEND, "address-lists": Right.SEND, "campaigns": Right.SEND,
+    "suppressions": Right.SEND, "address-lists": Right.SEND, "campaigns": Right.SEND, "sms": Right.SEND,
+    "sms-sends": Right.SEND, "sms-test": Right.SEND,
 }  # fmt: skip
 """The right that the routes under this part of the path ask for."""
 

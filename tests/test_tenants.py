@@ -160,6 +160,7 @@ async def test_a_body_that_names_another_accounts_object(at_work: Owners, call: 
     """Everything else in it is the caller's own, so that only this one object can be what is refused."""
     two, case = at_work.two, OWN[call.key]
     hers = two.her_names[name]
+    await at_work.ready(call)
     apart = [two.bob.caller.account_id] if case.others < 400 else []
     before = await two.stand(*apart)
     answer = await two.ask(two.bob, call, call.path, **two.filled(case.options, two.his | {name: hers}))

@@ -185,42 +185,42 @@ async def statistics(
     return Statistics(items=[StatisticsLine.of(line) for line in found])
 
 
-@router.get("/messages/{message_id}", summary="One SMS with its receipts", responses=_NOT_FOUND)
+@router.get("/messages/{sms_message_id}", summary="One SMS with its receipts", responses=_NOT_FOUND)
 async def get_message(
-    served: Served, caller: SmsCaller, message_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[4711])]
+    served: Served, caller: SmsCaller, sms_message_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[4711])]
 ) -> SmsMessageDetail:
     """One message, and the receipt of each part that a carrier took."""
-    message, parts = await served.sms_reads.message(caller, message_id)
+    message, parts = await served.sms_reads.message(caller, sms_message_id)
     return SmsMessageDetail(**SmsMessageOut.of(message).model_dump(), parts=[PartOut.of(part) for part in parts])
 
 
-@router.get("/{send_id}", summary="One request and how far it is", responses=_NOT_FOUND)
-async def get_sms(served: Served, caller: SmsCaller, send_id: SendId, request: Request) -> SmsSendDetail:
+@router.get("/{sms_id}", summary="One request and how far it is", responses=_NOT_FOUND)
+async def get_sms(served: Served, caller: SmsCaller, sms_id: SendId, request: Request) -> SmsSendDetail:
     """Messages by outcome, and the numbers that were left out."""
-    return SmsSendDetail.of_view(await served.sms_reads.view(caller, send_id), language_of(request))
+    return SmsSendDetail.of_view(await served.sms_reads.view(caller, sms_id), language_of(request))
 
 
-@router.get("/{send_id}/messages", summary="Messages of a request", responses=_NOT_FOUND)
+@router.get("/{sms_id}/messages", summary="Messages of a request", responses=_NOT_FOUND)
 async def list_messages(
-    served: Served, caller: SmsCaller, send_id: SendId,
+    served: Served, caller: SmsCaller, sms_id: SendId,
     outcome: Annotated[SmsOutcome | None, Query(alias="state", examples=["bounced"])] = None,
     cursor: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0, limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> SmsMessagePage:  # fmt: skip
     """In the order of its numbers; `state` keeps one outcome."""
-    found = await served.sms_reads.messages(caller, send_id, (outcome, cursor, limit + 1))
+    found = await served.sms_reads.messages(caller, sms_id, (outcome, cursor, limit + 1))
     after = str(found[limit].ordinal) if len(found) > limit else None
     return SmsMessagePage(items=[SmsMessageOut.of(message) for message in found[:limit]], next_cursor=after)
 
 
 @router.get(
-    "/{send_id}/messages.csv",
+    "/{sms_id}/messages.csv",
     summary="Messages of a request as CSV",
     responses={**_NOT_FOUND, 200: {"content": {"text/csv": {"example": "phone,outcome\r\n+86138…,delivered\r\n"}}}},
     response_class=StreamingResponse,
 )
-async def export_messages(served: Served, caller: SmsCaller, send_id: SendId) -> StreamingResponse:
+async def export_messages(served: Served, caller: SmsCaller, sms_id: SendId) -> StreamingResponse:
     """All messages of a request as CSV for spreadsheets (UTF-8 with BOM; no value is taken for a formula)."""
     return StreamingResponse(
-        await served.sms_reads.export(caller, send_id), media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="sms-{send_id}.csv"'},
+        await served.sms_reads.export(caller, sms_id), media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="sms-{sms_id}.csv"'},
     )  # fmt: skip

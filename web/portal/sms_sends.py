@@ -12,6 +12,7 @@ from domain.errors import Refusal
 from domain.recipients import explain_code
 from domain.secrets import new_token
 from domain.sms import MAX_NUMBERS, SmsRecipient, SmsRequest
+from domain.sms_text import compose
 from services.sms_reads import SmsSendView
 from store.sms_reads import SMS_OUTCOMES
 from web.i18n import mark as _
@@ -95,11 +96,12 @@ def field_of(field: str) -> str:
 
 async def options(request: Request, caller: Caller, template: str) -> dict[str, Any]:
     """What the forms offer, and the template that is chosen."""
-    users = await served(request).sms_users.sendable(caller)
+    users = [each.row.name for each in await served(request).sms_users.page(caller) if each.row.disabled_at is None]
     templates = await served(request).sms_templates.sendable(caller)
     chosen = next((one for one in templates if str(one.number) == template), next(iter(templates), None))
+    text = compose(chosen.signature, chosen.content, chosen.signature_last) if chosen else ""
     return {
-        "users": users, "templates": templates, "chosen": chosen, "prefix": PREFIX, "limit": MAX_NUMBERS,
+        "users": users, "templates": templates, "chosen": chosen, "text": text, "prefix": PREFIX, "limit": MAX_NUMBERS,
         "KINDS": KINDS,
     }  # fmt: skip
 
@@ -115,15 +117,15 @@ def bar(outcomes: dict[str, int], total: int) -> list[tuple[str, int, float, flo
     return parts
 
 
-@router.get("/{send_id}")
+@router.get("/{sms_id}")
 async def send_page(
-    request: Request, caller: Signed, send_id: UUID, state: str = "", at: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0
+    request: Request, caller: Signed, sms_id: UUID, state: str = "", at: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0
 ) -> Response:
     """One send, live: a bar of outcomes, and its messages with what carriers said."""
     reads = served(request).sms_reads
-    view = await reads.view(caller, send_id)
+    view = await reads.view(caller, sms_id)
     outcome = state if state in SMS_OUTCOMES else None
-    found = await reads.messages(caller, send_id, (outcome, at, PAGE + 1))
+    found = await reads.messages(caller, sms_id, (outcome, at, PAGE + 1))
     language = language_of(request)
     rejected = [(one.line, one.address, explain_code(one.reason, language, one.params)) for one in view.rejected]
     return render(
@@ -133,20 +135,20 @@ async def send_page(
     )  # fmt: skip
 
 
-@router.get("/{send_id}/progress")
-async def send_progress(request: Request, caller: Signed, send_id: UUID) -> JSONResponse:
+@router.get("/{sms_id}/progress")
+async def send_progress(request: Request, caller: Signed, sms_id: UUID) -> JSONResponse:
     """What the page's script asks for while messages are under way."""
-    view = await served(request).sms_reads.view(caller, send_id)
+    view = await served(request).sms_reads.view(caller, sms_id)
     parts = [{"outcome": o, "count": n, "x": x, "width": w} for o, n, x, w in bar(view.outcomes, view.send.recipients)]
     return JSONResponse({"finished": view.waiting == 0, "percent": _percent(view), "parts": parts})
 
 
-@router.get("/{send_id}/messages.csv")
-async def send_export(request: Request, caller: Signed, send_id: UUID) -> StreamingResponse:
+@router.get("/{sms_id}/messages.csv")
+async def send_export(request: Request, caller: Signed, sms_id: UUID) -> StreamingResponse:
     """All messages for a spreadsheet."""
     return StreamingResponse(
-        await served(request).sms_reads.export(caller, send_id), media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="sms-{send_id}.csv"'},
+        await served(request).sms_reads.export(caller, sms_id), media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="sms-{sms_id}.csv"'},
     )  # fmt: skip
 
 
