@@ -72,11 +72,11 @@ class SmsReplies:
             return await rows.count(session, caller.account_id, sought)
 
     async def get(self, caller: Caller, reply: UUID) -> SmsReply:
-        """One reply. Raises `Refusal("not_found")`."""
+        """One reply. Raises `Refusal("sms_reply_unknown")`."""
         async with self._base.db.read() as session:
             found = await rows.find(session, caller.account_id, reply)
         if found is None:
-            raise Refusal("not_found", what="sms_reply")
+            raise Refusal("sms_reply_unknown")
         return found
 
     async def export(self, caller: Caller, sought: Sought = EVERYTHING) -> AsyncIterator[bytes]:
