@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, func, text
+from sqlalchemy import BigInteger, Column, Index, any_, func, literal, text
 from sqlmodel import Field, SQLModel, col, or_, select, update
 
 from domain.ids import Kind, new_id
@@ -158,7 +158,7 @@ async def owe_event(session: Session, event: OwedEvent) -> None:
         col(row.account_id) == event.account_id,
         col(row.state) == EndpointState.ENABLED.value,
         col(row.deleted_at).is_(None),
-        col(row.events).any(event.kind.value),  # type: ignore[arg-type]
+        literal(event.kind.value) == any_(col(row.events)),
     )
     for endpoint in await session.exec(listens):
         session.add(
