@@ -30,6 +30,7 @@ from api.v1 import (
     sessions,
     signals,
     sms_reads,
+    sms_sending,
     suppressions,
     templates,
     webhooks,
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     features = (
         accounts, phones, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
         templates, audience, audience_imports, contacts, contact_imports, suppressions, campaigns, webhooks, ledger,
-        recharges, signals,
+        recharges, signals, sms_sending,
         sms_reads,  # the last of SMS: its /v1/sms/{id} would take the paths of the others
     )  # fmt: skip
     for feature in features:
