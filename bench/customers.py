@@ -61,7 +61,7 @@ async def make_customer(db: Database, vault: Vault, tag: str) -> Customer:
         code = ("验证码 %code%", "<p>你的验证码是 <strong>%code%</strong>。 Your code.</p>")
         await _template(session, account, SendKind.TRIGGER, CODE, code, ("code",))
     async with db.raw() as connection:
-        await _recharge(connection, account)
+        await recharge(connection, account)
     names = {kind: user_name(kind, tag) for kind in SendKind}
     return Customer(
         account, domain, names[SendKind.BATCH], keys[SendKind.BATCH], names[SendKind.TRIGGER], keys[SendKind.TRIGGER]
@@ -125,7 +125,7 @@ async def _template(
     )  # fmt: skip
 
 
-async def _recharge(connection: Connection, account: UUID) -> None:
+async def recharge(connection: Connection, account: UUID) -> None:
     """An order, its payment and its journal, as the Recharge process leaves them: the audit finds nothing amiss."""
     order, payment = new_id(), new_id()
     lines = (("clearing:alipay", None, -MONEY_FEN), (PREPAID, account, MONEY_FEN))

@@ -97,6 +97,19 @@ def webhooks(
     show(lambda screen: bench.run(bench.Options(events, form, processes), screen), as_json)
 
 
+@app.command()
+def sms(
+    messages: Annotated[int, typer.Option(min=1, max=1_000_000, help="Numbers, one segment each.")] = 20_000,
+    processes: ProcessesOption = 0,
+    baselines: Annotated[bool, typer.Option(help="Run the bare loop as well.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """SMS over SMPP, charged and matched with their receipts; beside them the bare loop."""
+    from bench import sms as bench
+
+    show(lambda screen: bench.run(bench.Options(messages, processes, baselines), screen), as_json)
+
+
 def show(run: "Callable[[Screen], Awaitable[Report]]", as_json: bool) -> None:
     """Measure, then the table, and with `--json` the object as the last line of standard output."""
     finish(measure(run), as_json)
