@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     sender_slots: int = Field(80, ge=1, le=500)
     """Connections that one worker process may have open at once."""
     slots_per_destination: int = Field(16, ge=1)
+    sms_slots: int = Field(64, ge=2, le=500)
+    """SMS that one worker process may speak of to carriers at once."""
     webhook_allowed_networks: list[str] = []
     """CIDRs of private networks that webhooks may reach; empty refuses every private address."""
     metrics_port: int | None = None

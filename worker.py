@@ -41,6 +41,7 @@ from activities.sms_template_desk import SmsTemplateDesk
 from activities.template_desk import TemplateDesk
 from activities.webhook_drain import Means
 from activities.webhooks import WebhookActivities
+from domain.channels import DueLine
 from domain.ids import Kind
 from domain.networks import Reach
 from domain.queues import BULK, CONTROL, EXPRESS, HOOKS, IMPORTS, PROBES
@@ -55,6 +56,7 @@ from gateways.spreadsheets import Spreadsheets
 from services import calm_collector, discreet_logs
 from services.beside import background, first_of
 from services.clockwork import Clockwork
+from services.foundation import Foundation
 from services.private_process import keep_private
 from services.relay import Relay
 from services.reply_rules import LiveReplyRules
@@ -63,6 +65,7 @@ from services.signal_folding import SignalFolding
 from settings import Settings
 from store.db import BY_INDEX, LONGEST_WHILE_SENDING, Database
 from store.papers import PaperStore
+from worker_sms import SmsTools, sms_tools
 from workflows.campaign import CampaignWorkflow
 from workflows.certification_review import CertificationReview
 from workflows.delivery import DeliveryWorkflow
@@ -96,9 +99,8 @@ CONTROL_WORKFLOWS: list[type] = [
     ScheduledTask,
 ]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
-PAGES_AT_ONCE = 8
-PAGES_OF_FLOODS = 4
-"""With so many in hand, the others are kept for accounts that did not fill a share of a batch."""
+PAGES_AT_ONCE = {DueLine.MAIL: 8, DueLine.SMS: 4, DueLine.SMS_MARKETING: 2}
+"""With half of them in hand, the others are kept for accounts that did not fill a share of a batch."""
 RUNNERS_AT_ONCE, RUNNERS_BUSY = 32, 4
 """Of campaigns, in one process; most of them wait for their lane. Of those that do not, so few are enough that one's
 first and last messages leave no gap."""
@@ -128,6 +130,7 @@ class Tools:
     egress: Egress
     routes: Routes
     replies: LiveReplyRules
+    sms: SmsTools
 
 
 def control_activities(tools: Tools) -> Sequence[Callable[..., Any]]:
@@ -222,7 +225,7 @@ def delivery_activities(tools: Tools) -> DeliveryActivities:
     )
     policy = settings.policy()
     renderer = Renderer(tools.db, tools.vault, settings.bounce_host, policy.tracking_url, policy.public_url)
-    return DeliveryActivities(tools.db, tools.sender, renderer, wire)
+    return DeliveryActivities(tools.db, tools.sender, renderer, wire, tools.sms.channel(tools.lanes))
 
 
 async def connect(settings: Settings) -> Client:
@@ -244,7 +247,9 @@ def metered(port: int) -> Runtime:
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
     db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING, planning=BY_INDEX)
-    sender, vault = SenderProcess(db, settings.sender_slots), Vault(settings.secret_key.get_secret_value())
+    sender = SenderProcess(db, settings.sender_slots, settings.sms_slots)
+    client, vault = await connect(settings), Vault(settings.secret_key.get_secret_value())
+    base = Foundation(db, Clockwork(db, client), vault, settings.policy())
     place = Place(settings.egress_host or socket.gethostname(), settings.ehlo_name, settings.treatment())
     egress = Egress(db, vault, place, bind_problem)
     await egress.look()
@@ -256,7 +261,7 @@ async def make_tools(settings: Settings) -> Tools:
     return Tools(
         settings=settings,
         db=db,
-        client=await connect(settings),
+        client=client,
         vault=vault,
         resolver=resolver,
         sender=sender,
@@ -264,11 +269,12 @@ async def make_tools(settings: Settings) -> Tools:
         egress=egress,
         routes=Routes(resolver, egress.destinations),
         replies=await LiveReplyRules.open(db),
+        sms=sms_tools(settings, base, str(sender.id)),
     )
 
 
 async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, then finish what is in hand: relay first, then pages, then the lease."""
+    """Work until SIGTERM or SIGINT, then finish what is in hand: relays first, then pages, the lease, the carriers."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -278,22 +284,30 @@ async def run(settings: Settings) -> None:
     deliveries = delivery_activities(tools)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(tools.db.close)
+        carriers = await stack.enter_async_context(background(tools.sms.carriers.run()))
         sender = await stack.enter_async_context(background(tools.sender.run()))
         for worker in workers(tools, deliveries):
             await stack.enter_async_context(worker)
-        relay = Relay(
-            tools.db,
-            tools.client,
-            lambda: deliveries.pages_in_hand < PAGES_AT_ONCE,
-            lambda: deliveries.pages_in_hand >= PAGES_OF_FLOODS,
-        )
+        relays = (relay_of(line, tools, deliveries).run() for line in DueLine)
         clockwork = Clockwork(tools.db, tools.client)
         counting = (Settlement(tools.db).run(), SignalFolding(tools.db).run())
-        running = (relay.run(), clockwork.run(), *counting, tools.lanes.run(), tools.egress.run(), tools.replies.run())
+        following = (tools.lanes.run(), tools.egress.run(), tools.replies.run(), tools.sms.routes.run())
+        running = (*relays, clockwork.run(), *counting, *following, tools.sms.receipts.run())
         loops = [await stack.enter_async_context(background(loop)) for loop in running]
         calm_collector.calm()
         log.info("worker_ready", sender=str(tools.sender.id))
-        await first_of(stop, [sender, *loops])
+        await first_of(stop, [carriers, sender, *loops])
+
+
+def relay_of(line: DueLine, tools: Tools, deliveries: DeliveryActivities) -> Relay:
+    """Each line has its own share of pages, so that no line waits for another."""
+    most = PAGES_AT_ONCE[line]
+    return Relay(
+        *(tools.db, tools.client),
+        has_room=lambda: deliveries.in_hand[line] < most,
+        is_busy=lambda: deliveries.in_hand[line] >= most // 2,
+        line=line,
+    )
 
 
 def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
@@ -316,7 +330,7 @@ def workers(tools: Tools, deliveries: DeliveryActivities) -> list[Worker]:
         task_queue=EXPRESS,
         workflows=EXPRESS_WORKFLOWS,
         activities=[deliveries.deliver_page],
-        max_concurrent_activities=PAGES_AT_ONCE,
+        max_concurrent_activities=sum(PAGES_AT_ONCE.values()),
         **settings,
     )
     bulk = bulk_worker(tools, deliveries, {name: settings[name] for name in settings if name != "max_cached_workflows"})

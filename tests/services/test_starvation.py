@@ -17,6 +17,7 @@ from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from domain.addresses import domain_of
+from domain.channels import DueLine
 from domain.queues import EXPRESS
 from domain.transport import MailHost, MailRoute
 from gateways.smtp import SmtpOptions, SmtpTransport
@@ -26,7 +27,7 @@ from store.db import Database
 from tests.conftest import free_port
 from tests.patience import until
 from tests.sending_world import VAULT, Customer, make_customer, submit
-from worker import PAGES_AT_ONCE, PAGES_OF_FLOODS, background, sandbox_runner
+from worker import PAGES_AT_ONCE, background, sandbox_runner
 from workflows.delivery import DeliveryWorkflow
 
 FLOOD, SINGLES = 10_000, 12
@@ -70,14 +71,14 @@ class Sink:
 @contextlib.asynccontextmanager
 async def worker(db: Database, client: Client) -> AsyncIterator[Sink]:
     """What `worker.py` runs on the queue `express`, before a sink that listens on two addresses."""
-    sink, sender = Sink(), SenderProcess(db, 32)
+    sink, sender, most = Sink(), SenderProcess(db, 32), PAGES_AT_ONCE[DueLine.MAIL]
     wire = Wire(sink, SmtpTransport(SmtpOptions(sink.port, "out.test", 20)), Lanes.without_limits(db, sender), 5, 60.0)
     work = DeliveryActivities(db, sender, Renderer(db, VAULT, "b.test"), wire)
     temporal = Worker(
         client, task_queue=EXPRESS, workflows=[DeliveryWorkflow], activities=[work.deliver_page],
-        max_concurrent_activities=PAGES_AT_ONCE, workflow_runner=sandbox_runner(),
+        max_concurrent_activities=most, workflow_runner=sandbox_runner(),
     )  # fmt: skip
-    relay = Relay(db, client, lambda: work.pages_in_hand < PAGES_AT_ONCE, lambda: work.pages_in_hand >= PAGES_OF_FLOODS)
+    relay = Relay(db, client, lambda: work.pages_in_hand < most, lambda: work.pages_in_hand >= most // 2)
     servers = [await asyncio.start_server(sink.serve, address, sink.port) for address in (QUICK, SLOW)]
     async with background(sender.run()), temporal, background(relay.run()):
         yield sink
