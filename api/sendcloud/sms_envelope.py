@@ -44,16 +44,16 @@ MESSAGES = {
 """By code. Of the messages on the wire those of 200, 311 and 412 are recorded; the rest is ours."""
 REFUSALS = {
     "account_not_active": 474, "unauthenticated": 474, "step_missing": 473, "sms_user_not_found": 471,
-    "sms_user_disabled": 473, "sms_user_not_yours": 471, "forbidden": 601, "role_forbids": 601,
-    "sms_user_unknown": 471, "sms_template_unknown": 431, "sms_template_not_found": 431, "sms_template_not_approved": 432,
+    "sms_user_disabled": 473, "sms_user_not_yours": 471, "forbidden": 601, "role_forbids": 601, "sms_user_unknown": 471,
+    "sms_template_unknown": 431, "sms_template_not_found": 431, "sms_template_not_approved": 432,
     "sms_template_market": 432, "phone_empty": 411, "no_recipients": 411, "phone_invalid": 412, "phone_landline": 412,
     "phone_not_mobile": 412, "phone_not_domestic": 412, "phone_not_international": 412, "phone_duplicate": 413,
     "variables_missing": 441, "sms_value_control": 441, "sms_value_too_long": 483, "sms_value_link": 483,
     "sms_too_long": 460, "sms_too_often_minute": 496, "sms_same_text": 496, "sms_too_often_hour": 498,
-    "sms_too_often_day": 498, "balance_insufficient": 499, "contact_no_phones": 411,
-    "contact_phone_scientific": 412, "contact_variable_name": 441, "csv_control": 441, "member_too_many_variables": 441,
-    "contact_value_too_long": 483, "schedule_time_malformed": 451, "schedule_time_missing": 451,
-    "schedule_time_twice": 451, "schedule_past": 452, "sms_none_left": NONE, "too_many_requests": 501,
+    "sms_too_often_day": 498, "balance_insufficient": 499, "contact_no_phones": 411, "contact_phone_scientific": 412,
+    "contact_variable_name": 441, "csv_control": 441, "member_too_many_variables": 441, "contact_value_too_long": 483,
+    "schedule_time_malformed": 451, "schedule_time_missing": 451, "schedule_time_twice": 451, "schedule_too_far": 451,
+    "schedule_past": 452, "sms_none_left": NONE, "too_many_requests": 501,
 }  # fmt: skip
 """Refusals of the services by code; of others the caller says which code stands for its call."""
 
