@@ -1,0 +1,137 @@
+"""`/smsapi/data/*` and `/smsapi/status/query` on the wire: names, strings and windows of reference §7.5."""
+
+import datetime as dt
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.sendcloud_sms import sms_id
+from domain.sms import SmsKind
+from domain.times import SHANGHAI, business_day
+from store.columns import now
+from store.db import Database
+from tests.sms_past_world import Fate, texted
+from tests.smsapi_world import Wire, wire_of
+
+FATES = (
+    Fate(submitted=2), Fate(), Fate(state="bounced", reason="sms.empty_number", reply="UNDELIV MK:0001"),
+    Fate(state="dropped", reason="sms.opted_out", submitted=0), Fate(state="sent"),
+)  # fmt: skip
+
+
+@pytest.fixture
+async def wire(db: Database) -> AsyncIterator[Wire]:
+    async with wire_of(db) as made:
+        yield made
+
+
+def noon(days_ago: int = 0) -> dt.datetime:
+    """Of a day in Shanghai; of today a moment ago, so that it is no future."""
+    day = business_day(now()) - dt.timedelta(days=days_ago)
+    return now() if not days_ago else dt.datetime.combine(day, dt.time(12), SHANGHAI)
+
+
+async def test_a_row_by_day_and_template(wire: Wire) -> None:
+    await texted(wire.db, wire.customer, *FATES, at=noon())
+    info = await wire.done("data/sendDay", days=1)
+    assert info == {
+        "dataList": [{
+            "sendDate": business_day(now()).isoformat(), "templateId": str(wire.customer.numbers[SmsKind.NOTICE]),
+            "msgType": "0", "requestNum": "5", "sendNum": "2", "processFailedNum": "1", "sendFailedNum": "1",
+            "billingNum": "5", "sendRatio": "40.00", "processFailedRatio": "20.00", "sendFailedRatio": "20.00",
+        }],
+        "dataListSize": "1",
+    }  # fmt: skip
+    assert await wire.done("data/sendDay") == info, "a day is what nobody asks for"
+
+
+async def test_all_together_over_a_window(wire: Wire) -> None:
+    await texted(wire.db, wire.customer, Fate(), at=noon(3))
+    await texted(wire.db, wire.customer, Fate(), kind=SmsKind.MARKETING, at=noon(1))
+    await texted(wire.db, wire.customer, Fate(), at=noon(120))
+    today = business_day(now())
+    first, last = (today - dt.timedelta(days=3)).isoformat(), today.isoformat()
+    total = (await wire.done("data/sendDay", startDate=first, endDate=last, aggregate=1))["total"]
+    assert (total["sendDate"], total["templateId"], total["msgType"]) == (f"{first}到{last}", "None", "None")
+    assert (total["requestNum"], total["sendRatio"]) == ("2", "100.00")
+    only = str(wire.customer.numbers[SmsKind.MARKETING])
+    rows = (await wire.done("data/sendDay", days=100, templateIdsStr=f"{only};999"))["dataList"]
+    assert [row["templateId"] for row in rows] == [only]
+    assert (await wire.done("data/sendDay", days=100, msgTypeStr="2"))["dataList"] == []
+
+
+async def test_why_they_failed(wire: Wire) -> None:
+    await texted(wire.db, wire.customer, *FATES, Fate(state="bounced", reason="expired"), at=noon())
+    processing = await wire.done("data/processFailed")
+    assert processing["count"] == "1"
+    row = processing["voList"][0]
+    assert {name: count for name, count in row.items() if name.endswith("Num")} == {
+        "globalBlackListNum": "0", "userBlackListNum": "0", "unsubscribleNum": "1", "keyWordFilterNum": "0",
+        "errorVarsNum": "0", "varsContentTooLongNum": "0", "encodingExceptionNum": "0", "sendTypeUnsupportedNum": "0",
+    }  # fmt: skip
+    total = (await wire.done("data/sendFailed", aggregate="1"))["total"]
+    counts = {name: count for name, count in total.items() if name.endswith("Num")}
+    assert counts == dict.fromkeys(counts, "0") | {"emptyPhoneNumberNum": "1", "othersNum": "1"}
+    assert len(counts) == 10
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"days": 0}, {"days": 101}, {"days": "x"}, {"days": "٣"}, {"startDate": "2026-11-01"},
+        {"startDate": "2026-11-02", "endDate": "2026-11-01"}, {"startDate": "2026-01-01", "endDate": "2026-12-01"},
+        {"startDate": "1.11.2026", "endDate": "2.11.2026"}, {"msgTypeStr": "9"}, {"aggregate": "yes"},
+        {"templateIdsStr": "1;two"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["data/sendDay", "data/processFailed", "data/sendFailed"])
+async def test_what_cannot_be_asked(wire: Wire, path: str, given: dict[str, object]) -> None:
+    message = await wire.refused(path, 501, **given)
+    assert any(f"参数{name}: " in message for name in (*given, "endDate"))
+
+
+async def test_what_became_of_messages(wire: Wire) -> None:
+    send = await texted(
+        wire.db, wire.customer, Fate("+8613100000000"),
+        Fate("+8613100000001", "dropped", "sms.blocked_local", 0), Fate("+8613100000002", "sent"),
+        Fate("+447400123456", "queued", submitted=0, attempts=0), at=noon(),
+    )  # fmt: skip
+    info = await wire.done("status/query")
+    assert (info["total"], info["voListSize"]) == ("4", 4)
+    assert [(row["status"], row["statusCode"]) for row in info["voList"]] == [
+        ("送达", "200"), ("处理失败-局部拦截列表", "420"), ("发送中", ""), ("等待发送", ""),
+    ]  # fmt: skip
+    first = info["voList"][0]
+    assert first["smsId"] == sms_id(send, 0, "+8613100000000")
+    assert (first["receiver"], first["smsUser"], first["msgType"]) == ("13100000000", wire.customer.name, "0")
+    assert (first["templateId"], first["templateName"]) == (str(wire.customer.numbers[SmsKind.NOTICE]), "notice")
+    assert dt.datetime.strptime(first["requestTime"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - of Shanghai
+    assert info["voList"][3]["receiver"] == "+447400123456"
+
+    async def receivers(**given: object) -> list[str]:
+        return [row["receiver"] for row in (await wire.done("status/query", **given))["voList"]]
+
+    assert await receivers(phones="131 0000 0001;+8613100000002") == ["13100000001", "13100000002"]
+    assert await receivers(smsIds=f"{first['smsId']};{sms_id(send, 2, '+8613100000002')}") == [
+        "13100000000", "13100000002",
+    ]  # fmt: skip
+    assert await receivers(templateName="marketing") == []
+    assert await receivers(templateId=first["templateId"], start=1, limit=1) == ["13100000001"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"phones": "12345"}, 412), ({"phones": ";".join(["13100000000"] * 101)}, 501), ({"smsIds": "x"}, 501),
+        ({"days": 31}, 501), ({"limit": 101}, 501), ({"start": "-1"}, 501), ({"templateId": "x"}, 501),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_asked_of_messages(wire: Wire, given: dict[str, object], code: int) -> None:
+    await wire.refused("status/query", code, **given)
+
+
+async def test_nobody_asks_about_anothers(wire: Wire) -> None:
+    send = await texted(wire.db, wire.customer, Fate(), at=noon())
+    async with wire_of(wire.db) as other:
+        assert (await other.done("status/query", smsIds=sms_id(send, 0, "+8613800138000")))["total"] == "0"
+        assert (await other.done("data/sendDay"))["dataList"] == []
