@@ -31,10 +31,13 @@ from api.v1 import (
     signals,
     sms_reads,
     sms_sending,
+    sms_signatures,
+    sms_users,
     suppressions,
     templates,
     webhooks,
 )
+from api.v1 import sms_templates as sms_template_routes
 from domain.networks import Reach
 from domain.secrets import Vault, derive
 from gateways.alipay import AlipayDesk
@@ -91,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     features = (
         accounts, phones, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
         templates, audience, audience_imports, contacts, contact_imports, suppressions, campaigns, webhooks, ledger,
-        recharges, signals, sms_sending,
+        recharges, signals, sms_users, sms_signatures, sms_template_routes, sms_sending,
         sms_reads,  # the last of SMS: its /v1/sms/{id} would take the paths of the others
     )  # fmt: skip
     for feature in features:
