@@ -265,7 +265,8 @@ def migrate(
     if records_file is not None:
         records_file.write_text(json.dumps(records, ensure_ascii=False, indent=1))
     if sandbox_carriers is not None:
-        asyncio.run(sandbox_command.ensure_carriers(settings, sandbox_carriers))
+        secret = settings.secret_key.get_secret_value()
+        asyncio.run(sandbox_command.ensure_carriers(settings.database_url, secret, sandbox_carriers))
     if first_operator is not None:
         where = books.Books(settings.database_url, settings.temporal_address, settings.temporal_namespace)
         asyncio.run(operators.ensure_first(where, settings.secret_key.get_secret_value(), first_operator))

@@ -17,7 +17,6 @@ from supervision.ports import DEFAULT_BASE, LOOPBACK, PROVIDER_NETWORK, Ports
 if TYPE_CHECKING:
     from sandbox.config import Record
     from sandbox.smsc import Behaviour, Smsc
-    from settings import Settings
 
 app = typer.Typer(help="The pretend Internet.", invoke_without_command=True)
 SMPP_PORT = 2775
@@ -117,7 +116,7 @@ def show(server: "Smsc") -> None:
         output.print(f"    {digits:<8} {escape(what)}")
 
 
-async def ensure_carriers(settings: "Settings", port: int) -> None:
+async def ensure_carriers(database_url: str, secret: str, port: int) -> None:
     """The sandbox's carriers as gateways with routes: China's codes and notices go to the first, marketing to the
     second, each with the other behind it; other countries go to the second."""
     from domain.secrets import Vault
@@ -138,8 +137,8 @@ async def ensure_carriers(settings: "Settings", port: int) -> None:
         routes = [RouteEntry(0, "CN", kind, ranks[at], 35_000 - 3_000 * at) for kind, ranks in at_home.items()]
         routes += [RouteEntry(0, "", "", 1, 300_000)] if carrier.hex_ids else []
         wanted.append(SeededGateway(entry, tuple(routes)))
-    db = await Database.open(settings.database_url, connections=2)
+    db = await Database.open(database_url, connections=2)
     try:
-        await ensure_gateways(db, Vault(settings.secret_key.get_secret_value()), wanted)
+        await ensure_gateways(db, Vault(secret), wanted)
     finally:
         await db.close()
