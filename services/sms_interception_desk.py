@@ -79,20 +79,21 @@ class SmsInterceptionDesk:
                 days=days,
             )
 
-    async def lift(self, operator: Operator, phone: str, reason: str) -> None:
-        """No global record blocks this number from now on, whoever's message met it.
+    async def lift(self, operator: Operator, interception: UUID, reason: str) -> None:
+        """No global record blocks the number of this one from now on, whoever's message met it.
 
-        Raises `Refusal`: what is no number, `sms_global_unknown`, `required`, `text_too_long`.
+        Raises `Refusal`: `sms_global_unknown`, `required`, `text_too_long`.
         """
         operator.require(Duty.ACCOUNTS)
-        number, words = phone_of(phone), reason_of(reason)
+        words = reason_of(reason)
         async with self._base.db.begin() as session:
-            lifted = await rows.lift(session, number, operator.actor, now())
+            row = await session.get(SmsInterception, interception)
+            lifted = [] if row is None else await rows.lift(session, row.phone, operator.actor, now())
             if not lifted:
-                raise Refusal("sms_global_unknown", field="phone")
-            for row in lifted:
+                raise Refusal("sms_global_unknown")
+            for one in lifted:
                 await note(
-                    session, operator.actor, "sms_interception.lifted", f"sms-interception/{row.id}", reason=words
+                    session, operator.actor, "sms_interception.lifted", f"sms-interception/{one.id}", reason=words
                 )
 
     async def _tell(self, row: SmsUnblockRequest, reader: tuple[str, str, str]) -> None:

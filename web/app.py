@@ -48,6 +48,12 @@ from web.console import (
 from web.console import (
     signals as console_signals,
 )
+from web.console import (
+    sms_gateways as console_sms_gateways,
+)
+from web.console import (
+    sms_interceptions as console_sms_interceptions,
+)
 from web.console.site import mount_console
 from web.csrf import csrf_checked
 from web.portal import (
@@ -69,6 +75,10 @@ from web.portal import (
     recharges,
     sends,
     signals,
+    sms_hooks,
+    sms_interceptions,
+    sms_opt_outs,
+    sms_replies,
     sms_sends,
     sms_statistics,
     sms_test,
@@ -111,6 +121,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     lanes.router,
     signals.router,
     sms_sends.router,
+    sms_interceptions.router,
+    sms_replies.router,
+    sms_opt_outs.router,
+    sms_hooks.router,
     sms_test.router,
     sms_statistics.router,
     webhooks.router,
@@ -127,11 +141,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     pricing.router,
     payments.router,
     console_lanes.router,
+    console_sms_gateways.router,
     console_egress.router,
     console_destinations.router,
     console_reply_rules.router,
     console_retry_curves.router,
     console_dead_addresses.router,
+    console_sms_interceptions.router,
     console_reports.router,
     console_signals.router,
 )

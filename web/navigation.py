@@ -66,6 +66,10 @@ PORTAL: tuple[Section, ...] = (
             Entry("/portal/sms-test", _("短信测试发送"), "vial", changes=Right.SEND),
             Entry("/portal/sms-sends", _("短信发送"), "message", changes=Right.SEND),
             Entry("/portal/sms-statistics", _("短信统计"), "chart-column"),
+            Entry("/portal/sms-interceptions", _("短信拦截列表"), "phone-slash", changes=Right.SEND),
+            Entry("/portal/sms-replies", _("短信回复"), "comment-dots"),
+            Entry("/portal/sms-opt-outs", _("退订列表"), "comment-slash", changes=Right.SEND),
+            Entry("/portal/sms-hooks", "SMSHook", "bell", changes=Right.SETTINGS),
         ),
     ),
     Section(

@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse
 
 from domain.accounts import SESSION_DAYS, Caller, Profile
 from domain.errors import Refusal
+from domain.masking import mask_phone
 from domain.money import show_unit, show_yuan
 from domain.refusals import explain
 from domain.times import SHANGHAI
@@ -69,6 +70,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.globals.update(_=_text, in_language=_in_language, LANGUAGES=LANGUAGES, ROLES=navigation.ROLES)
     made.filters["moment"] = shanghai
+    made.filters["masked_phone"] = mask_phone
     made.filters["yuan"] = show_yuan
     made.filters["unit_price"] = show_unit
     return made

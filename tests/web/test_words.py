@@ -42,6 +42,7 @@ from domain.reviews import Decision, ReviewState
 from domain.senders import SendKind
 from domain.sending import MessageState, Reason, Scope
 from domain.signals import Level, Rate, Window
+from domain.sms_opt_out import OptOutSource
 from domain.sms_results import SmsReason, SmsScope
 from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
 from domain.transport import Tls
@@ -113,6 +114,7 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (reports.EFFECTS, [*Effect]),
     (sms_words.REASONS, [*SmsReason]),
     (sms_words.SCOPES, [*SmsScope]),
+    (sms_words.SOURCES, [*OptOutSource]),
     (suppressions.REASONS, [*SuppressionReason]),
     (suppressions.HELD, [*SuppressionReason, DEAD]),
     (suppressions.SCOPES, [*SuppressionScope]),

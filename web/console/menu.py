@@ -31,6 +31,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("/console/sending-quality", _("发信质量"), "heart-pulse", Duty.ACCOUNTS),
             Item("/console/reports", _("退信与投诉"), "reply-all", Duty.ACCOUNTS),
             Item("/console/contact-requests/list", _("客户来信"), "envelope", Duty.ACCOUNTS),
+            Item("/console/sms-interceptions", _("短信拦截"), "phone-slash", Duty.ACCOUNTS),
             Item("/console/processes/list", _("需要处理的流程"), "triangle-exclamation", Duty.ACCOUNTS),
         ),
     ),
@@ -48,6 +49,8 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         (
             Item("/console/lanes", _("发送通道"), "traffic-light", Duty.LANES),
             Item("/console/egress", _("出口地址"), "arrow-up-right-from-square", Duty.LANES),
+            Item("/console/sms-gateways", _("短信网关"), "tower-cell", Duty.LANES),
+            Item("/console/sms-routes", _("短信路由"), "shuffle", Duty.LANES),
             Item("/console/destinations", _("投递规则"), "route", Duty.LANES),
             Item("/console/reply-rules", _("回复规则"), "reply", Duty.LANES),
             Item("/console/retry-curves", _("重试间隔"), "rotate", Duty.LANES),

@@ -1,6 +1,7 @@
 """The words for codes of SMS, wherever a page shows them."""
 
-from domain.sms_results import SmsReason, SmsScope
+from domain.sms_opt_out import OptOutSource
+from domain.sms_results import ResultCode, SmsReason, SmsScope
 from web.i18n import mark as _
 
 REASONS = {
@@ -29,3 +30,6 @@ REASONS = {
 }
 """Why an SMS was not delivered; the codes are also those of `/v1`, webhooks and files."""
 SCOPES = {SmsScope.GLOBAL: _("全局拦截"), SmsScope.LOCAL: _("局部拦截")}
+CODES = {code: REASONS[SmsReason[code.name]] for code in ResultCode if code.is_delivery}
+"""Of a record of the interception list."""
+SOURCES = {OptOutSource.REPLY: _("用户回复"), OptOutSource.MEMBER: _("手工添加")}

@@ -13,7 +13,17 @@ from starlette.responses import Response
 from domain.errors import Refusal
 from domain.times import SHANGHAI
 from domain.webhook_replays import ReplayStage, Wanted
-from domain.webhooks import MAX_ENDPOINTS, PING, DisabledBy, EndpointState, Event, Failure, Format, event_id
+from domain.webhooks import (
+    MAX_ENDPOINTS,
+    PING,
+    SMS_EVENTS,
+    DisabledBy,
+    EndpointState,
+    Event,
+    Failure,
+    Format,
+    event_id,
+)  # fmt: skip
 from services.webhooks import Change, EndpointStatus, Revealed
 from store.webhooks import LogFilter
 from web.i18n import mark as _
@@ -108,14 +118,14 @@ STAGES = {
 @router.get("")
 async def webhooks(request: Request, caller: Signed) -> Response:
     """All endpoints (an account has few)."""
-    return render(request, "portal/webhooks.html", rows=await _rows(request, caller), **_words(request))
+    return render(request, "portal/webhooks.html", rows=await _rows(request, caller), **words_of(request))
 
 
 @router.get("/new")
-async def new_webhook(request: Request, caller: Signed) -> Response:
-    """An empty form; the events that exist today are chosen."""
-    chosen = [Event.DELIVER.value, Event.INVALID.value, Event.SOFT_BOUNCE.value]
-    return render(request, "portal/webhooks_new.html", chosen=chosen, **_words(request))
+async def new_webhook(request: Request, caller: Signed, sms: bool = False) -> Response:
+    """An empty form with the usual events chosen: of mail, or all of SMS for an SMSHook."""
+    chosen = [*SMS_EVENTS] if sms else [Event.DELIVER.value, Event.INVALID.value, Event.SOFT_BOUNCE.value]
+    return render(request, "portal/webhooks_new.html", chosen=chosen, **words_of(request))
 
 
 @router.post("/new")
@@ -128,7 +138,7 @@ async def create_webhook(request: Request, caller: Signed) -> Response:
         made = await served(request).webhooks.create(caller, url, events, known)
     except Refusal as refusal:
         typed = {"url": url, "format": form}
-        return again(request, "portal/webhooks_new.html", refusal, typed, chosen=events, **_words(request))
+        return again(request, "portal/webhooks_new.html", refusal, typed, chosen=events, **words_of(request))
     return _with_secret(request, made, translator(request)("WebHook 已创建，请保存签名密钥。"))
 
 
@@ -281,10 +291,11 @@ async def _log(request: Request, caller: Caller, webhook_id: UUID, view: LogView
 
 def _one(request: Request, status: EndpointStatus) -> dict[str, Any]:
     endpoint = status.endpoint
-    return {"status": status, "endpoint": endpoint, "chosen": endpoint.events, **_words(request)}
+    return {"status": status, "endpoint": endpoint, "chosen": endpoint.events, **words_of(request)}
 
 
-def _words(request: Request) -> dict[str, Any]:
+def words_of(request: Request) -> dict[str, Any]:
+    """The words of every page about endpoints."""
     _ = translator(request)
 
     def error(code: str) -> str:
