@@ -112,15 +112,15 @@ class Paying:
         return f"{show_yuan(desk)} back ({back['why']}), transaction …{back['transaction'][-6:]}"
 
     async def onboarding(self) -> Evidence:
-        """The e-mail track is done; the SMS track waits where SMS is not open yet."""
+        """The e-mail track is done; on the SMS track an SMS user comes next."""
         now = await at_stage(self._scene, "done")
         require(now["recorded_sms_stage"] == "sms_user", f"the SMS track is at {now['recorded_sms_stage']}")
         state = next(step["state"] for step in now["sms"] if step["step"] == "sms_user")
-        require(state == "not_open", f"the SMS user step is {state}")
+        require(state == "current", f"the SMS user step is {state}")
         quota = await self._balance()
         free, daily = quota["free_quota"]["limit"], quota["daily_quota"]["limit"]
         require(daily > free, f"the daily quota is {daily}, the free one {free}")
-        return f"quota {daily:,} a day, of which {free} free; SMS waits at “创建 SMS_USER” (not open)"
+        return f"quota {daily:,} a day, of which {free} free; next on the SMS track: “创建 SMS_USER”"
 
     async def send(self) -> Evidence:
         """What did not fit the free quota; else a newsletter that exceeds what is left of it."""

@@ -62,6 +62,12 @@ class Customer:
     """The send that is looked at now."""
     accepted: dict[str, str] = field(default_factory=dict)
     """State of each accepted recipient, by address."""
+    sms_key: str = ""
+    sms_signature: str = ""
+    """Its number."""
+    sms_templates: dict[str, str] = field(default_factory=dict)
+    """Numbers, by kind."""
+    sms_hook_secret: str = ""
     rest: list[dict[str, Any]] = field(default_factory=list)
     """Recipients that did not fit the free quota: they come with the paid send."""
 
@@ -76,6 +82,14 @@ class Customer:
     @property
     def api_user(self) -> str:
         return f"shop_{self.tag}"
+
+    @property
+    def sms_user(self) -> str:
+        return f"shop_sms_{self.tag}"
+
+    @property
+    def sms_hook(self) -> str:
+        return f"{self.tag}-sms"
 
 
 @dataclass

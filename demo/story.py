@@ -11,10 +11,12 @@ from demo.campaigning import Campaigning
 from demo.certifying import Certifying
 from demo.joining import Joining
 from demo.listing import Listing
+from demo.opening_sms import OpeningSms
 from demo.parties import Http, Internet, Operator, PayDesk, Places
 from demo.paying import Paying
 from demo.scene import Customer, Material, Scene, Step, Watch
 from demo.sending import Sending
+from demo.texting import Texting
 from demo.writing import Writing
 
 Chapter = (
@@ -26,8 +28,12 @@ Chapter = (
     | type[Paying]
     | type[Campaigning]
     | type[Answering]
+    | type[OpeningSms]
+    | type[Texting]
 )
-CHAPTERS: tuple[Chapter, ...] = (Joining, Writing, Sending, Listing, Certifying, Paying, Campaigning, Answering)
+CHAPTERS: tuple[Chapter, ...] = (
+    Joining, Writing, Sending, Listing, Certifying, Paying, Campaigning, Answering, OpeningSms, Texting,
+)  # fmt: skip
 TO_THE_FIRST_SEND: tuple[Chapter, ...] = CHAPTERS[:3]
 
 

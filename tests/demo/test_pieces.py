@@ -54,7 +54,7 @@ async def test_the_chapters_are_played_in_order_and_no_step_has_the_name_of_anot
     names = [step.name for step in story.steps]
     assert len(set(names)) == len(names)
     assert names[: len(shorter.steps)] == [step.name for step in shorter.steps]
-    assert len(CHAPTERS) == 8 and len(names) > len(shorter.steps)
+    assert len(CHAPTERS) == 10 and len(names) > len(shorter.steps)
     await story.close()
     await shorter.close()
 
