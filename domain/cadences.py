@@ -171,9 +171,10 @@ def upcoming(cadence: Cadence, after: dt.datetime, number: int = 5) -> Upcoming:
     return Upcoming(tuple(times), tuple(dict.fromkeys(left_out)))
 
 
-def comes_again(moment: dt.datetime, zone: str) -> bool:
-    """Whether the clock of the zone showed the same time an hour before: it was set back in between."""
-    return moment.astimezone(read_zone(zone)).fold == 1
+def shown_before(moment: dt.datetime, zone: str) -> dt.datetime | None:
+    """The earlier instant at which the clock of the zone showed the same time, when it was set back in between."""
+    local = moment.astimezone(read_zone(zone))
+    return local.replace(fold=0).astimezone(dt.UTC) if local.fold else None
 
 
 def _walk(cadence: Cadence, since: dt.datetime) -> Iterator[tuple[dt.datetime | None, dt.date]]:

@@ -5,7 +5,7 @@ from collections import deque
 from itertools import takewhile
 from uuid import UUID
 
-from domain.cadences import comes_again, happens_at, next_time, times_from
+from domain.cadences import happens_at, next_time, shown_before, times_from
 from domain.scheduled_tasks import OVER, Fire, Overlap, Reckoned, RunState, TaskState, Why, reckon
 from store import clockwork, scheduled_runs, scheduled_tasks
 from store.db import Connection
@@ -54,7 +54,8 @@ async def fired(connection: Connection, task: Row, fire: Fire) -> UUID | None:
 async def _by_hand(connection: Connection, task: Row, fire: Fire, planned: dt.datetime) -> UUID | None:
     """Not one of the task's times: somebody triggered the Schedule in the Temporal UI, unless it is of an older
     version of the task, or a clock that was set back shows the time again."""
-    again = comes_again(planned, task["zone"]) and happens_at(cadence_of(task), planned - dt.timedelta(hours=1))
+    before = shown_before(planned, task["zone"])
+    again = before is not None and happens_at(cadence_of(task), before)
     if fire.version != task["version"] or task["state"] == TaskState.PAUSED or again:
         return None
     return await scheduled_runs.record(connection, task, planned, fire.now, workflow=fire.workflow_id, by="temporal-ui")
