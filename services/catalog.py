@@ -47,6 +47,7 @@ from services.senders import Senders
 from services.sending import Sending
 from services.sessions import Sessions
 from services.signals import SignalDesk, Signals
+from services.sms_gateways import SmsGatewayDesk
 from services.sms_interception_desk import SmsInterceptionDesk
 from services.sms_interceptions import SmsInterceptions
 from services.sms_keys import SmsKeys
@@ -86,6 +87,7 @@ class Services:
     destination_desk: DestinationDesk
     domains: Domains
     egress_desk: EgressDesk
+    sms_gateway_desk: SmsGatewayDesk
     lane_desk: LaneDesk
     ledger: Ledger
     list_imports: ListImports
@@ -155,6 +157,7 @@ def build_services(foundation: Foundation) -> Services:
         destination_desk=DestinationDesk(foundation),
         domains=Domains(foundation),
         egress_desk=EgressDesk(foundation),
+        sms_gateway_desk=SmsGatewayDesk(foundation),
         lane_desk=LaneDesk(foundation),
         ledger=Ledger(foundation),
         list_imports=ListImports(foundation),

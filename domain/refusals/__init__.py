@@ -20,6 +20,7 @@ from domain.refusals import (
     reply_rules,
     scheduled_tasks,
     sending,
+    sms_gateways,
     sms_hooks,
     sms_reading,
     sms_sending,
@@ -33,6 +34,6 @@ from domain.refusals.wording import REFUSALS, Wording, explain, register
 __all__ = [
     "REFUSALS", "Wording", "accounts", "audience", "billing", "calendar", "campaigns", "certification", "contacts",
     "domains", "egress", "explain", "general", "lanes", "members", "operators", "phone_codes", "recipients", "records",
-    "register", "reply_rules", "scheduled_tasks", "sending", "sms_hooks", "sms_reading", "sms_sending",
+    "register", "reply_rules", "scheduled_tasks", "sending", "sms_gateways", "sms_hooks", "sms_reading", "sms_sending",
     "sms_templates", "templates", "tracking", "webhooks",
 ]  # fmt: skip
