@@ -23,7 +23,10 @@ from tests.tenants_world import Two, left_out, with_members
 LETTER = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>", "kind": "trigger"}
 OF_LISTS = ("list_id", "import_id", "address")
 IN_TEXTS = ("api_user", "template", "domain", "batch_user", "batch_template", "sms_user", "sms_template")
-OF_SMS = ("sms_user_id", "sms_signature_id", "sms_template_id", "sms_id", "sms_message_id")
+OF_SMS = (
+    "sms_user_id", "sms_signature_id", "sms_template_id", "sms_id", "sms_message_id", "contact_list_id", "contact_id",
+    "contact_import_id", "sms_interception_id", "sms_reply_id", "sms_opt_out_id", "sms_unblock_id",
+)  # fmt: skip
 """Objects that bodies name by their names."""
 
 

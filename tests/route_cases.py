@@ -16,10 +16,12 @@ from api import sendcloud
 from domain.times import SHANGHAI
 from tests.accounts_world import PASSWORD
 from tests.paper_samples import picture
+from tests.sms_hooks_two import BLOCKED, BLOCKED_BY_OTHERS
 from tests.sms_two_world import SMS_OPEN
 
 CONTENT = {"subject": "Hello %name%", "html": "<p>Dear %name%</p>"}
 MEMBERS = ("m.csv", b"email,name\nm@a.cn,M\n", "text/csv")
+CONTACTS = ("c.csv", b"phone,userName\n13800138000,M\n", "text/csv")
 NEW_PASSWORD = "another four words here"
 
 _SECRET = "a secret in its body or cookie stands for a sign-in: a password, a mail's link, a registration's handle"
@@ -91,7 +93,7 @@ OPEN: dict[tuple[str, str], str] = {
 }
 """For visitors without an account, and why. Their own tests look at the secrets."""
 OPEN |= {
-    (method, route.path): "the signature of an SMS user's key stands for a sign-in: see tests/api/test_smsapi.py"
+    (method, route.path): "the signature of an SMS user's key stands for it: see tests/api/test_sendcloud_sms*.py"
     for module in pkgutil.iter_modules(sendcloud.__path__, "api.sendcloud.")
     for route in getattr(importlib.import_module(module.name), "ROUTES", ())
     for method in ("GET", "POST")
@@ -109,6 +111,7 @@ STREAMS = {
     ("GET", "/v1/campaigns/{campaign_id}/events"),
     ("GET", "/portal/campaigns/{campaign_id}/events"),
     ("GET", "/portal/address-lists/{list_id}/imports/{import_id}/events"),
+    ("GET", "/portal/contact-lists/{contact_list_id}/imports/{contact_import_id}/events"),
 }
 """They go on for ever, or as long as what they name."""
 
@@ -139,6 +142,13 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/portal/address-lists/{list_id}/member"): {"data": {"address": "n@a.cn"}},
     ("POST", "/portal/address-lists/{list_id}/member/remove"): {"data": {"address": "m@a.cn"}},
     ("POST", "/portal/address-lists/{list_id}/import"): {"files": {"file": MEMBERS}},
+    ("PATCH", "/v1/contact-lists/{contact_list_id}"): {"json": {"name": "x"}},
+    ("POST", "/v1/contact-lists/{contact_list_id}/contacts"): {"json": {"contacts": [{"phone": "13800138001"}]}},
+    ("POST", "/v1/contact-lists/{contact_list_id}/contacts/remove"): {"json": {"phones": ["13800138000"]}},
+    ("POST", "/v1/contact-lists/{contact_list_id}/imports"): {"files": {"file": CONTACTS}},
+    ("POST", "/portal/contact-lists/{contact_list_id}"): {"data": {"name": "x"}},
+    ("POST", "/portal/contact-lists/{contact_list_id}/contact"): {"data": {"phone": "13800138001"}},
+    ("POST", "/portal/contact-lists/{contact_list_id}/import"): {"files": {"file": CONTACTS}},
     ("PUT", "/v1/templates/{ref}"): {"json": CONTENT},
     ("POST", "/v1/templates/{ref}/preview"): {"json": {"values": {}}},
     ("POST", "/portal/templates/{ref}/edit"): {"data": CONTENT | {"name": "x"}},
@@ -170,6 +180,8 @@ BEFORE: dict[tuple[str, str], str] = {
     ("POST", "/portal/campaigns/{campaign_id}/revise"): _NEWER,
     ("POST", "/v1/address-lists/{list_id}/imports/{import_id}/cancel"): _IMPORTING,
     ("POST", "/portal/address-lists/{list_id}/imports/{import_id}/cancel"): _IMPORTING,
+    ("POST", "/v1/contact-lists/{contact_list_id}/imports/{contact_import_id}/cancel"): _IMPORTING,
+    ("POST", "/portal/contact-lists/{contact_list_id}/imports/{contact_import_id}/cancel"): _IMPORTING,
     ("POST", "/v1/certifications/{certification_id}/correct"): _REJECTED,
     ("POST", "/portal/certification/{certification_id}/correct"): _REJECTED,
     ("POST", "/v1/certifications"): _NO_APPLICATION,
@@ -177,6 +189,8 @@ BEFORE: dict[tuple[str, str], str] = {
     ("POST", "/v1/sms"): SMS_OPEN,
     ("POST", "/portal/sms-sends/new"): SMS_OPEN,
     ("POST", "/portal/sms-test"): SMS_OPEN,
+    ("POST", "/v1/sms/interceptions/unblock-requests"): BLOCKED_BY_OTHERS,
+    ("POST", "/portal/sms-interceptions/ask"): BLOCKED_BY_OTHERS,
     ("POST", "/v1/recharges"): _APPROVED,
     ("POST", "/portal/recharges"): _APPROVED,
     ("POST", "/v1/templates/{ref}/withdraw"): _SUBMITTED,
@@ -206,6 +220,7 @@ _PASTED = {"recipients": "email,name\nr@x.example,R\n", "step": "send"}
 _TO_ONE = {"recipients": [{"address": "r@x.example", "variables": {"name": "R"}}]}
 _BATCH = {"api_user": "{batch_user}", "template": "{batch_template}", "from": "x@{domain}", "lists": ["{list_id}"]}
 _CAMPAIGN = _BATCH | {"name": "Autumn", "lives_hours": "24"}
+_NUMBERS = ("n.csv", b"phone\n13800138006\n", "text/csv")
 _TEXT = {"sms_user": "{sms_user}", "template": "{sms_template}"}
 _FILE = ("r.csv", b"email,name\nr@x.example,R\n", "text/csv")
 OWN: dict[tuple[str, str], Own] = {
@@ -232,6 +247,9 @@ OWN: dict[tuple[str, str], Own] = {
     # Alias addresses are unique on the platform: nobody's list may be taken over by its name.
     ("POST", "/v1/address-lists"): Own({"json": {"name": "{domain}"}}, 201, 201),
     ("POST", "/portal/address-lists"): Own({"data": {"name": "{domain}"}}, 303, 303),
+    # Names of contact lists are each account's own.
+    ("POST", "/v1/contact-lists"): Own({"json": {"name": "{domain}"}}, 201, 201),
+    ("POST", "/portal/contact-lists"): Own({"data": {"name": "{domain}"}}, 303, 303),
     ("POST", "/v1/campaigns"): Own({"json": _BATCH | {"name": "Autumn"}}, 202, 422),
     ("POST", "/portal/campaigns/new"): Own({"data": _CAMPAIGN | {"step": "check", "to": "create"}}, 303, 422),
     ("POST", "/v1/sends"): Own({"json": _SEND | _TO_ONE}, 202, 422),
@@ -249,6 +267,16 @@ OWN: dict[tuple[str, str], Own] = {
     ("POST", "/portal/suppressions/import"): Own({"files": {"file": _FILE}}, 303),
     ("POST", "/v1/suppressions/remove"): Own({"json": {"ids": ["{suppression_id}"]}}, 200, 404),
     ("POST", "/portal/suppressions/remove"): Own({"data": {"ids": "{suppression_id}"}}, 303, 404),
+    ("POST", "/v1/sms/interceptions/remove"): Own({"json": {"ids": ["{sms_interception_id}"]}}, 200, 404),
+    ("POST", "/portal/sms-interceptions/remove"): Own({"data": {"ids": "{sms_interception_id}"}}, 303, 404),
+    ("POST", "/v1/sms/interceptions/unblock-requests"): Own({"json": {"phone": BLOCKED, "note": "in service"}}, 201),
+    ("POST", "/portal/sms-interceptions/ask"): Own({"data": {"phone": BLOCKED, "note": "in service"}}, 303),
+    ("POST", "/v1/sms/opt-outs"): Own({"json": {"phones": ["13800138004"]}}, 201),
+    ("POST", "/portal/sms-opt-outs"): Own({"data": {"phones": "13800138005"}}, 303),
+    ("POST", "/v1/sms/opt-outs/import"): Own({"files": {"file": _NUMBERS}}, 200),
+    ("POST", "/portal/sms-opt-outs/import"): Own({"files": {"file": _NUMBERS}}, 303),
+    ("POST", "/v1/sms/opt-outs/remove"): Own({"json": {"ids": ["{sms_opt_out_id}"]}}, 200, 404),
+    ("POST", "/portal/sms-opt-outs/remove"): Own({"data": {"ids": "{sms_opt_out_id}"}}, 303, 404),
     ("POST", "/v1/webhooks"): Own({"json": {"url": "https://b.example/hook", "events": ["deliver"]}}, 201),
     ("POST", "/portal/webhooks/new"): Own({"data": {"url": "https://b.example/hook2", "events": "deliver"}}, 303),
     ("POST", "/v1/certifications"): Own({"json": {"kind": "individual"}}, 201),
@@ -281,6 +309,8 @@ QUERIES = {
     "/v1/domains": "?cursor={domain_id}",
     "/v1/address-lists": "?cursor={list_id}",
     "/portal/address-lists": "?after={list_id}",
+    "/v1/contact-lists": "?cursor={contact_list_id}",
+    "/portal/contact-lists": "?after={contact_list_id}",
     "/v1/api-users": "?cursor={api_user_id}",
     "/v1/campaigns": "?cursor={campaign_id}",
     "/portal/campaigns": "?after={campaign_id}",
@@ -291,6 +321,13 @@ QUERIES = {
     "/portal/suppressions": "?after={suppression_id}",
     "/v1/suppressions/lookup": "?address=nobody@first.example",
     "/portal/suppressions/lookup": "?address=nobody@first.example",
+    "/v1/sms/interceptions": "?cursor={sms_interception_id}",
+    "/portal/sms-interceptions": "?after={sms_interception_id}",
+    "/v1/sms/interceptions/lookup": "?phone=13800138001",
+    "/v1/sms/replies": "?cursor={sms_reply_id}",
+    "/portal/sms-replies": "?after={sms_reply_id}",
+    "/v1/sms/opt-outs": "?cursor={sms_opt_out_id}",
+    "/portal/sms-opt-outs": "?after={sms_opt_out_id}",
     "/v1/webhooks": "?cursor={webhook_id}",
     "/v1/recharges": "?cursor={recharge_id}",
     "/portal/recharges": "?after={recharge_id}",

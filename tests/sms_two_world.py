@@ -4,6 +4,7 @@ from uuid import UUID
 
 from domain.ids import new_id
 from store.db import Database
+from tests.sms_hooks_two import with_sms_hooks
 
 SMS_OPEN = """
 INSERT INTO certification (id, account_id, kind, number, details, exception, state, row_version, created_at,
@@ -59,10 +60,33 @@ async def with_sms(db: Database, account: UUID, secret: str, phone: str) -> dict
     )
     await pool.execute(_SEND, send, account, user, version, secret)
     message = await pool.fetchval(_MESSAGE, send, account, phone)
-    return {
+    said = await with_sms_hooks(db, account, secret, phone)
+    return said | await _with_contacts(db, account, secret) | {
         "sms_user_id": [str(user)], "sms_signature_id": [str(signature)], "sms_template_id": [str(template)],
         "sms_id": [str(send)], "sms_message_id": [str(message)],
     }  # fmt: skip
+
+
+async def _with_contacts(db: Database, account: UUID, secret: str) -> dict[str, list[str]]:
+    """A contact list with a member, and an import into it that has ended."""
+    target, imported = new_id(), new_id()
+    await db.pool.execute(
+        "INSERT INTO contact_list (id, account_id, name, description, members, created_at, updated_at)"
+        " VALUES ($1, $2, $3, '', 1, now(), now())",
+        *(target, account, f"{secret} {target.hex[-6:]}"),
+    )
+    contact = await db.pool.fetchval(
+        "INSERT INTO contact (list_id, account_id, phone, user_name, variables, created_at, updated_at)"
+        " VALUES ($1, $2, '+8613800138000', $3, '{}', now(), now()) RETURNING id",
+        *(target, account, secret),
+    )
+    await db.pool.execute(
+        "INSERT INTO list_import (id, account_id, list_id, kind, filename, format, size, state, total_bytes,"
+        " done_bytes, line, added, updated, repeated, refused, held, failure_params, created_at, finished_at) VALUES"
+        " ($1, $2, $3, 'contacts', 'x.csv', 'csv', 20, 'done', 20, 20, 2, 0, 0, 0, 0, false, '{}', now(), now())",
+        *(imported, account, target),
+    )
+    return {"contact_list_id": [str(target)], "contact_id": [str(contact)], "contact_import_id": [str(imported)]}
 
 
 async def names_of(db: Database, objects: dict[str, list[str]]) -> dict[str, str]:

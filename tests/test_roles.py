@@ -49,7 +49,8 @@ RIGHT_OF = {
     "templates": Right.TEMPLATES, "sends": Right.SEND, "test-send": Right.SEND, "members": Right.MEMBERS,
     "certifications": Right.CERTIFY, "certification": Right.CERTIFY, "recharges": Right.MONEY,
     "suppressions": Right.SEND, "address-lists": Right.SEND, "campaigns": Right.SEND, "sms": Right.SEND,
-    "sms-sends": Right.SEND, "contact-lists": Right.SEND, "sms-test": Right.SEND, "sms-interceptions": Right.SEND,
+    "sms-sends": Right.SEND, "contact-lists": Right.SEND, "sms-test": Right.SEND,
+    "sms-interceptions": Right.SEND,
     "sms-opt-outs": Right.SEND,
 }  # fmt: skip
 """The right that the routes under this part of the path ask for."""

@@ -25,6 +25,8 @@ from store.audience_import import ListImport
 
 REFUSED: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (401, 403, 404, 409, 413, 422)}
 _routes = APIRouter(responses=REFUSED)
+_of_one = APIRouter(responses=REFUSED)
+"""Below one import."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,24 @@ class Target:
     """Of its imports."""
 
 
-def router_of(lists: str, parameter: str, tag: str, imports: Callable[[Services], ListImports]) -> APIRouter:
-    """The routes below `{lists}/{parameter}/imports`."""
+def router_of(
+    lists: str, parameters: tuple[str, str], tag: str, imports: Callable[[Services], ListImports]
+) -> APIRouter:
+    """The routes below `{lists}/{…}/imports`; `parameters` are what its paths call the list and the import."""
+    of_list, of_import = parameters
 
     async def name_target(
-        request: Request, served: Served, list_id: Annotated[UUID, Path(alias=parameter, examples=[ID])]
+        request: Request, served: Served, list_id: Annotated[UUID, Path(alias=of_list, examples=[ID])]
     ) -> None:
         request.state.target = Target(list_id, imports(served), f"{lists}/{list_id}/imports")
 
+    async def name_import(request: Request, import_id: Annotated[UUID, Path(alias=of_import, examples=[ID])]) -> None:
+        request.state.import_id = import_id
+
+    prefix = f"{lists}/{{{of_list}}}/imports"
     router = APIRouter(tags=[tag], responses=REFUSED, dependencies=[Depends(name_target)])
-    router.include_router(_routes, prefix=f"{lists}/{{{parameter}}}/imports")
+    router.include_router(_routes, prefix=prefix)
+    router.include_router(_of_one, prefix=f"{prefix}/{{{of_import}}}", dependencies=[Depends(name_import)])
     return router
 
 
@@ -56,9 +66,15 @@ async def target_of(request: Request) -> Target:
     return found
 
 
-Into = Annotated[Target, Depends(target_of)]
+async def import_of(request: Request) -> UUID:
+    """Likewise, of paths that name an import."""
+    found: UUID = request.state.import_id
+    return found
 
-ImportId = Annotated[UUID, Path(examples=[ID])]
+
+Into = Annotated[Target, Depends(target_of)]
+ImportId = Annotated[UUID, Depends(import_of)]
+
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -150,19 +166,19 @@ async def index(
     return ImportPage(items=[shown(row, language_of(request)) for row in rows], next_cursor=next_cursor(rows, limit))
 
 
-@_routes.get("/{import_id}", summary="One import and how far it is")
+@_of_one.get("", summary="One import and how far it is")
 async def show(import_id: ImportId, request: Request, into: Into, caller: MemberCaller) -> ImportOut:
     """State and counts, as they are now."""
     return shown(await into.imports.get(caller, into.list_id, import_id), language_of(request))
 
 
-@_routes.post("/{import_id}/cancel", summary="Stop an import")
+@_of_one.post("/cancel", summary="Stop an import")
 async def cancel(import_id: ImportId, request: Request, into: Into, caller: MemberCaller) -> ImportOut:
     """What was read before stays in the list."""
     return shown(await into.imports.cancel(caller, into.list_id, import_id), language_of(request))
 
 
-@_routes.get("/{import_id}/refused", summary="Lines that were not imported")
+@_of_one.get("/refused", summary="Lines that were not imported")
 async def list_refused(
     import_id: ImportId,
     request: Request,
@@ -184,8 +200,8 @@ async def list_refused(
     return RefusedPage(items=items, next_after=found[-1].line if len(found) == limit else None)
 
 
-@_routes.get(
-    "/{import_id}/refused.csv",
+@_of_one.get(
+    "/refused.csv",
     summary="Lines that were not imported, as CSV",
     responses={**REFUSED, **_CSV},
     response_class=StreamingResponse,
@@ -219,4 +235,4 @@ _SAME = (
 )  # fmt: skip
 
 
-router = router_of("/v1/address-lists", "list_id", "address lists", lambda served: served.list_imports)
+router = router_of("/v1/address-lists", ("list_id", "import_id"), "address lists", lambda served: served.list_imports)

@@ -23,6 +23,8 @@ from web.i18n import mark as _
 from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
 
 _routes = APIRouter()
+_of_one = APIRouter()
+"""Below one import."""
 
 IMPORTS_SHOWN = 20
 REFUSED_SHOWN = 50
@@ -41,10 +43,11 @@ STATES = {
 
 @dataclass(frozen=True)
 class Kind:
-    """Where lists of a kind are, what paths call them, and whose words the pages use."""
+    """Where lists of a kind are, what paths call them and their imports, and whose words the pages use."""
 
     lists: str
-    parameter: str
+    of_list: str
+    of_import: str
     words: str
 
 
@@ -70,12 +73,18 @@ def router_of(
 ) -> APIRouter:
     """The pages below one list of this kind."""
 
-    async def name_target(request: Request, list_id: Annotated[UUID, Path(alias=kind.parameter)]) -> None:
+    async def name_target(request: Request, list_id: Annotated[UUID, Path(alias=kind.of_list)]) -> None:
         own = served(request)
         request.state.target = Target(kind, list_id, imports(own), lambda caller: row(own, caller, list_id))
 
-    router = APIRouter(prefix=f"{kind.lists}/{{{kind.parameter}}}", dependencies=[Depends(name_target)])
-    router.include_router(_routes)
+    async def name_import(request: Request, import_id: Annotated[UUID, Path(alias=kind.of_import)]) -> None:
+        request.state.import_id = import_id
+
+    prefix = f"{kind.lists}/{{{kind.of_list}}}"
+    one = f"{prefix}/imports/{{{kind.of_import}}}"
+    router = APIRouter(dependencies=[Depends(name_target)])
+    router.include_router(_routes, prefix=prefix)
+    router.include_router(_of_one, prefix=one, dependencies=[Depends(name_import)])
     return router
 
 
@@ -110,34 +119,34 @@ async def upload(request: Request, caller: Signed, into: Into) -> Response:
     return see(_place(into, row), request, translator(request)("文件已上传，正在导入。"))
 
 
-async def import_of(caller: Signed, into: Into, import_id: UUID) -> ListImport:
+async def import_of(request: Request, caller: Signed, into: Into) -> ListImport:
     """The import that a path names. A dependency, so that a stream refuses before it begins."""
-    return await into.imports.get(caller, into.list_id, import_id)
+    return await into.imports.get(caller, into.list_id, request.state.import_id)
 
 
 Found = Annotated[ListImport, Depends(import_of)]
 
 
-@_routes.get("/imports/{import_id}")
+@_of_one.get("")
 async def one(request: Request, caller: Signed, into: Into, row: Found) -> Response:
     """One import, live."""
     return render(request, "portal/audience_import_one.html", **await _one(request, caller, into, row))
 
 
-@_routes.get("/imports/{import_id}/live")
+@_of_one.get("/live")
 async def live(request: Request, caller: Signed, into: Into, row: Found) -> Response:
     """The part of the page that changes; the script asks for it when an event says so."""
     return render(request, "portal/audience_import_live.html", **await _one(request, caller, into, row))
 
 
-@_routes.get("/imports/{import_id}/events", response_class=EventSourceResponse)
+@_of_one.get("/events", response_class=EventSourceResponse)
 async def events(caller: Signed, into: Into, row: Found) -> AsyncIterator[ServerSentEvent]:
     """An event `changed` now and whenever the import gets on, with its state; the stream ends when the import does."""
     async for now in into.imports.follow(caller, row.list_id, row.id, FOLLOWED_SECONDS):
         yield ServerSentEvent(event="changed", id=str(now.line), retry=RECONNECT_MS, data=now.state)
 
 
-@_routes.get("/imports/{import_id}/refused.csv")
+@_of_one.get("/refused.csv")
 async def refused_lines(request: Request, caller: Signed, into: Into, row: Found) -> StreamingResponse:
     """Every line that was not imported, with its reason."""
     return StreamingResponse(
@@ -147,7 +156,7 @@ async def refused_lines(request: Request, caller: Signed, into: Into, row: Found
     )
 
 
-@_routes.post("/imports/{import_id}/cancel")
+@_of_one.post("/cancel")
 async def cancel(request: Request, caller: Signed, into: Into, row: Found) -> Response:
     """Read no further."""
     try:
@@ -200,7 +209,7 @@ def _percent(row: ListImport) -> int:
 
 
 router = router_of(
-    Kind("/portal/address-lists", "list_id", "addresses"),
+    Kind("/portal/address-lists", "list_id", "import_id", "addresses"),
     lambda served: served.list_imports,
     lambda served, caller, list_id: served.audience.get(caller, list_id),
 )

@@ -11,7 +11,7 @@ from domain.audience import text_of_variables, variables_of_text
 from domain.contacts import MAX_DESCRIPTION, MAX_NAME, MAX_USER_NAME, NewContact, shown
 from domain.errors import Refusal
 from services.contacts import SAMPLE, ListChange
-from web.pages import Caller, Signed, again, language_of, refused, render, see, served, translator
+from web.pages import Caller, Signed, again, render, see, served, translator
 
 router = APIRouter(prefix="/portal/contact-lists")
 
@@ -111,13 +111,7 @@ async def put_contact(request: Request, caller: Signed, list_id: ListId) -> Resp
 @router.post("/{contact_list_id}/contacts/{contact_id}/remove")
 async def remove_contact(request: Request, caller: Signed, list_id: ListId, contact_id: ContactId) -> Response:
     """Remove one."""
-    try:
-        await served(request).contacts.remove_one(caller, list_id, contact_id)
-    except Refusal as refusal:
-        if refusal.code != "contact_not_found":
-            raise
-        await served(request).contacts.get(caller, list_id)
-        return see(_place(list_id), request, refused(refusal, language_of(request))[""], "danger")
+    await served(request).contacts.remove_one(caller, list_id, contact_id)
     return see(_place(list_id), request, translator(request)("已移除联系人。"))
 
 
