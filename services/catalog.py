@@ -55,6 +55,7 @@ from services.sms_labels import SmsLabels
 from services.sms_opt_outs import SmsOptOuts
 from services.sms_reads import SmsReads
 from services.sms_replies import SmsReplies
+from services.sms_review_desk import SmsReviewDesk
 from services.sms_sending import SmsSending
 from services.sms_signatures import SmsSignatures
 from services.sms_templates import SmsTemplates
@@ -119,6 +120,7 @@ class Services:
     sms_opt_outs: SmsOptOuts
     sms_replies: SmsReplies
     sms: SmsSending
+    sms_review_desk: SmsReviewDesk
     sms_signatures: SmsSignatures
     sms_templates: SmsTemplates
     sms_users: SmsUsers
@@ -136,7 +138,7 @@ def build_services(foundation: Foundation) -> Services:
     hashing, limits, sms_keys = Hashing(), Limits(foundation), SmsKeys(foundation)
     acceptance = Acceptance(foundation)
     registrations = Registrations(foundation, hashing, limits)
-    certifications = Certifications(foundation, limits)
+    certifications, sms_signatures = Certifications(foundation, limits), SmsSignatures(foundation, limits)
     sessions = Sessions(foundation, hashing, limits, registrations)
     return Services(
         foundation=foundation,
@@ -189,7 +191,8 @@ def build_services(foundation: Foundation) -> Services:
         sms_opt_outs=SmsOptOuts(foundation),
         sms_replies=SmsReplies(foundation),
         sms=SmsSending(foundation),
-        sms_signatures=SmsSignatures(foundation, limits),
+        sms_review_desk=SmsReviewDesk(foundation, sms_signatures),
+        sms_signatures=sms_signatures,
         sms_templates=SmsTemplates(foundation),
         sms_users=SmsUsers(foundation, sms_keys),
         sms_labels=SmsLabels(foundation),

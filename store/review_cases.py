@@ -9,6 +9,7 @@ from sqlmodel import col, func, select
 from domain.reviews import ReviewState
 from store.accounts import Account
 from store.db import Session
+from store.sms_templates import SmsTemplateVersion
 from store.templates import TemplateVersion
 
 
@@ -37,15 +38,15 @@ async def last_approved(session: Session, version: TemplateVersion) -> TemplateV
     return (await session.exec(query.order_by(col(TemplateVersion.number).desc()).limit(1))).one_or_none()
 
 
-async def summary(session: Session, account: UUID) -> AccountSummary | None:
-    """None for an unknown account."""
+async def summary(
+    session: Session, account: UUID, table: type[TemplateVersion] | type[SmsTemplateVersion] = TemplateVersion
+) -> AccountSummary | None:
+    """With what became of its templates of e-mail, or of SMS. None for an unknown account."""
     row = await session.get(Account, account)
     if row is None:
         return None
     counted = (
-        select(TemplateVersion.state, func.count())
-        .where(col(TemplateVersion.account_id) == account)
-        .group_by(col(TemplateVersion.state))
+        select(table.state, func.count()).where(col(table.account_id) == account).group_by(col(table.state))
     )
     states: dict[str, int] = dict((await session.exec(counted)).all())
     return AccountSummary(

@@ -212,6 +212,6 @@ class Audit(ReadList):
 
 
 LISTS: tuple[type[ReadList], ...] = (
-    TemplateQueue, SmsTemplateQueue, SmsSignatureQueue, CertificationQueue, ExceptionQueue, Accounts, Campaigns, ContactRequests, Processes, Recharges,
-    Payments, RefusedNotices, Prices, Audit,
+    TemplateQueue, SmsTemplateQueue, SmsSignatureQueue, CertificationQueue, ExceptionQueue, Accounts, Campaigns,
+    ContactRequests, Processes, Recharges, Payments, RefusedNotices, Prices, Audit,
 )  # fmt: skip
