@@ -19,7 +19,7 @@ MAX_WRITTEN = 40
 
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\xad]")
 """Zero-width and direction marks that address books leave around a copied number."""
-_WRITTEN = re.compile(r"(?:tel:)?\s*[+]?[\d\s().\-]+", re.IGNORECASE)
+_WRITTEN = re.compile(r"(?:tel:)?[\s(]*[+]?[\d\s().\-]+", re.IGNORECASE)
 _DASHES = re.compile(r"[\u2010-\u2015\u2212\u30fc]")
 _HANDSETS = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 """In some countries (North America) a number does not tell which of the two it is."""
