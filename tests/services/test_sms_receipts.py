@@ -1,0 +1,353 @@
+"""Receipts of SMS: in whatever order, twice, for nobody, for uncertain messages, too late, never; what they cost."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from domain.accounts import SYSTEM_ACCOUNT
+from domain.sms import SmsKind
+from domain.sms_outcomes import reference_of
+from domain.sms_transport import Receipt, Submitted
+from services.sms_receipts import SmsReceipts
+from store.columns import now
+from store.db import Database
+from store.webhooks import WebhookEndpoint
+from tests.sms_engine_world import (
+    LOST,
+    TAKEN,
+    Engine,
+    FakeCarrier,
+    accept_sms,
+    audited,
+    books,
+    e164,
+    engine,
+    message,
+    new_phones,
+    receipt,
+)
+from tests.sms_world import SmsCustomer, add_template, make_sms_customer
+
+DAYS = dt.timedelta(days=1)
+EVENTS = ["sms_deliver", "sms_delivererror", "sms_workererror"]
+
+
+@dataclass
+class House:
+    db: Database
+    customer: SmsCustomer
+    carrier: FakeCarrier
+    up: Engine
+    lost: set[str] = field(default_factory=set)
+    """Numbers of which the carrier's answer does not come."""
+
+    async def sent(self, kind: SmsKind = SmsKind.NOTICE, template: str = "", lost: bool = False) -> str:
+        """One number whose message a carrier took, or perhaps took."""
+        [phone] = new_phones(1)
+        if lost:
+            self.lost.add(e164(phone))
+        await accept_sms(self.db, self.customer, phone, kind=kind, **({"template": template} if template else {}))
+        await self.up.send()
+        return e164(phone)
+
+    async def says(self, phone: str, state: str = "DELIVRD", part: int = 0, **more: Any) -> Receipt:
+        said = receipt(1, self.carrier.ids[phone][part], phone, state, **more)
+        await self.up.hear(said)
+        return said
+
+    async def row(self, phone: str) -> dict[str, Any]:
+        return await message(self.db, phone)
+
+    async def state(self, phone: str) -> tuple[str, str]:
+        row = await self.row(phone)
+        return row["state"], row["reason"]
+
+    async def events(self) -> list[tuple[str, Any]]:
+        rows = await self.db.pool.fetch("SELECT kind, data FROM webhook_event ORDER BY id")
+        return [(row["kind"], row["data"]["status_code"]) for row in rows]
+
+    async def later(self, wait: dt.timedelta) -> None:
+        await self.up.receipts.sweep(now() + wait)
+
+
+@pytest.fixture
+async def house(db: Database) -> AsyncIterator[House]:
+    customer = await make_sms_customer(db)
+    await add_template(db, customer, SmsKind.NOTICE, "请注意：" + "今天的通知很长。" * 12, name="long")
+    async with db.begin() as session:
+        session.add(WebhookEndpoint(account_id=customer.account, url="https://x.test", events=EVENTS, secret=b""))
+    lost: set[str] = set()
+    carrier = FakeCarrier(1, lambda asked: LOST if asked.phone in lost else None)
+    async with engine(db, carrier) as up:
+        yield House(db, customer, carrier, up, lost)
+    await audited(db)
+
+
+async def test_delivered(house: House) -> None:
+    phone = await house.sent()
+    assert await house.state(phone) == ("sent", "") and await house.events() == []
+    await house.says(phone, "ENROUTE")
+    await house.says(phone, "ACCEPTD")
+    assert await house.state(phone) == ("sent", "")
+    await house.says(phone)
+    row = await house.row(phone)
+    assert (row["state"], row["reason"], row["finished_at"] is not None) == ("delivered", "", True)
+    assert await house.events() == [("sms_deliver", 200)]
+    await house.says(phone)
+    await house.says(phone, "UNDELIV", error="MK:0001")
+    assert await house.state(phone) == ("delivered", ""), "the first final word counts"
+    assert len(await house.events()) == 1
+    fates = await house.db.pool.fetch("SELECT fate FROM sms_receipt")
+    assert [row["fate"] for row in fates] == ["repeated", "repeated"]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "reason", "code"),
+    [
+        ("UNDELIV", "MK:0001", "sms.empty_number", 500),
+        ("REJECTD", "MA:0001", "sms.blacklisted", 520),
+        ("MK:0004", "", "sms.suspended", 510),
+        ("EXPIRED", "", "expired", 590),
+        ("STRANGE", "777", "sms.other", 590),
+        ("UNDELIV", "\0\n" * 300, "sms.other", 590),
+    ],
+)
+async def test_failed(house: House, state: str, error: str, reason: str, code: int) -> None:
+    phone = await house.sent()
+    await house.says(phone, state, error=error)
+    assert await house.state(phone) == ("bounced", reason)
+    assert await house.events() == [("sms_delivererror", code)]
+    assert await house.db.pool.fetchval("SELECT code FROM sms_interception WHERE phone = $1", phone) == code
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (1, 0), "the carrier took it, so it is charged"
+
+
+async def test_of_several_parts_each_must_arrive(house: House) -> None:
+    phone = await house.sent(template="long")
+    await house.says(phone, part=1)
+    assert await house.state(phone) == ("sent", "")
+    await house.says(phone, part=1)
+    assert await house.state(phone) == ("sent", ""), "the same part twice is one"
+    await house.says(phone, part=0)
+    assert await house.state(phone) == ("delivered", "")
+    other = await house.sent(template="long")
+    await house.says(other, part=1, state="UNDELIV", error="MK:0012")
+    await house.says(other, part=0)
+    assert await house.state(other) == ("bounced", "sms.switched_off")
+    assert [code for _, code in await house.events()] == [200, 580]
+
+
+async def test_receipts_that_come_together(house: House) -> None:
+    """Many at once, some of them twice in one batch, some of one message, some of nobody."""
+    phones = [await house.sent(template="long") for _ in range(5)]
+    said = [receipt(1, one, phone) for phone in phones for one in house.carrier.ids[phone]]
+    said += [*said, receipt(1, "nobody", phones[0]), receipt(2, house.carrier.ids[phones[0]][0], phones[0])]
+    await asyncio.gather(*(house.up.receipts.take(one) for one in said))
+    assert {await house.state(phone) for phone in phones} == {("delivered", "")}
+    assert [kind for kind, _ in await house.events()] == ["sms_deliver"] * 5
+    other = SmsReceipts(house.db)
+    await asyncio.gather(*(taker.take(one) for one in said for taker in (other, house.up.receipts)))
+    assert len(await house.events()) == 5
+
+
+async def test_another_processes_word_of_the_same_part_waits_for_the_first(house: House) -> None:
+    phone = await house.sent()
+    takers = [SmsReceipts(house.db) for _ in range(6)]
+    said = receipt(1, house.carrier.ids[phone][0], phone)
+    await asyncio.gather(*(taker.take(said) for taker in takers))
+    assert await house.events() == [("sms_deliver", 200)]
+    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt WHERE fate = 'repeated'") == 5
+
+
+async def test_a_receipt_that_overtakes_the_commit_of_its_part(house: House) -> None:
+    """The carrier tells before its answer is recorded: the answer waits at the gate."""
+    [phone] = new_phones(1)
+    known = Submitted(TAKEN, ("early-1",))
+    house.carrier.gate, house.carrier.answer = asyncio.Event(), lambda asked: known
+    await accept_sms(house.db, house.customer, phone)
+    page = await house.up.page()
+    assert page is not None
+    sending = asyncio.create_task(house.up.deliver(page))
+    while not house.carrier.got:
+        await asyncio.sleep(0.01)
+    await house.up.hear(receipt(1, "early-1", e164(phone)))
+    await house.up.receipts.sweep()
+    assert await house.state(e164(phone)) == ("queued", "")
+    house.carrier.gate.set()
+    await sending
+    assert await house.state(e164(phone)) == ("sent", "")
+    await house.up.receipts.sweep(far=False)
+    assert await house.state(e164(phone)) == ("delivered", "")
+    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt") == 0
+
+
+async def test_a_text_that_looks_like_a_receipt_says_nothing_of_others(house: House) -> None:
+    phone = await house.sent()
+    await house.up.hear(receipt(1, house.carrier.ids[phone][0], "+8613900000000", "UNDELIV"))
+    assert await house.state(phone) == ("sent", "")
+    await house.up.hear(receipt(1, house.carrier.ids[phone][0], "13800"))
+    assert await house.state(phone) == ("delivered", ""), "a number that cannot be read is no other number"
+
+
+async def test_ids_that_a_carrier_uses_again_mean_the_newest(house: House) -> None:
+    house.carrier.answer = lambda asked: Submitted(TAKEN, ("7",))
+    first = await house.sent()
+    await house.up.hear(receipt(1, "7", first))
+    second = await house.sent()
+    await house.up.hear(receipt(1, "7", second, "UNDELIV", error="MK:0001"))
+    assert (await house.state(first), await house.state(second)) == (
+        ("delivered", ""), ("bounced", "sms.empty_number"),
+    )  # fmt: skip
+
+
+async def test_an_uncertain_message_is_charged_when_its_receipt_comes(house: House) -> None:
+    phone = await house.sent(lost=True)
+    row = await house.row(phone)
+    assert (row["state"], row["reason"]) == ("sent", "uncertain")
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (0, 1)
+    await house.up.hear(receipt(1, "x1", phone, reference=reference_of(row["id"])))
+    await house.up.receipts.sweep()
+    assert await house.state(phone) == ("sent", "uncertain"), "its part may be in a commit that is under way"
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("delivered", "")
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (1, 0)
+    await house.up.hear(receipt(1, "x1", phone, "UNDELIV"))
+    assert await house.state(phone) == ("delivered", "")
+    assert [kind for kind, _ in await house.events()] == ["sms_deliver"]
+
+
+async def test_without_a_reference_the_only_candidate_is_meant(house: House) -> None:
+    phone = await house.sent(lost=True)
+    await house.up.hear(receipt(2, "x1", phone), receipt(1, "x2", "+8613900000000"))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("sent", "uncertain"), "another gateway's, or another number's"
+    await house.up.hear(receipt(1, "", phone, "UNDELIV", error="MK:0012"))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("bounced", "sms.switched_off")
+
+
+async def test_of_two_candidates_only_the_reference_says_which(house: House) -> None:
+    phone = await house.sent(lost=True)
+    first = await house.row(phone)
+    await house.db.pool.execute("DELETE FROM sms_recent")
+    await accept_sms(house.db, house.customer, phone)
+    await house.up.send()
+    second = await house.row(phone)
+    assert first["id"] != second["id"] and second["reason"] == "uncertain"
+    await house.up.hear(receipt(1, "x1", phone))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt WHERE fate = ''") == 1
+    await house.up.hear(receipt(1, "x2", phone, reference=reference_of(second["id"])))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("delivered", "")
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.db.pool.fetchval("SELECT state FROM message WHERE id = $1", first["id"]) == "delivered", (
+        "then it is the only candidate for the other receipt"
+    )
+
+
+async def test_an_uncertain_long_text_needs_all_its_receipts(house: House) -> None:
+    phone = await house.sent(template="long", lost=True)
+    await house.up.hear(receipt(1, "x1", phone))
+    await house.later(dt.timedelta(seconds=30))
+    assert (await house.row(phone))["submitted"] == 1 and await house.state(phone) == ("sent", "uncertain")
+    await audited(house.db)
+    await house.up.hear(receipt(1, "x2", phone))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("delivered", "")
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (2, 0)
+
+
+async def test_without_a_receipt_it_expires_and_stays_charged(house: House) -> None:
+    phone = await house.sent()
+    await house.later(dt.timedelta(hours=71))
+    assert await house.state(phone) == ("sent", "")
+    await house.later(dt.timedelta(hours=73))
+    assert await house.state(phone) == ("bounced", "expired")
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (1, 0)
+    assert await house.events() == [("sms_delivererror", 590)]
+    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_interception") == 0, "no carrier said so"
+    await audited(house.db)
+    await house.says(phone)
+    assert await house.state(phone) == ("delivered", ""), "one that comes later is right"
+    await house.says(phone, "UNDELIV")
+    assert await house.state(phone) == ("delivered", "")
+    assert [kind for kind, _ in await house.events()] == ["sms_delivererror", "sms_deliver"]
+    assert await books(house.db, house.customer.account) == (1, 0)
+    said = await house.db.pool.fetchval("SELECT data->>'corrects' FROM webhook_event ORDER BY id DESC LIMIT 1")
+    assert said == "bounced"
+
+
+async def test_an_uncertain_one_without_a_receipt_is_unknown_and_free(house: House) -> None:
+    phone = await house.sent(lost=True)
+    await house.later(dt.timedelta(hours=73))
+    assert await house.state(phone) == ("unknown", "uncertain")
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (0, 0)
+    await audited(house.db)
+    await house.up.hear(receipt(1, "x1", phone))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("delivered", ""), "a receipt that comes later is right"
+    await house.up.settle()
+    assert await books(house.db, house.customer.account) == (1, 0), "and it is charged after all"
+    assert await house.db.pool.fetchval("SELECT count(*) FROM journal WHERE kind = 'adjustment'") == 1
+    await house.up.hear(receipt(1, "x1", phone, "UNDELIV"))
+    assert await house.state(phone) == ("delivered", "")
+
+
+async def test_what_cannot_be_paid_any_more_is_waived(house: House) -> None:
+    phone = await house.sent(lost=True)
+    await house.later(dt.timedelta(hours=73))
+    await house.up.settle()
+    account = house.customer.account
+    await house.db.pool.execute("UPDATE ledger_account SET balance_fen = 0 WHERE account_id = $1", account)
+    await house.up.hear(receipt(1, "x1", phone))
+    await house.later(dt.timedelta(seconds=30))
+    assert await house.state(phone) == ("delivered", "")
+    assert await books(house.db, account) == (0, 0)
+    assert await house.db.pool.fetchval("SELECT charging FROM sms_correction WHERE segments = 1") == "waived"
+    await house.db.pool.execute(
+        "UPDATE ledger_account SET balance_fen = (SELECT sum(amount_fen) FROM entry e"
+        " WHERE e.ledger_account_id = ledger_account.id) WHERE account_id = $1",
+        account,
+    )
+
+
+async def test_nobodys_receipts_are_named_and_forgotten(house: House) -> None:
+    await house.up.hear(receipt(1, "nobody", "+8613900000000"))
+    await house.later(dt.timedelta(minutes=6))
+    assert await house.db.pool.fetchval("SELECT fate FROM sms_receipt") == "unknown"
+    await house.db.pool.execute("UPDATE sms_receipt SET arrived_at = now() - interval '8 days'")
+    await house.up.receipts._until_none(house.up.receipts._forget)
+    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt") == 0
+
+
+async def test_the_platforms_own_lists_no_number(house: House) -> None:
+    phone = await house.sent(kind=SmsKind.CODE)
+    await house.db.pool.execute("UPDATE message SET account_id = $1", SYSTEM_ACCOUNT)
+    await house.db.pool.execute("UPDATE submission SET account_id = $1", SYSTEM_ACCOUNT)
+    await house.says(phone, "UNDELIV", error="MK:0001")
+    assert await house.state(phone) == ("bounced", "sms.empty_number")
+    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_interception") == 0
+    await house.db.pool.execute("UPDATE message SET account_id = $1", house.customer.account)
+    await house.db.pool.execute("UPDATE submission SET account_id = $1", house.customer.account)
+
+
+async def test_a_receipt_is_not_answered_while_it_cannot_be_kept(house: House) -> None:
+    phone = await house.sent()
+    await house.db.pool.execute("ALTER TABLE sms_part RENAME TO sms_part_away")
+    try:
+        with pytest.raises(Exception, match="sms_part"):
+            await house.says(phone)
+    finally:
+        await house.db.pool.execute("ALTER TABLE sms_part_away RENAME TO sms_part")
+    await house.says(phone)
+    assert await house.state(phone) == ("delivered", "")
