@@ -20,7 +20,7 @@ ON CONFLICT (task_id, planned_at) DO NOTHING RETURNING id
 _SKIPPED = """
 INSERT INTO scheduled_run (id, task_id, account_id, planned_at, by_hand, state, reason, reason_params, workflow_id,
     recorded_at, decided_by, place, listed, accepted, refused, refused_by, submissions, ended_at)
-VALUES ($1, $2, $3, $4, false, 'skipped', $5, '{}', '', $6, '', 0, 0, 0, 0, 0, '{}', '{}', $6)
+VALUES ($1, $2, $3, $4, false, 'skipped', $5, '{}', '', $6, '', 0, 0, 0, 0, '{}', '{}', $6)
 ON CONFLICT (task_id, planned_at) DO NOTHING
 """
 _STARTED = """

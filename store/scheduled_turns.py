@@ -6,7 +6,7 @@ from itertools import takewhile
 from uuid import UUID
 
 from domain.cadences import happens_at, next_time, shown_before, times_from
-from domain.scheduled_tasks import OVER, Fire, Overlap, Reckoned, RunState, TaskState, Why, reckon
+from domain.scheduled_tasks import OVER, Fire, Overlap, Reckoned, TaskState, Why, reckon
 from store import clockwork, scheduled_runs, scheduled_tasks
 from store.db import Connection
 from store.scheduled_tasks import Row, cadence_of, rules_of
@@ -64,8 +64,7 @@ async def _by_hand(connection: Connection, task: Row, fire: Fire, planned: dt.da
 async def _crowded(connection: Connection, task: Row, planned: dt.datetime, now: dt.datetime) -> bool:
     """Whether runs that Temporal does not know of (started by hand, or made up for) stand in its way."""
     opened = await scheduled_runs.open_runs(connection, task["id"])
-    waiting = sum(run["state"] == RunState.WAITING for run in opened)
-    if not opened or (rules_of(task).overlap is Overlap.BUFFER_ONE and not waiting):
+    if len(opened) < (2 if rules_of(task).overlap is Overlap.BUFFER_ONE else 1):
         return False
     await scheduled_runs.skip_times(connection, task, [(planned, Why.OVERLAP)], now)
     return True
