@@ -41,10 +41,13 @@ FROM unnest($2::text[], $4::bytea[]) AS n (phone, content)
 WHERE r.account_id = $1 AND r.phone = n.phone AND r.kind = $3
 """
 _FORGET = """
-DELETE FROM sms_recent WHERE ctid IN (
-    SELECT ctid FROM sms_recent
+WITH old AS MATERIALIZED (
+    SELECT account_id, phone, kind FROM sms_recent
     WHERE coalesce(at[cardinality(at)], '-infinity') < $1::timestamptz - interval '1 day' LIMIT $2
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM sms_recent r USING old
+WHERE (r.account_id, r.phone, r.kind) = (old.account_id, old.phone, old.kind)
 """
 
 

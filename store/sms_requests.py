@@ -50,6 +50,10 @@ ON CONFLICT (account_id, day) DO UPDATE SET used = sms_test_use.used + $3::int
     WHERE sms_test_use.used + $3::int <= $4::int
 RETURNING used
 """
+_FORGET = """
+WITH old AS MATERIALIZED (SELECT account_id, key FROM sms_request_key WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+DELETE FROM sms_request_key k USING old WHERE (k.account_id, k.key) = (old.account_id, old.key)
+"""
 
 
 async def take_key(
@@ -91,11 +95,7 @@ async def used_tests(connection: Connection, account: UUID, day: dt.date) -> int
 
 async def forget_answers(connection: Connection, at: dt.datetime, limit: int) -> int:
     """Delete some answers that nobody may ask for any more; how many."""
-    done = await connection.execute(
-        "DELETE FROM sms_request_key WHERE ctid IN (SELECT ctid FROM sms_request_key WHERE at < $1 LIMIT $2"
-        " FOR UPDATE SKIP LOCKED)",
-        *(at - KEPT, limit),
-    )
+    done = await connection.execute(_FORGET, at - KEPT, limit)
     return int(done.rpartition(" ")[2])
 
 
