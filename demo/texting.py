@@ -112,7 +112,7 @@ class Texting:
     async def handsets(self) -> Evidence:
         """What the handsets show says the same as what Songda says: one text each, signature in front."""
         for end in (PLAIN, TWICE, EARLY):
-            texts = [one["text"] for one in await self._handset(end) if f"A-{end}" in one["text"]]
+            texts = [one["content"] for one in await self._handset(end) if f"A-{end}" in one["content"]]
             require(len(texts) == 1, f"{len(texts)} texts on the handset …{end}, not 1")
         return texts[0]
 
@@ -191,7 +191,7 @@ class Texting:
 
         ended = await eventually(done, "the scheduled task to end", every=0.5)
         texts = await eventually(lambda: self._arrived("7002"), "its text on the handset", every=0.5)
-        return f"task {ended['taskId']}: {ended['status']}, {ended['memberCount']} contacts; {texts[0]['text'][:16]}…"
+        return f"task {ended['taskId']}: {ended['status']}, {ended['memberCount']} contacts; {texts[0]['content'][:16]}…"
 
     async def _filled(self, fields: dict[str, str]) -> None:
         """The list and its two contacts; what an earlier try made stays."""
@@ -213,7 +213,7 @@ class Texting:
         return made
 
     async def _arrived(self, end: str) -> list[dict[str, Any]] | None:
-        return [one for one in await self._handset(end) if "B-1" in one["text"]] or None
+        return [one for one in await self._handset(end) if "B-1" in one["content"]] or None
 
     async def _balance(self) -> dict[str, Any]:
         found: dict[str, Any] = await self._scene.api.json("GET", "/v1/balance")
