@@ -1,0 +1,153 @@
+"""Chunks of a run: killed between or within them, two workers at once, changed meanwhile."""
+
+import asyncio
+import datetime as dt
+from itertools import count
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities import scheduled_sending, scheduled_tasks
+from domain.errors import StaleEpoch
+from domain.ids import Process
+from domain.scheduled_tasks import RunLook, RunState, RunStep, SmsContent, TaskState
+from domain.sms import SmsKind
+from store import scheduled_tasks as rows
+from store.columns import now
+from store.db import Database
+from tests.schedule_world import Planned, activities, make_contacts, make_task, phones, step
+
+FIRST = count(70_000_000, 10_000)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduled_sending, "CHUNK", 10)
+
+
+def some(number: int) -> list[str]:
+    return phones(number, next(FIRST))
+
+
+async def begun(db: Database, numbers: list[str], kind: SmsKind = SmsKind.NOTICE) -> tuple[Planned, RunStep]:
+    """A run that is to send now."""
+    planned = await make_task(db, numbers, kind=kind)
+    process = await planned.run_for(now())
+    await look(db, step(process))
+    return planned, step(process)
+
+
+async def look(db: Database, asked: RunStep) -> RunLook:
+    seen = await ActivityEnvironment().run(activities(db).look, asked)
+    assert isinstance(seen, RunLook)
+    return seen
+
+
+async def send(db: Database, asked: RunStep) -> RunLook:
+    seen = await ActivityEnvironment().run(activities(db).send, asked)
+    assert isinstance(seen, RunLook)
+    return seen
+
+
+async def test_two_workers_send_each_chunk_once(db: Database) -> None:
+    planned, asked = await begun(db, some(95))
+    await asyncio.gather(*(send(db, asked) for _ in range(3)))
+    assert (await look(db, asked)).state is RunState.DONE
+    texted = await planned.texted()
+    assert len(texted) == len(set(texted)) == 95
+    (run,) = await planned.run_rows()
+    assert (run["listed"], run["accepted"], len(run["submissions"])) == (95, 95, 10)
+
+
+async def test_killed_at_any_moment_it_goes_on_at_its_checkpoint(db: Database) -> None:
+    planned, asked = await begun(db, some(95))
+    for after in (0.01, 0.03, 0.06, 0.1):
+        attempt = asyncio.create_task(send(db, asked))
+        await asyncio.sleep(after)
+        attempt.cancel()
+        await asyncio.gather(attempt, return_exceptions=True)
+    assert (await send(db, asked)).state is RunState.DONE
+    texted = await planned.texted()
+    assert len(texted) == len(set(texted)) == 95
+    holds = await db.pool.fetchval("SELECT sum(messages) FROM hold WHERE account_id = $1", planned.customer.account)
+    assert holds == 95
+
+
+async def test_a_pause_stops_between_chunks_and_a_resumption_goes_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    planned, asked = await begun(db, some(40))
+    monkeypatch.setattr(scheduled_tasks, "STRETCH", 0.0)  # one chunk at a time
+    assert (await send(db, asked)).listed == 10
+    await change(planned, TaskState.PAUSED)
+    paused = await send(db, asked)
+    assert (paused.listed, paused.paused, paused.state) == (10, True, RunState.SENDING)
+    await change(planned, TaskState.ACTIVE)
+    monkeypatch.undo()
+    assert (await send(db, asked)).state is RunState.DONE
+    assert len(await planned.texted()) == 40
+
+
+async def change(planned: Planned, state: TaskState) -> None:
+    async with planned.db.raw() as connection:
+        await rows.move(connection, planned.task, state)
+
+
+async def test_what_has_begun_goes_on_with_what_it_began_with(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """The task gets another list meanwhile, and the list another contact."""
+    numbers = some(20)
+    planned, asked = await begun(db, numbers)
+    monkeypatch.setattr(scheduled_tasks, "STRETCH", 0.0)
+    await send(db, asked)
+    other = await make_contacts(db, planned.customer.account, some(5))
+    content = SmsContent(planned.customer.name, "notice", str(other))
+    await db.pool.execute("UPDATE scheduled_task SET content = $2 WHERE id = $1", planned.task, rows.asdict(content))
+    await db.pool.execute(
+        "INSERT INTO contact (list_id, account_id, phone, user_name, variables, created_at, updated_at)"
+        " VALUES ($1, $2, $3, '', '{\"name\": \"x\"}', now(), now())",
+        *(planned.contact_list, planned.customer.account, some(1)[0]),
+    )
+    monkeypatch.undo()
+    assert (await send(db, asked)).state is RunState.DONE
+    assert sorted(await planned.texted()) == sorted(numbers)
+
+
+async def test_a_list_that_was_deleted_blocks(db: Database) -> None:
+    planned, asked = await begun(db, some(5))
+    await db.pool.execute("UPDATE contact_list SET deleted_at = now()")
+    seen = await send(db, asked)
+    assert (seen.state, seen.reason) == (RunState.BLOCKED, "contact_list_unknown")
+    assert (await planned.row())["state"] == "needs_human"
+
+
+async def test_an_empty_list_is_done_at_once(db: Database) -> None:
+    _, asked = await begun(db, [])
+    assert (await send(db, asked)).state is RunState.DONE
+
+
+async def test_a_chunk_of_refused_numbers_is_no_obstacle(db: Database) -> None:
+    """Ten numbers that nobody can be texted at, then one, then good ones."""
+    bad = [f"+8610{n:08d}" for n in range(11)]
+    planned, asked = await begun(db, [*bad, *some(12)])
+    seen = await send(db, asked)
+    assert (seen.state, seen.listed, seen.accepted, seen.refused) == (RunState.DONE, 23, 12, 11)
+    (run,) = await planned.run_rows()
+    assert sum(run["refused_by"].values()) == 11
+
+
+async def test_marketing_hours_are_told(db: Database) -> None:
+    night = dt.datetime(2030, 1, 1, 15, 0, tzinfo=dt.UTC)  # 23:00 in Shanghai
+    planned, asked = await begun(db, some(3), SmsKind.MARKETING)
+    await send(db, RunStep(asked.process, asked.run, asked.workflow_id, night))
+    (run,) = await planned.run_rows()
+    assert run["state"] == "done" and run["sends_at"] > night
+
+
+async def test_a_run_from_before_a_restored_database_stands_back(db: Database) -> None:
+    planned, asked = await begun(db, some(3))
+    old = Process(asked.process.kind, asked.process.subject, asked.process.account, 0)
+    with pytest.raises(StaleEpoch):
+        await send(db, RunStep(old, asked.run, asked.workflow_id, now()))
+    assert await planned.texted() == []
