@@ -1,0 +1,136 @@
+"""/console/sms-gateways and /console/sms-routes over HTTP."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from activities.sms_gateways import SmsGatewayRows
+from domain.operators import OperatorRole
+from domain.sms_carriers import GatewaySight, IdForm
+from domain.transport import Tls
+from store.db import Database
+from tests.accounts_world import House, csrf_of, house
+from tests.operators_world import at_the_console, signed
+
+GATEWAY = {
+    "name": "China Mobile", "host": "smpp.carrier.example", "port": "2775", "system_id": "songda",
+    "password": "hush-hush", "system_type": "", "tls": "verified", "bind": "pair", "binds": "2", "window": "50", "rate_per_s": "300",
+    "source": "106900001", "id_form": "hex_to_decimal", "clock_offset_minutes": "480", "enquire_seconds": "30",
+}  # fmt: skip
+ROUTE = {"gateway": "1", "country": "cn", "kind": "code", "rank": "1", "cost": "0.0355"}
+
+
+@pytest.fixture
+async def there(db: Database) -> House:
+    return await house(db)
+
+
+@pytest.fixture
+async def admin(there: House) -> AsyncIterator[httpx2.AsyncClient]:
+    who = await signed(there, "root", OperatorRole.ADMIN)
+    async with at_the_console(there, who.token) as client:
+        client.headers["x-csrf-token"] = csrf_of(await client.get("/console/me"))
+        yield client
+
+
+async def page(client: httpx2.AsyncClient, path: str) -> str:
+    answer = await client.get(path, params={"lang": "en"})
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def number_of(db: Database) -> int:
+    return int(await db.pool.fetchval("SELECT max(number) FROM sms_gateway"))
+
+
+async def test_a_gateway_is_added_changed_paused_resumed_and_removed(
+    admin: httpx2.AsyncClient, db: Database, there: House
+) -> None:
+    assert "There is no SMS gateway yet" in await page(admin, "/console/sms-gateways")
+    assert (await admin.post("/console/sms-gateways", data=GATEWAY)).status_code == 303
+    number = await number_of(db)
+    book = SmsGatewayRows(db, there.base.vault, "worker-1")
+    (config,) = await book.configs() or []
+    assert (config.password, config.tls, config.id_form, config.binds) == (
+        "hush-hush", Tls.VERIFIED, IdForm.HEX_TO_DECIMAL, 2,
+    )  # fmt: skip
+    assert await db.pool.fetchval("SELECT rate_per_s FROM lane WHERE name = $1", f"sms-{number}") == 300
+    said = await page(admin, "/console/sms-gateways")
+    assert "Not bound" in said and "smpp.carrier.example:2775" in said
+    await book.say([GatewaySight(number, 1, "bind refused: ESME_RINVPASWD")])
+    said = await page(admin, "/console/sms-gateways")
+    assert "1 bound" in said and "ESME_RINVPASWD" in said and "Process rker-1: 1 of 2" in said
+
+    form = (await admin.get(f"/console/sms-gateways?number={number}&lang=en")).text
+    seen = re.search(r'name="seen" value="([^"]+)"', form)
+    assert seen and "hush-hush" not in form
+    changed = GATEWAY | {"password": "", "window": "10", "rate_per_s": "", "seen": seen[1].replace("&#43;", "+")}
+    assert (await admin.post(f"/console/sms-gateways/{number}", data=changed)).status_code == 303
+    again = await admin.post(f"/console/sms-gateways/{number}", data=changed)
+    assert again.status_code == 409, "a stale page"
+    (config,) = await book.configs() or []
+    assert (config.password, config.window) == ("hush-hush", 10)
+    assert await db.pool.fetchval("SELECT rate_per_s FROM lane WHERE name = $1", f"sms-{number}") is None
+
+    await admin.post(f"/console/sms-gateways/{number}/pause", data={"reason": ""})
+    assert await book.configs() != [], "a reason has to be given"
+    await admin.post(f"/console/sms-gateways/{number}/pause", data={"reason": "line is down"})
+    assert await book.configs() == [] and "line is down" in await page(admin, "/console/sms-gateways")
+    await admin.post(f"/console/sms-gateways/{number}/resume")
+    assert len(await book.configs() or []) == 1
+    assert (await admin.post("/console/sms-routes", data=ROUTE | {"gateway": str(number)})).status_code == 303
+    await admin.post(f"/console/sms-gateways/{number}/remove")
+    assert await book.configs() == [] and "There is no SMS gateway yet" in await page(admin, "/console/sms-gateways")
+    assert await db.pool.fetchval("SELECT count(*) FROM sms_route") == 0
+    assert (await admin.post(f"/console/sms-gateways/{number}/resume")).status_code == 404
+    assert (await admin.post("/console/sms-gateways", data=GATEWAY)).status_code == 409, "messages still show its name"
+    log = await db.pool.fetch("SELECT action, detail::text AS said FROM audit_entry WHERE action LIKE 'sms_%'")
+    assert {row["action"] for row in log} == {
+        *(f"sms_gateway.{act}" for act in ("added", "changed", "paused", "resumed", "removed")), "sms_route.added",
+    }  # fmt: skip
+    assert not any("hush-hush" in row["said"] for row in log)
+
+
+BAD = [
+    ("name", ""), ("name", "x" * 61), ("host", "no host"), ("host", ""), ("port", "0"), ("port", "70000"),
+    ("port", "二"), ("system_id", "x" * 16), ("system_id", "中文"), ("password", ""), ("password", "x" * 65),
+    ("password", "密码"), ("tls", "opportunistic"), ("tls", "x"), ("bind", "x"), ("binds", "0"), ("binds", "99"),
+    ("window", "-1"), ("rate_per_s", "0"), ("source", "a long word here"), ("source", "中"), ("id_form", ""),
+    ("clock_offset_minutes", "9999"), ("enquire_seconds", "1"), ("name", "a\0b"),
+]  # fmt: skip
+
+
+async def test_bad_input_is_refused_at_its_field(admin: httpx2.AsyncClient, db: Database) -> None:
+    for field, value in BAD:
+        answer = await admin.post("/console/sms-gateways?lang=en", data=GATEWAY | {field: value})
+        assert answer.status_code == 422 and f'id="e-{field}"' in answer.text, (field, value)
+        assert "hush-hush" not in answer.text, "the password is not written back"
+    assert await db.pool.fetchval("SELECT count(*) FROM sms_gateway") == 0
+
+
+async def test_routes(admin: httpx2.AsyncClient, db: Database) -> None:
+    assert "Add an SMS gateway first" in await page(admin, "/console/sms-routes")
+    await admin.post("/console/sms-gateways", data=GATEWAY)
+    number = str(await number_of(db))
+    route = ROUTE | {"gateway": number}
+    assert (await admin.post("/console/sms-routes", data=route)).status_code == 303
+    assert (await admin.post("/console/sms-routes", data=route)).status_code == 409
+    for field, value in (
+        ("country", "ZZ"),
+        ("country", "中国"),
+        ("rank", "0"),
+        ("cost", "-1"),
+        ("cost", "x"),
+        ("kind", "x"),
+    ):
+        answer = await admin.post("/console/sms-routes?lang=en", data=route | {field: value})
+        assert answer.status_code == 422 and f'id="e-{field}"' in answer.text
+    assert (await admin.post("/console/sms-routes", data=route | {"gateway": "999"})).status_code == 404
+    said = await page(admin, "/console/sms-routes")
+    assert "0.0355" in said and "China Mobile" in said
+    row = await db.pool.fetchrow("SELECT id, country, kind, rank, cost_micro FROM sms_route")
+    assert tuple(row)[1:] == ("CN", "code", 1, 35_500)
+    assert (await admin.post(f"/console/sms-routes/{row['id']}/remove")).status_code == 303
+    assert (await admin.post(f"/console/sms-routes/{row['id']}/remove")).status_code == 404
