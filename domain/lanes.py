@@ -15,6 +15,8 @@ from domain.errors import Refusal
 from domain.sending import Outcome, OutcomeKind, Reason, Scope
 
 OTHER = "other"
+SMS = "sms"
+"""Lanes of gateways that take SMS are `sms-1` and so on, by their number."""
 RELAY = "relay"
 """Mails that a smart host sends on, whoever they are for."""
 USUAL_PER_CONNECTION = 20
@@ -180,6 +182,8 @@ def lane_of(mx_hosts: Iterable[str]) -> str:
 def lane_title(lane: str, language: str) -> str:
     """What people call a lane; its name when it is none of ours."""
     provider = _NAMES.get(lane)
+    if lane.startswith(SMS):
+        return f"{'SMS gateway' if language == 'en' else '短信通道'} {lane.removeprefix(SMS).strip('-')}".strip()
     return lane if provider is None else provider.en if language == "en" else provider.zh
 
 

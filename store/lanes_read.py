@@ -42,7 +42,15 @@ class LaneUse:
     processes: int = 0
 
 
-_SINGLE = """
+# The lane of an SMS is that of the gateway that would be asked first.
+_WAY = """
+LEFT JOIN LATERAL (
+    SELECT 'sms-' || g.number AS lane FROM sms_route t JOIN sms_gateway g ON g.id = t.gateway_id AND g.state = 'enabled'
+    WHERE t.country IN (s.country, '') AND t.kind IN (s.kind, '')
+    ORDER BY t.country = '', t.rank, t.kind = '', g.number LIMIT 1) way ON s.channel = 'sms'
+"""
+_LANE = """CASE s.channel WHEN 'sms' THEN coalesce(way.lane, 'sms') ELSE coalesce({named}, r.lane, 'other') END"""
+_SINGLE = f"""
 WITH due_now AS (
     SELECT message_id AS id, lane FROM due
     WHERE account_id = :account AND campaign_id IS NULL ORDER BY due_at LIMIT :most
@@ -54,12 +62,13 @@ WITH due_now AS (
 ), waiting AS (
     SELECT id, lane FROM due_now UNION ALL SELECT id, lane FROM in_hand
 )
-SELECT s.api_user_id, coalesce(w.lane, r.lane, 'other') AS lane, split_part(m.address, '@', -1) AS domain,
+SELECT s.api_user_id, {_LANE.format(named="w.lane")} AS lane,
+       CASE s.channel WHEN 'email' THEN split_part(m.address, '@', -1) END AS domain,
        count(*)::int AS waiting, min(s.accepted_at) AS since
 FROM waiting w JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
-LEFT JOIN recipient_domain r ON r.domain = split_part(m.address, '@', -1)
+LEFT JOIN recipient_domain r ON r.domain = split_part(m.address, '@', -1) {_WAY}
 GROUP BY 1, 2, 3
-"""
+"""  # noqa: S608 - constants of ours
 
 _IN_CAMPAIGNS = """
 WITH mine AS (
@@ -90,13 +99,13 @@ async def waiting_of(session: Session, account: UUID) -> list[WaitingRow]:
     return [WaitingRow(*row) for row in (*single, *campaigns)]
 
 
-_SINGLE_OF_ALL = """
-SELECT coalesce(d.lane, r.lane, 'other') AS lane, count(*)::int AS waiting
+_SINGLE_OF_ALL = f"""
+SELECT {_LANE.format(named="d.lane")} AS lane, count(*)::int AS waiting
 FROM (SELECT message_id, lane FROM due WHERE campaign_id IS NULL LIMIT :most) d
-JOIN message m ON m.id = d.message_id
-LEFT JOIN recipient_domain r ON r.domain = split_part(m.address, '@', -1)
+JOIN message m ON m.id = d.message_id JOIN submission s ON s.id = m.submission_id
+LEFT JOIN recipient_domain r ON r.domain = split_part(m.address, '@', -1) {_WAY}
 GROUP BY 1
-"""
+"""  # noqa: S608 - constants of ours
 
 
 async def waiting_of_all(session: Session) -> dict[str, int]:
@@ -127,8 +136,11 @@ async def use_of_lanes(session: Session) -> dict[str, LaneUse]:
 
 
 async def api_user_names(session: Session, account: UUID, ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Within the account."""
-    query = "SELECT id, name FROM api_user WHERE account_id = :account AND id = ANY(:ids)"
+    """Within the account; SMS users, too."""
+    query = (
+        "SELECT id, name FROM api_user WHERE account_id = :account AND id = ANY(:ids)"
+        " UNION ALL SELECT id, name FROM sms_user WHERE account_id = :account AND id = ANY(:ids)"
+    )
     return {row.id: row.name for row in await _rows(session, query, {"account": account, "ids": list(ids)})}
 
 

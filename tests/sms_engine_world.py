@@ -54,10 +54,10 @@ class FakeCarrier:
     got: list[ShortMessage] = field(default_factory=list)
     ids: dict[str, list[str]] = field(default_factory=dict)
     """Of the parts that it took, by number."""
+    name: str = ""
 
-    @property
-    def name(self) -> str:
-        return f"carrier {self.number}"
+    def __post_init__(self) -> None:
+        self.name = f"carrier {self.number}"
 
     async def submit(self, message: ShortMessage) -> Submitted:
         self.got.append(message)

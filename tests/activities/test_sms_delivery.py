@@ -14,7 +14,7 @@ from domain.errors import LeaseLost
 from domain.sending import Outcome, OutcomeKind
 from domain.sms import SmsKind
 from domain.sms_transport import ShortMessage, Submitted
-from store import dead_senders, pages
+from store import dead_senders, lanes_read, pages
 from store.columns import now
 from store.db import Database
 from tests.patience import until
@@ -356,3 +356,18 @@ async def test_values_of_the_platforms_own_are_forgotten_once_they_are_sent(db: 
         await up.send()
     rows = await db.pool.fetch("SELECT state, variables FROM message")
     assert [(row["state"], row["variables"]) for row in rows] == [("sent", {}), ("sent", {})]
+
+
+async def test_the_queue_status_shows_sms_in_the_lane_of_their_gateway(db: Database) -> None:
+    customer = await make_sms_customer(db)
+    await accept_sms(db, customer, *new_phones(3))
+    async with db.read() as session:
+        [line] = await lanes_read.waiting_of(session, customer.account)
+    assert (line.lane, line.domain, line.waiting, line.api_user_id) == ("sms", None, 3, customer.sms_user)
+    async with engine(db, FakeCarrier(1), FakeCarrier(2)), db.read() as session:
+        [line] = await lanes_read.waiting_of(session, customer.account)
+        assert line.lane == "sms-1"
+        assert await lanes_read.waiting_of_all(session) == {"sms-1": 3}
+        assert await lanes_read.api_user_names(session, customer.account, [line.api_user_id]) == {
+            customer.sms_user: customer.name
+        }
