@@ -16,7 +16,8 @@ from tests.operators_world import at_the_console, signed
 
 GATEWAY = {
     "name": "China Mobile", "host": "smpp.carrier.example", "port": "2775", "system_id": "songda",
-    "password": "hush-hush", "system_type": "", "tls": "verified", "bind": "pair", "binds": "2", "window": "50", "rate_per_s": "300",
+    "password": "hush-hush", "system_type": "", "tls": "verified", "bind": "pair",
+    "binds": "2", "window": "50", "rate_per_s": "300",
     "source": "106900001", "id_form": "hex_to_decimal", "clock_offset_minutes": "480", "enquire_seconds": "30",
 }  # fmt: skip
 ROUTE = {"gateway": "1", "country": "cn", "kind": "code", "rank": "1", "cost": "0.0355"}
