@@ -182,3 +182,9 @@ register(
     ("没有名为“{name}”的联系人列表。", "请在“短信-联系人列表”中查看列表的名称或编号。"),
     ("There is no contact list “{name}”.", "See SMS → Contact lists for its name or number."),
 )
+register(
+    "task_content",
+    422,
+    ("请填写短信（sms）或邮件（email）其中一项。", "只填写其中一项。"),
+    ("A task sends either sms or email.", "Give one of both."),
+)
