@@ -26,6 +26,7 @@ from api.v1 import (
     onboarding,
     phones,
     recharges,
+    scheduled_tasks,
     sends,
     sessions,
     signals,
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts, phones, certifications, members, sessions, onboarding, domains, api_users, sends, lanes,
         templates, audience, audience_imports, contacts, contact_imports, suppressions, campaigns, webhooks, ledger,
         recharges, signals, sms_users, sms_signatures, sms_template_routes, sms_sending,
-        sms_interceptions, sms_opt_outs, sms_replies,
+        sms_interceptions, sms_opt_outs, sms_replies, scheduled_tasks,
         sms_reads,  # the last of SMS: its /v1/sms/{id} would take the paths of the others
     )  # fmt: skip
     for feature in features:
