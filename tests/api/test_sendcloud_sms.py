@@ -1,6 +1,5 @@
 """`/smsapi` on the wire: signatures, sending, codes (reference/sendcloud-api.md §7)."""
 
-import contextlib
 import dataclasses
 import json
 import time
@@ -11,21 +10,16 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
-from api.body_limit import BodyLimit
-from api.sendcloud import sms
 from domain.ids import new_id
 from domain.secrets import SMS_KEY_PREFIX, new_token
 from domain.sendcloud_signing import sign
 from domain.sendcloud_sms import read_sms_id
 from domain.sms import SmsKind
-from services.catalog import build_services
 from store.db import Database
-from tests.lent_apps import lent_app
 from tests.sending_world import VAULT
-from tests.sends_doors import foundation
 from tests.sms_world import PHONES, SmsCustomer, add_international, make_sms_customer, set_sms_price
+from tests.smsapi_world import envelope, wire_of
 
 
 @dataclass
@@ -63,33 +57,10 @@ class Wire:
         return int(await self.db.pool.fetchval("SELECT count(*) FROM message"))
 
 
-def envelope(answer: httpx2.Response) -> dict[str, Any]:
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json;charset=UTF-8")
-    body: dict[str, Any] = answer.json()
-    assert set(body) == {"result", "statusCode", "message", "info"}
-    return body
-
-
-def door() -> FastAPI:
-    app = FastAPI()
-    app.router.routes += sms.ROUTES
-    app.add_middleware(BodyLimit)
-    return app
-
-
 @pytest.fixture
 async def wire(db: Database) -> AsyncIterator[Wire]:
-    async with opened(db) as made:
-        yield made
-
-
-@contextlib.asynccontextmanager
-async def opened(db: Database) -> AsyncIterator[Wire]:
-    app = lent_app(db, "/smsapi", door)
-    app.state.services = build_services(await foundation(db))
-    customer = await make_sms_customer(db)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://songda.test") as http:
-        yield Wire(http, db, customer)
+    async with wire_of(db) as made:
+        yield Wire(made.http, db, made.customer)
 
 
 async def test_an_sms_is_accepted_with_the_id_of_its_message(wire: Wire) -> None:
@@ -315,3 +286,31 @@ async def test_trouble_of_the_database_is_an_answer(wire: Wire) -> None:
         assert (await wire.send())["statusCode"] == 501
     finally:
         await wire.db.pool.execute("ALTER TABLE gone RENAME TO sms_recent")
+
+
+CLIENT_KEY = "smsk_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+RECORDED = (
+    b"templateId=1001&msgType=0&phone=13800138000&vars=%7B%22code%22%3A+123456%7D&smsUser=shop_sms"
+    b"&signature=47e1a144fa3e709915dd6c2d18acb7ca",
+    b"templateId=1002&msgType=0&phone=13800138001&vars=%7B%22name%22%3A+%22%5Cu674e%5Cu96f7+100%25%26%3D%2B%22%7D"
+    b"&smsUser=shop_sms&signature=f2bb3a8822d0595d14dbcef4f2afc90d",
+)
+"""What django-sendcloud2 0.2.1 (PyPI, unmodified, with requests 2.34.2) posted for `send('13800138000', 1001,
+code=123456)` and `send('13800138001', 1002, name='李雷 100%&=+')` with the key above, captured by a proxy."""
+
+
+async def test_what_a_client_was_recorded_to_post(wire: Wire) -> None:
+    (key_id,) = await wire.db.pool.fetchrow("SELECT id FROM sms_key")
+    await wire.db.pool.execute("UPDATE sms_user SET name = 'shop_sms'")
+    await wire.db.pool.execute("UPDATE sms_key SET sealed = $1", VAULT.seal(CLIENT_KEY.encode(), f"sms-key/{key_id}"))
+    for number, name in ((1001, "code"), (1002, "notice")):
+        await wire.db.pool.execute("UPDATE sms_template SET number = $1 WHERE name = $2", number, name)
+    for body in RECORDED:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = envelope(await wire.http.post("/smsapi/send", content=body, headers=form))
+        assert (answer["result"], answer["statusCode"]) == (True, 200)
+    rows = await wire.db.pool.fetch("SELECT address, variables FROM message ORDER BY address")
+    assert [tuple(row) for row in rows] == [
+        ("+8613800138000", {"code": "123456"}),
+        ("+8613800138001", {"name": "李雷 100%&=+"}),
+    ]
