@@ -3,6 +3,9 @@
 Counted at the sink, which nobody kills and which writes down every mail before it answers: *lost* is a recipient that a
 client was told to be accepted and that the sink never saw; a *duplicate* is a mail that the sink saw once more.
 
+SMS go to a carrier that nobody kills either, and that writes down each part before it answers: `bench/texted.py`
+compares what it took with what the rows say and what was charged.
+
 Every account has a webhook endpoint, whose receiver fails by chance and is not killed either: `bench/heard.py` compares
 what it acknowledged with what the messages became.
 """
@@ -22,6 +25,9 @@ from bench.hooks import hook_receiver
 from bench.killer import Blow, Killer
 from bench.report import Report, machine
 from bench.screen import Screen
+from bench.smsc import BenchSmsc, lead_sms_to, smsc
+from bench.texted import compared, read_books, settled
+from bench.texters import Texter, make_texter
 from bench.traffic import Traffic
 from services.audit import AuditReport, audit
 from store.db import DATABASE_TROUBLE
@@ -60,10 +66,15 @@ async def run(options: Options, screen: Screen) -> Report:
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # that the database went away is no news here
     screen.step("Starting a stack")
     plan = Plan(workers=options.processes, apis=options.processes, recording=True)
-    async with ground(plan, screen.say) as place, hook_receiver(place.folder, options.seed) as receiver:
+    async with (
+        ground(plan, screen.say) as place, hook_receiver(place.folder, options.seed) as receiver,
+        smsc(place.folder / "carrier-record") as carrier,
+    ):  # fmt: skip
         began = time.monotonic()
+        await lead_sms_to(place.db, carrier.port, options.processes)
+        texter = await make_texter(place.db, place.vault, "chaos")
         hearing = Hearing(place, receiver)
-        traffic, killer = await _storm(place, hearing, options, screen)
+        traffic, killer = await _storm(place, hearing, texter, options, screen)
         screen.step("Waiting until everything is settled")
         books = await _settle(place, traffic, screen)
         screen.step("Waiting until webhooks have told everything")
@@ -72,7 +83,7 @@ async def run(options: Options, screen: Screen) -> Report:
         copies = Counter(recipient for _, recipient, _ in place.sink.records())
         settled = Settled(traffic.accepted, copies, books, await _marked(place))
         figures = compare(settled, killer.blows, place.sink.most_connections())
-        figures |= await heard(hearing)
+        figures |= await heard(hearing) | await _texted(place, texter, carrier, traffic)
         figures |= {
             "kills": len(killer.blows),
             "kills_by": killer.counted(),
@@ -88,7 +99,17 @@ async def run(options: Options, screen: Screen) -> Report:
         return Report("chaos", figures, machine=machine(sink=place.sink.name), notes=notes(figures))
 
 
-async def _storm(place: Ground, hearing: Hearing, options: Options, screen: Screen) -> tuple[Traffic, Killer]:
+async def _texted(place: Ground, texter: Texter, carrier: BenchSmsc, traffic: Traffic) -> dict[str, object]:
+    """Once no SMS is under way any more."""
+    if not await settled(place, texter):
+        return {"sms_broken": ["SMS were still under way when the wait ended"]}
+    books = await read_books(place, texter)
+    return compared(traffic.texted, carrier.taken(), carrier.parts(), books)
+
+
+async def _storm(
+    place: Ground, hearing: Hearing, texter: Texter, options: Options, screen: Screen
+) -> tuple[Traffic, Killer]:
     """Clients and the killer, until all kills are done and every client has its last answer."""
     traffic, killer = Traffic(place, options.seed), Killer(place, options.seed)
     customers = [await make_customer(place.db, place.vault, f"c{number}") for number in range(options.accounts)]
@@ -98,6 +119,7 @@ async def _storm(place: Ground, hearing: Hearing, options: Options, screen: Scre
     async with asyncio.TaskGroup() as group:
         for number, customer in enumerate(customers):
             group.create_task(traffic.singles(customer, f"s{number}", SINGLE_PAUSE))
+        group.create_task(traffic.texts(texter, SINGLE_PAUSE))
         if options.members:
             group.create_task(traffic.campaigns_in_turn(sender, "k", options.members))
         watching = group.create_task(_watch(traffic, killer, screen))
@@ -112,8 +134,13 @@ async def _storm(place: Ground, hearing: Hearing, options: Options, screen: Scre
 
 async def _watch(traffic: Traffic, killer: Killer, screen: Screen) -> None:
     while True:
-        screen.at(len(killer.blows), f"{len(traffic.accepted):,} singles, {len(traffic.campaigns)} campaigns")
+        screen.at(len(killer.blows), _counted(traffic))
         await asyncio.sleep(0.3)
+
+
+def _counted(traffic: Traffic) -> str:
+    singles, texted = len(traffic.accepted), len(traffic.texted)
+    return f"{singles:,} singles, {len(traffic.campaigns)} campaigns, {texted:,} SMS"
 
 
 async def _settle(place: Ground, traffic: Traffic, screen: Screen) -> AuditReport | None:
@@ -165,7 +192,8 @@ def compare(settled: Settled, blows: list[Blow], most_connections: int) -> dict[
 
 def failed(figures: Mapping[str, object]) -> bool:
     """Whether the promise was broken."""
-    return bool(figures["lost"] or figures.get("webhooks_broken")) or not figures["books_closed"]
+    broken = figures["lost"] or figures.get("webhooks_broken") or figures.get("sms_broken")
+    return bool(broken) or not figures["books_closed"]
 
 
 def notes(figures: Mapping[str, object]) -> tuple[str, ...]:
@@ -174,5 +202,6 @@ def notes(figures: Mapping[str, object]) -> tuple[str, ...]:
     named += [f"Lost: {figures['lost_recipients']}"] if figures["lost"] else []
     named += [f"The books do not close: {figures['findings']}"] if not figures["books_closed"] else []
     named += [f"Webhooks: {figures['webhooks_broken']}"] if figures.get("webhooks_broken") else []
+    named += [f"SMS: {figures['sms_broken']}"] if figures.get("sms_broken") else []
     named += [f"Refused: {figures['refused_requests']}"] if figures.get("refused_requests") else []
     return tuple(named)

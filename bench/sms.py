@@ -9,13 +9,12 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.ground import SLOTS, Ground, Plan, ground, processes_here
 from bench.report import Report, machine, ratio
 from bench.screen import Screen
 from bench.smsc import BINDS, WINDOW, lead_sms_to, smsc
-from bench.texters import CONTENT, Texter, make_texter, phones
+from bench.texters import CONTENT, Texter, make_texter, notice_to, phones, values_for
 from domain.sms import MAX_NUMBERS
 from domain.sms_carriers import Assembled, GatewayConfig, GatewaySight, ReplyPiece
 from domain.sms_text import render
@@ -57,8 +56,8 @@ class Options:
 async def run(options: Options, screen: Screen) -> Report:
     processes = options.processes or processes_here()
     screen.step("Starting a stack")
-    async with ground(Plan(workers=processes), screen.say) as place, smsc() as port:
-        await lead_sms_to(place.db, port, processes)
+    async with ground(Plan(workers=processes), screen.say) as place, smsc() as carrier:
+        await lead_sms_to(place.db, carrier.port, processes)
         figures = await _measured(place, options.messages, screen)
         figures["processes"] = processes
         bare = None
@@ -66,7 +65,7 @@ async def run(options: Options, screen: Screen) -> Report:
             screen.step("Stopping the stack")
             await place.leave_the_machine_to_others()
             screen.step("Bare loop: the same texts, no database, no Temporal")
-            bare = await _bare_loop(port, options.messages)
+            bare = await _bare_loop(carrier.port, options.messages)
         screen.done()
         facts = machine(sink="sandbox/smsc.py")
     ratios = {"bare_loop": ratio(figures["submits_per_s"], bare)}
@@ -99,18 +98,9 @@ async def _accepted(place: Ground, texter: Texter, messages: int) -> None:
     async with place.client(texter.key) as http:
         for first in range(0, messages, MAX_NUMBERS):
             numbers = phones(first, min(MAX_NUMBERS, messages - first))
-            answer = await http.post("/v1/sms", json=_order(texter, numbers))
+            answer = await http.post("/v1/sms", json=notice_to(texter, numbers))
             if answer.status_code >= 400:
                 raise CannotStart(f"POST /v1/sms: HTTP {answer.status_code} {answer.text[:500]}")
-
-
-def _order(texter: Texter, numbers: Sequence[str]) -> dict[str, Any]:
-    people = [{"phone": phone, "variables": _values(phone)} for phone in numbers]
-    return {"sms_user": texter.name, "template": str(texter.notice), "recipients": people}
-
-
-def _values(phone: str) -> dict[str, str]:
-    return {"name": f"读者{phone[-6:]}", "order": f"A-{phone[-6:]}"}
 
 
 async def _ended(place: Ground, texter: Texter, messages: int, screen: Screen) -> None:
@@ -193,5 +183,5 @@ async def _bound(carriers: SmppCarriers) -> Carrier:
 
 async def _submit_all(carrier: Carrier, todo: Iterator[str]) -> None:
     for number, phone in enumerate(todo):
-        text = render("测试科技", CONTENT, False, _values(phone))
+        text = render("测试科技", CONTENT, False, values_for(phone))
         await carrier.submit(ShortMessage(f"+86{phone}", text, 1, number & 0xFFFF, dt.timedelta(hours=24)))

@@ -3,8 +3,11 @@
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from bench.hooks import free_port
 from bench.sinks import listening
@@ -30,16 +33,30 @@ WHERE number = (SELECT min(number) FROM sms_gateway) AND seen_at > $1
 """
 
 
+@dataclass(frozen=True)
+class BenchSmsc:
+    """It listens; see `bench.carrier`."""
+
+    port: int
+    record: Path | None
+
+    def taken(self) -> Counter[str]:
+        """First parts that it took, by phone (E.164)."""
+        lines = self.record.read_text().splitlines() if self.record and self.record.exists() else []
+        return Counter(phone for phone, _, part, _ in map(str.split, lines) if part == "1")
+
+    def parts(self) -> int:
+        """All parts that it took."""
+        return len(self.record.read_text().splitlines()) if self.record and self.record.exists() else 0
+
+
 @asynccontextmanager
-async def smsc() -> AsyncIterator[int]:
-    """Its port. It takes every number, and reports each half a second later."""
+async def smsc(record: Path | None = None) -> AsyncIterator[BenchSmsc]:
+    """It takes every number, and reports each half a second later."""
     port = free_port()
-    command = [
-        sys.executable, "-m", "cli", "sandbox", "smsc", "--host", LOOPBACK, "--port", str(port), "--no-table",
-        "--receipt-delay", str(RECEIPT_DELAY),
-    ]  # fmt: skip
-    async with listening(command, port):
-        yield port
+    command = [sys.executable, "-m", "bench.carrier", "--port", str(port), "--receipt-delay", str(RECEIPT_DELAY)]
+    async with listening([*command, *(["--record", str(record)] if record else [])], port):
+        yield BenchSmsc(port, record)
 
 
 async def lead_sms_to(db: Database, port: int, workers: int) -> None:

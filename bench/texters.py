@@ -1,6 +1,8 @@
 """A customer of a bench that sends SMS: an account that has done everything for it, as rows, with money."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from bench.customers import recharge
@@ -65,3 +67,14 @@ async def make_texter(db: Database, vault: Vault, tag: str) -> Texter:
 def phones(first: int, count: int) -> list[str]:
     """Mobile numbers of mainland China that nobody else of the bench has; none ends like a scripted one."""
     return [str(FIRST_NUMBER + first + number) for number in range(count)]
+
+
+def notice_to(texter: Texter, numbers: Sequence[str]) -> dict[str, Any]:
+    """The body of a request."""
+    people = [{"phone": phone, "variables": values_for(phone)} for phone in numbers]
+    return {"sms_user": texter.name, "template": str(texter.notice), "recipients": people}
+
+
+def values_for(phone: str) -> dict[str, str]:
+    """Of the notice's variables; with them it is one segment."""
+    return {"name": f"读者{phone[-6:]}", "order": f"A-{phone[-6:]}"}

@@ -16,6 +16,7 @@ from bench.campaign import order
 from bench.customers import CODE, Customer
 from bench.ground import DOMAINS, Ground
 from bench.lists import make_list
+from bench.texters import Texter, notice_to, phones
 from store.db import DATABASE_TROUBLE
 
 PATIENCE = 240.0
@@ -35,6 +36,8 @@ class Traffic:
     unanswered: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     campaigns: dict[UUID, UUID] = field(default_factory=dict)
+    texted: set[str] = field(default_factory=set)
+    """Phones (E.164) of SMS that were accepted."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def singles(self, customer: Customer, tag: str, pause: float) -> None:
@@ -49,6 +52,19 @@ class Traffic:
                 answer = await self._ask(http, "/v1/sends", body, f"{tag}-{number}")
                 if answer is not None and answer["accepted"] == len(people):
                     self.accepted.update(people)
+                await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
+
+    async def texts(self, texter: Texter, pause: float) -> None:
+        """SMS to one to twenty numbers, one request after the other, until told to stop."""
+        chance = random.Random(f"{self.seed} texts")
+        number = first = 0
+        async with self.place.client(texter.key) as http:
+            while not self.stop.is_set():
+                number, count = number + 1, chance.randint(1, 20)
+                numbers, first = phones(first, count), first + count
+                answer = await self._ask(http, "/v1/sms", notice_to(texter, numbers), f"t-{number}")
+                if answer is not None and answer["accepted"] == count:
+                    self.texted.update(f"+86{phone}" for phone in numbers)
                 await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
 
     async def campaigns_in_turn(self, customer: Customer, tag: str, members: int) -> None:
