@@ -49,6 +49,7 @@ PORTAL: tuple[Section, ...] = (
             Entry("/portal/test-send", _("测试发送"), "vial", changes=Right.SEND),
             Entry("/portal/sends", _("发送"), "paper-plane", changes=Right.SEND),
             Entry("/portal/campaigns", _("群发任务"), "bullhorn", changes=Right.SEND),
+            Entry("/portal/scheduled-tasks", _("定时任务"), "calendar-check", changes=Right.SEND),
             Entry("/portal/suppressions", _("拦截列表"), "user-slash", changes=Right.SEND),
             Entry("/portal/queue-status", _("队列状态"), "traffic-light"),
             Entry("/portal/sending-quality", _("发信质量"), "heart-pulse"),

@@ -24,7 +24,7 @@ function draw(html) {
 
 function follow() {
   const source = new EventSource(live.dataset.events);
-  source.addEventListener("campaign", (event) => { if (draw(JSON.parse(event.data))) source.close(); });
+  source.addEventListener(live.dataset.event || "campaign", (event) => { if (draw(JSON.parse(event.data))) source.close(); });
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, RETRY_MS); // else the browser reconnects by itself
   });
