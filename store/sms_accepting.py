@@ -240,12 +240,16 @@ class _Writing:
             await self._take_tests(len(found.good))
         submissions: list[UUID] = []
         messages: list[AcceptedSms] = []
+        costs: list[Chargeable] = []
         for group in by_country(found.good):
             # What was left out is told once, with the first of several submissions.
             beside = Sorted((), () if submissions else found.rejected, 0 if submissions else found.duplicates)
             submissions.append(await self._submission(group, beside))
             messages += await self._messages(submissions[-1], group.numbers)
+            costs.append(Chargeable(self._account, submissions[-1], 0, group.segments, price_item(group.country)))
         messages.sort(key=lambda one: one.line)
+        if not self._is_free:
+            await self._hold(costs)
         due = sends_at(self._due, self._now)
         return SmsAccepted(tuple(submissions), tuple(messages), found.rejected, found.duplicates, due)
 
@@ -263,11 +267,15 @@ class _Writing:
             text.kind.value, self._is_free, request.label, self._now, expires, len(group.numbers), beside.duplicates,
             rejected, group.country, request.tag, request.task_id,
         )  # fmt: skip
-        if not self._is_free:
-            asked = Chargeable(self._account, submission, 0, group.segments, price_item(group.country))
-            # No other country comes so far without a price of its own.
-            await reserve(self._connection, asked, self._now, self._terms.price_micro)
         return submission
+
+    async def _hold(self, costs: Sequence[Chargeable]) -> None:
+        """Last of all: the account's other requests wait for this row until the commit.
+
+        No country but mainland China comes so far without a price of its own.
+        """
+        for asked in costs:
+            await reserve(self._connection, asked, self._now, self._terms.price_micro)
 
     async def _messages(self, submission: UUID, numbers: Sequence[SmsOne]) -> Iterable[AcceptedSms]:
         rows = await self._connection.fetch(
