@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from domain.channels import DueLine
 from domain.errors import LeaseLost
 from domain.ids import new_id
 from domain.sending import MessageState, Outcome, OutcomeKind, Standing, settle
@@ -106,6 +107,7 @@ class Sending:
     def __init__(self, db: Database, eye: asyncpg.Connection) -> None:
         self.db = db
         self._eye = eye
+        self.line = DueLine.MAIL
         self.without = ""
         """A way to plan queries that PostgreSQL does without. What a query means must not depend on its plan."""
 
@@ -146,7 +148,7 @@ class Sending:
         return [row["id"] for row in rows]
 
     def claim(self, per_account: int) -> Step:
-        return Step(lambda connection: pages.claim_batch(connection, per_account))
+        return Step(lambda connection: pages.claim_batch(connection, per_account, line=self.line))
 
     def register(self, process: Process) -> Step:
         return Step(lambda connection: leases.register_sender(connection, process.id, "host", 1))
@@ -277,7 +279,7 @@ INSERT INTO campaign_lane (campaign_id, lane, first_ordinal, end_ordinal, next_o
 """
 
 HELD = """
-SELECT m.id, m.account_id, m.state, m.round, m.possible_duplicate, m.attempts,
+SELECT m.id, m.account_id, m.state, m.reason, m.submitted, m.round, m.possible_duplicate, m.attempts,
     (SELECT count(*) FROM due d WHERE d.message_id = m.id
        AND (d.campaign_id IS NOT NULL) = s.is_campaign AND (d.lane IS NOT NULL) = s.is_campaign) AS due,
     (SELECT count(*) FROM due d WHERE d.message_id = m.id) AS waiting,

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from domain.sending import MessageState, OutcomeKind
 from store import audit, leases
 from store.db import Database
-from store.dialogues import Turn
+from store.dialogues import Ended, Intent, Turn
 from tests.sending_model import HELD, Attempt, Line, Outside, Process, Sending, Step, ended, make_campaign, misplaced
 from tests.sending_world import Customer, make_customer, submit
 
@@ -91,6 +91,8 @@ def one_of(things: Sequence[Thing], which: int) -> Thing:
 class House:
     """The database of all examples, and the two customers in it: mail that is uncertain is sent again, or is not."""
 
+    rows: tuple[str, ...] = ROWS
+
     def __init__(self, url: str) -> None:
         self.runner = asyncio.Runner()
         self.db, self.customers = self.runner.run(self._open(url))
@@ -104,7 +106,7 @@ class House:
         return db, customers
 
     async def empty(self) -> None:
-        await self.eye.execute(";".join(f"DELETE FROM {table}" for table in ROWS))
+        await self.eye.execute(";".join(f"DELETE FROM {table}" for table in self.rows))
 
     def close(self) -> None:
         self.runner.run(self.eye.close())
@@ -176,8 +178,11 @@ class SendingMachine(RuleBasedStateMachine):
             return Turn(slot, last, attempt.intent(attempt.queue.pop(0)))
         if wish == "unspoken" and last is None and attempt and attempt.queue:
             intent = attempt.intent(attempt.queue.pop(0))
-            return Turn(slot, ended(intent, OutcomeKind.DEFERRED, resend=False, spoken=False))
+            return Turn(slot, self.end_of(intent, OutcomeKind.DEFERRED, resend=False, spoken=False))
         return Turn(slot, last) if last else None
+
+    def end_of(self, intent: Intent, kind: OutcomeKind, *, resend: bool, spoken: bool = True) -> Ended:
+        return ended(intent, kind, resend=resend, spoken=spoken)
 
     def resends(self, line: Line) -> bool:
         return line.intent.message.account_id == self.house.customers[0].account
@@ -254,7 +259,7 @@ class SendingMachine(RuleBasedStateMachine):
         if lines:
             line = one_of(lines, which)
             self.outside.speak(line.intent.message, kind, arrived=arrived)
-            line.ended = ended(line.intent, kind, resend=self.resends(line))
+            line.ended = self.end_of(line.intent, kind, resend=self.resends(line))
 
     def close(self, which: int, attempt: int) -> None:
         if trying := [process for process in self.processes if process.attempts]:
@@ -377,7 +382,7 @@ class SendingMachine(RuleBasedStateMachine):
         for line in process.lines.values():
             if line.ended is None:
                 self.outside.speak(line.intent.message, OutcomeKind.DELIVERED, arrived=True)
-                line.ended = ended(line.intent, OutcomeKind.DELIVERED, resend=False)
+                line.ended = self.end_of(line.intent, OutcomeKind.DELIVERED, resend=False)
         if turns := [Turn(slot, line.ended) for slot, line in process.lines.items()]:
             self.do(self.sending.commit(process, turns))
         if process.expired:
