@@ -33,6 +33,8 @@ from services.audit import AuditReport, audit
 from store.db import DATABASE_TROUBLE
 
 SINGLE_PAUSE = 0.1
+TEXT_LINES = 3
+"""Requests for SMS that are under way at once."""
 SETTLED_WITHIN = 420.0
 GRACE = dt.timedelta(seconds=30)
 """After the end nothing may wait longer than a retry takes."""
@@ -119,7 +121,8 @@ async def _storm(
     async with asyncio.TaskGroup() as group:
         for number, customer in enumerate(customers):
             group.create_task(traffic.singles(customer, f"s{number}", SINGLE_PAUSE))
-        group.create_task(traffic.texts(texter, SINGLE_PAUSE))
+        for line in range(TEXT_LINES):
+            group.create_task(traffic.texts(texter, line, SINGLE_PAUSE))
         if options.members:
             group.create_task(traffic.campaigns_in_turn(sender, "k", options.members))
         watching = group.create_task(_watch(traffic, killer, screen))

@@ -54,15 +54,16 @@ class Traffic:
                     self.accepted.update(people)
                 await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
 
-    async def texts(self, texter: Texter, pause: float) -> None:
-        """SMS to one to twenty numbers, one request after the other, until told to stop."""
-        chance = random.Random(f"{self.seed} texts")
-        number = first = 0
+    async def texts(self, texter: Texter, line: int, pause: float) -> None:
+        """SMS to one number or up to a hundred, one request after the other, until told to stop. `line`: numbers are
+        of its own million."""
+        chance = random.Random(f"{self.seed} texts {line}")
+        number, first = 0, line * 1_000_000
         async with self.place.client(texter.key) as http:
             while not self.stop.is_set():
-                number, count = number + 1, chance.randint(1, 20)
+                number, count = number + 1, chance.choice((1, 1, 10, 100))
                 numbers, first = phones(first, count), first + count
-                answer = await self._ask(http, "/v1/sms", notice_to(texter, numbers), f"t-{number}")
+                answer = await self._ask(http, "/v1/sms", notice_to(texter, numbers), f"t{line}-{number}")
                 if answer is not None and answer["accepted"] == count:
                     self.texted.update(f"+86{phone}" for phone in numbers)
                 await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
