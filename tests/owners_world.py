@@ -17,6 +17,8 @@ from tests.paper_samples import picture
 from tests.pay_world import unasked
 from tests.route_cases import BEFORE
 from tests.route_table import Call
+from tests.schedules_two import with_tasks
+from tests.sms_proofs_two import with_proof
 from tests.sms_two_world import names_of, with_sms
 from tests.tenants_world import Two, left_out, with_members
 
@@ -26,6 +28,7 @@ IN_TEXTS = ("api_user", "template", "domain", "batch_user", "batch_template", "s
 OF_SMS = (
     "sms_user_id", "sms_signature_id", "sms_template_id", "sms_id", "sms_message_id", "contact_list_id", "contact_id",
     "contact_import_id", "sms_interception_id", "sms_reply_id", "sms_opt_out_id", "sms_unblock_id",
+    "task_id", "run_id",
 )  # fmt: skip
 """Objects that bodies name by their names."""
 
@@ -54,7 +57,8 @@ class Owners:
         await self.two.standing.keep()
         papers = self.two.home.base.papers
         assert papers is not None
-        for (key,) in await self.two.home.db.pool.fetch("SELECT storage_key FROM document"):
+        stored = "SELECT storage_key FROM document UNION SELECT storage_key FROM sms_paper"
+        for (key,) in await self.two.home.db.pool.fetch(stored):
             self.papers[key] = await papers.get(key)
 
     async def put(self, key: str, data: bytes) -> None:
@@ -115,7 +119,10 @@ async def _batch(two: Two, who: SignedIn, word: str, domain_id: str) -> dict[str
 
 async def _texts(two: Two, who: SignedIn) -> dict[str, list[str]]:
     """His: hers are there already."""
-    return await with_sms(two.home.db, who.caller.account_id, "Customers", "+8613800138002")
+    made = await with_sms(two.home.db, who.caller.account_id, "Customers", "+8613800138002")
+    made |= await with_tasks(two.home.db, who.caller.account_id, "Customers")
+    await with_proof(two.home.db, two.home.base.papers, made["sms_signature_id"][0])
+    return made
 
 
 async def _colleague(two: Two, who: SignedIn) -> UUID:

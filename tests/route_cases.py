@@ -14,6 +14,7 @@ from typing import Any
 
 from api import sendcloud
 from domain.times import SHANGHAI
+from tests import schedules_two, sms_proofs_two
 from tests.accounts_world import PASSWORD
 from tests.paper_samples import picture
 from tests.sms_hooks_two import BLOCKED, BLOCKED_BY_OTHERS
@@ -110,6 +111,7 @@ STREAMS = {
     ("GET", "/portal/onboarding/events"),
     ("GET", "/v1/campaigns/{campaign_id}/events"),
     ("GET", "/portal/campaigns/{campaign_id}/events"),
+    ("GET", "/portal/scheduled-tasks/{task_id}/events"),
     ("GET", "/portal/address-lists/{list_id}/imports/{import_id}/events"),
     ("GET", "/portal/contact-lists/{contact_list_id}/imports/{contact_import_id}/events"),
 }
@@ -156,6 +158,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/portal/api-users/{api_user_id}/unbind"): {"data": {"domain": "{domain_id}"}},
     ("POST", "/portal/api-users/{api_user_id}/change"): {"data": {"enabled": "false"}},
     ("POST", "/portal/webhooks/{webhook_id}"): {"data": {"url": "https://a.example/x", "events": "deliver"}},
+    **sms_proofs_two.BODIES,
+    **schedules_two.BODIES,
 }
 """What a call of a route that names an object needs, so that nothing but the object is missing."""
 _IMPORTING = "UPDATE list_import SET state = 'running', finished_at = NULL"
@@ -198,6 +202,8 @@ BEFORE: dict[tuple[str, str], str] = {
     ("POST", "/v1/webhooks/{webhook_id}/retry"): _FAILING,
     ("POST", "/portal/webhooks/{webhook_id}/retry"): _FAILING,
     ("POST", "/portal/webhooks/{webhook_id}/enable"): _DISABLED,
+    **sms_proofs_two.BEFORE,
+    **schedules_two.BEFORE,
 }
 """What is true of both accounts when the call is made, where it is not what `tests/owners_world.py` leaves."""
 
@@ -289,6 +295,7 @@ OWN: dict[tuple[str, str], Own] = {
     ),
     ("POST", "/portal/account/language"): Own({"data": {"language": "en"}}, 303),
     ("POST", "/portal/account/sessions/revoke-others"): Own({"data": {}}, 303),
+    **{key: Own(*case) for key, case in (sms_proofs_two.OWN | schedules_two.OWN).items()},
 }
 """Changes that name no object in their path: in the body, whatever can name one."""
 
@@ -302,6 +309,8 @@ def names_in(value: Any) -> list[str]:
 
 
 QUERIES = {
+    **sms_proofs_two.QUERIES,
+    **schedules_two.QUERIES,
     "/v1/sms/statistics": "?from=2026-11-01&to=2026-11-30",
     "/portal/sends/new": "?template={template}&api_user={api_user}",
     "/portal/test-send": "?template={template}&api_user={api_user}",

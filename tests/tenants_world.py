@@ -25,6 +25,8 @@ from tests.paper_samples import picture
 from tests.path_rows import Customer
 from tests.records_world import recorded
 from tests.route_table import Call, Door, calls
+from tests.schedules_two import with_tasks
+from tests.sms_proofs_two import with_proof
 from tests.sms_two_world import names_of, with_sms
 from tests.standing import Standing
 from web.console.sessions import COOKIE as OPERATOR
@@ -185,7 +187,9 @@ async def furnish(made: Two) -> None:
         **await certified(made),
         **await with_members(made, alice),
         **await with_sms(made.home.db, alice.caller.account_id, "Secret of Alice", "+8613800138001"),
+        **await with_tasks(made.home.db, alice.caller.account_id, "Secret of Alice"),
     }
+    await with_proof(made.home.db, made.home.base.papers, made.hers["sms_signature_id"][0])
     made.hers["campaign_id"] = [await with_campaign(made, alice, made.hers["list_id"][0])]
     made.his = {"api_user_id": his["id"], "domain_id": his_test["domains"][0]["id"]}
     made.words = {"api_user": user["name"], "template": "hers", "domain": user["domains"][0]["name"]}

@@ -37,6 +37,9 @@ LOOKS = {
     ("POST", "/v1/templates/preview"),
     ("POST", "/v1/templates/{ref}/preview"),
     ("POST", "/portal/templates/preview"),
+    ("POST", "/v1/sms-templates/preview"),
+    ("POST", "/v1/sms-templates/{sms_template_id}/preview"),
+    ("POST", "/portal/sms-templates/preview"),
 }
 """They answer and change nothing."""
 CHANGES = [
@@ -51,7 +54,8 @@ RIGHT_OF = {
     "suppressions": Right.SEND, "address-lists": Right.SEND, "campaigns": Right.SEND, "sms": Right.SEND,
     "sms-sends": Right.SEND, "contact-lists": Right.SEND, "sms-test": Right.SEND,
     "sms-interceptions": Right.SEND,
-    "sms-opt-outs": Right.SEND,
+    "sms-users": Right.SETTINGS, "sms-signatures": Right.TEMPLATES, "sms-templates": Right.TEMPLATES,
+    "sms-opt-outs": Right.SEND, "scheduled-tasks": Right.SEND,
 }  # fmt: skip
 """The right that the routes under this part of the path ask for."""
 

@@ -95,63 +95,65 @@ async def index(
     return SignaturePage(items=[_out(row) for row in rows], next_cursor=next_cursor(rows, limit))
 
 
-@router.get("/{signature_ref}", summary="One signature")
-async def show(signature_ref: SignatureRef, served: Served, caller: SmsCaller) -> SignatureOut:
+@router.get("/{sms_signature_id}", summary="One signature")
+async def show(sms_signature_id: SignatureRef, served: Served, caller: SmsCaller) -> SignatureOut:
     """Its state, and the reason of the last decision."""
-    return _out(await served.sms_signatures.get(caller, signature_ref))
+    return _out(await served.sms_signatures.get(caller, sms_signature_id))
 
 
-@router.put("/{signature_ref}", summary="Change a signature")
-async def change(signature_ref: SignatureRef, body: SignatureIn, served: Served, caller: MemberCaller) -> SignatureOut:
+@router.put("/{sms_signature_id}", summary="Change a signature")
+async def change(
+    sms_signature_id: SignatureRef, body: SignatureIn, served: Served, caller: MemberCaller
+) -> SignatureOut:
     """A draft, a rejected or a withdrawn one; an approved one stays as it is."""
-    return _out(await served.sms_signatures.change(caller, signature_ref, body.draft()))
+    return _out(await served.sms_signatures.change(caller, sms_signature_id, body.draft()))
 
 
-@router.delete("/{signature_ref}", status_code=204, summary="Delete a signature")
-async def delete(signature_ref: SignatureRef, served: Served, caller: MemberCaller) -> None:
+@router.delete("/{sms_signature_id}", status_code=204, summary="Delete a signature")
+async def delete(sms_signature_id: SignatureRef, served: Served, caller: MemberCaller) -> None:
     """Refused while templates use it."""
-    await served.sms_signatures.delete(caller, signature_ref)
+    await served.sms_signatures.delete(caller, sms_signature_id)
 
 
-@router.put("/{signature_ref}/proof", summary="Upload the proof")
+@router.put("/{sms_signature_id}/proof", summary="Upload the proof")
 async def upload(
-    signature_ref: SignatureRef,
+    sms_signature_id: SignatureRef,
     served: Served,
     caller: MemberCaller,
     file: Annotated[UploadFile, File(description=_PROOF, examples=["letter.jpg"])],
 ) -> SignatureOut:
     """In place of the one before. Images are drawn anew, of PDFs only the pages are kept."""
     data = await file.read(MAX_BYTES + 1)
-    return _out(await served.sms_signatures.upload(caller, signature_ref, data))
+    return _out(await served.sms_signatures.upload(caller, sms_signature_id, data))
 
 
 @router.get(
-    "/{signature_ref}/proof",
+    "/{sms_signature_id}/proof",
     summary="The proof's bytes",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}, "image/png": {}, "application/pdf": {}}}},
 )
-async def proof(signature_ref: SignatureRef, served: Served, caller: MemberCaller) -> Response:
+async def proof(sms_signature_id: SignatureRef, served: Served, caller: MemberCaller) -> Response:
     """As an attachment; each look is noted."""
-    return download(await served.sms_signatures.paper(caller, signature_ref))
+    return download(await served.sms_signatures.paper(caller, sms_signature_id))
 
 
-@router.delete("/{signature_ref}/proof", status_code=204, summary="Delete the proof")
-async def remove_proof(signature_ref: SignatureRef, served: Served, caller: MemberCaller) -> None:
+@router.delete("/{sms_signature_id}/proof", status_code=204, summary="Delete the proof")
+async def remove_proof(sms_signature_id: SignatureRef, served: Served, caller: MemberCaller) -> None:
     """Of a draft, a rejected or a withdrawn signature."""
-    await served.sms_signatures.remove_paper(caller, signature_ref)
+    await served.sms_signatures.remove_paper(caller, sms_signature_id)
 
 
-@router.post("/{signature_ref}/submit", status_code=202, summary="Submit a signature for review")
-async def submit(signature_ref: SignatureRef, served: Served, caller: MemberCaller) -> SignatureOut:
+@router.post("/{sms_signature_id}/submit", status_code=202, summary="Submit a signature for review")
+async def submit(sms_signature_id: SignatureRef, served: Served, caller: MemberCaller) -> SignatureOut:
     """A person decides within 60 minutes of working time; the answer names the review process."""
-    return _out(await served.sms_signatures.submit(caller, signature_ref))
+    return _out(await served.sms_signatures.submit(caller, sms_signature_id))
 
 
-@router.post("/{signature_ref}/withdraw", summary="Take a submitted signature back")
-async def withdraw(signature_ref: SignatureRef, served: Served, caller: MemberCaller) -> SignatureOut:
+@router.post("/{sms_signature_id}/withdraw", summary="Take a submitted signature back")
+async def withdraw(sms_signature_id: SignatureRef, served: Served, caller: MemberCaller) -> SignatureOut:
     """It can be changed and submitted again."""
-    return _out(await served.sms_signatures.withdraw(caller, signature_ref))
+    return _out(await served.sms_signatures.withdraw(caller, sms_signature_id))
 
 
 _MADE = frozenset({"has_proof", "workflow_id"})

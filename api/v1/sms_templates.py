@@ -166,55 +166,55 @@ async def preview_unsaved(body: UnsavedSmsPreviewIn, served: Served, caller: Sms
     return UnsavedSmsPreviewOut(**_preview(shown), findings=_findings(findings))
 
 
-@router.get("/{template_ref}", summary="One SMS template with its latest version")
-async def show(template_ref: TemplateRef, served: Served, caller: SmsCaller) -> SmsTemplateDetail:
+@router.get("/{sms_template_id}", summary="One SMS template with its latest version")
+async def show(sms_template_id: TemplateRef, served: Served, caller: SmsCaller) -> SmsTemplateDetail:
     """Content, state, and what was found in it."""
-    return _detail(await served.sms_templates.get(caller, template_ref))
+    return _detail(await served.sms_templates.get(caller, sms_template_id))
 
 
-@router.put("/{template_ref}", summary="Save an SMS template's content")
+@router.put("/{sms_template_id}", summary="Save an SMS template's content")
 async def edit(
-    template_ref: TemplateRef, body: SmsTemplateIn, served: Served, caller: MemberCaller
+    sms_template_id: TemplateRef, body: SmsTemplateIn, served: Served, caller: MemberCaller
 ) -> SmsTemplateDetail:
     """Into the open draft; when there is none, as the draft of the next version. What is approved stays approved."""
-    return _detail(await served.sms_templates.edit(caller, template_ref, body.draft()))
+    return _detail(await served.sms_templates.edit(caller, sms_template_id, body.draft()))
 
 
-@router.delete("/{template_ref}", status_code=204, summary="Delete an SMS template")
-async def delete(template_ref: TemplateRef, served: Served, caller: MemberCaller) -> None:
+@router.delete("/{sms_template_id}", status_code=204, summary="Delete an SMS template")
+async def delete(sms_template_id: TemplateRef, served: Served, caller: MemberCaller) -> None:
     """Accepted messages are still sent; a version under review is withdrawn."""
-    await served.sms_templates.delete(caller, template_ref)
+    await served.sms_templates.delete(caller, sms_template_id)
 
 
-@router.get("/{template_ref}/versions", summary="The versions of an SMS template")
-async def versions(template_ref: TemplateRef, served: Served, caller: SmsCaller) -> SmsVersionList:
+@router.get("/{sms_template_id}/versions", summary="The versions of an SMS template")
+async def versions(sms_template_id: TemplateRef, served: Served, caller: SmsCaller) -> SmsVersionList:
     """Newest first."""
-    view = await served.sms_templates.get(caller, template_ref)
+    view = await served.sms_templates.get(caller, sms_template_id)
     return SmsVersionList(items=[_version(each) for each in view.versions])
 
 
-@router.get("/{template_ref}/versions/{number}", summary="One version of an SMS template")
-async def version(template_ref: TemplateRef, number: Number, served: Served, caller: SmsCaller) -> SmsTemplateDetail:
+@router.get("/{sms_template_id}/versions/{number}", summary="One version of an SMS template")
+async def version(sms_template_id: TemplateRef, number: Number, served: Served, caller: SmsCaller) -> SmsTemplateDetail:
     """Content, state, and what was found in it."""
-    return _detail(await served.sms_templates.get(caller, template_ref, number))
+    return _detail(await served.sms_templates.get(caller, sms_template_id, number))
 
 
-@router.post("/{template_ref}/submit", status_code=202, summary="Submit the draft for review")
-async def submit(template_ref: TemplateRef, served: Served, caller: MemberCaller) -> SmsTemplateDetail:
+@router.post("/{sms_template_id}/submit", status_code=202, summary="Submit the draft for review")
+async def submit(sms_template_id: TemplateRef, served: Served, caller: MemberCaller) -> SmsTemplateDetail:
     """A person decides within 60 minutes of working time; the answer names the review process."""
-    return _detail(await served.sms_templates.submit(caller, template_ref))
+    return _detail(await served.sms_templates.submit(caller, sms_template_id))
 
 
-@router.post("/{template_ref}/withdraw", summary="Take the submitted version back")
-async def withdraw(template_ref: TemplateRef, served: Served, caller: MemberCaller) -> SmsTemplateDetail:
+@router.post("/{sms_template_id}/withdraw", summary="Take the submitted version back")
+async def withdraw(sms_template_id: TemplateRef, served: Served, caller: MemberCaller) -> SmsTemplateDetail:
     """Save content again to make the next draft."""
-    return _detail(await served.sms_templates.withdraw(caller, template_ref))
+    return _detail(await served.sms_templates.withdraw(caller, sms_template_id))
 
 
-@router.post("/{template_ref}/preview", summary="Preview a version with values")
-async def preview(template_ref: TemplateRef, body: SmsPreviewIn, served: Served, caller: SmsCaller) -> SmsPreviewOut:
+@router.post("/{sms_template_id}/preview", summary="Preview a version with values")
+async def preview(sms_template_id: TemplateRef, body: SmsPreviewIn, served: Served, caller: SmsCaller) -> SmsPreviewOut:
     """The SMS as a handset would show it, with its parts."""
-    shown = await served.sms_templates.preview(caller, template_ref, body.values, body.version)
+    shown = await served.sms_templates.preview(caller, sms_template_id, body.values, body.version)
     return SmsPreviewOut(**_preview(shown))
 
 

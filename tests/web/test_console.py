@@ -29,6 +29,8 @@ DUTIES: dict[str, frozenset[Duty]] = {
     "/console/me": ANYBODY,
     "/console/recovery-codes": ANYBODY,
     "/console/cases/template-review": frozenset({Duty.REVIEW}),
+    "/console/cases/sms-template-review": frozenset({Duty.REVIEW}),
+    "/console/cases/sms-signature-review": frozenset({Duty.REVIEW}),
     "/console/cases/certification-review": frozenset({Duty.REVIEW, Duty.EXCEPTIONS}),
     "/console/customers": frozenset({Duty.ACCOUNTS}),
     "/console/letters": frozenset({Duty.ACCOUNTS}),

@@ -23,7 +23,9 @@ from domain.billing import (
     RechargeState,
     RefundReason,
 )
+from domain.cadences import Repeat
 from domain.campaigns import CampaignState, Command
+from domain.channels import Channel as SendChannel
 from domain.certification import CertificationKind, CertificationState
 from domain.corrections import Effect
 from domain.destinations import Match
@@ -39,11 +41,15 @@ from domain.reply_rules import ACTIONS
 from domain.reports import ReportKind
 from domain.retry_curves import CurveClass
 from domain.reviews import Decision, ReviewState
+from domain.scheduled_tasks import Decision as RunDecision
+from domain.scheduled_tasks import Misfire, Overlap, RunState, TaskCommand, TaskState, Why
 from domain.senders import SendKind
 from domain.sending import MessageState, Reason, Scope
 from domain.signals import Level, Rate, Window
+from domain.sms import Market, SmsKind
 from domain.sms_opt_out import OptOutSource
 from domain.sms_results import SmsReason, SmsScope
+from domain.sms_signatures import SignatureSource
 from domain.suppressions import DEAD, SuppressionReason, SuppressionScope
 from domain.transport import Tls
 from domain.webhooks import DisabledBy, EndpointState, Event, Failure
@@ -61,8 +67,10 @@ from web.portal import (
     members,
     onboarding,
     recharges,
+    scheduled_tasks,
     sends,
     signals,
+    sms_template_words,
     sms_words,
     statement,
     suppressions,
@@ -90,6 +98,15 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (records.ROLES, [*Role]),
     (campaigns.LOOKS, [*CampaignState]),
     (campaigns.DONE, [*Command]),
+    (scheduled_tasks.LOOKS, [*TaskState]),
+    (scheduled_tasks.RUN_LOOKS, [*RunState]),
+    (scheduled_tasks.WHYS, [*Why]),
+    (scheduled_tasks.REPEATS, [*Repeat]),
+    (scheduled_tasks.OVERLAPS, [*Overlap]),
+    (scheduled_tasks.MISFIRES, [*Misfire]),
+    (scheduled_tasks.DONE, [*TaskCommand]),
+    (scheduled_tasks.DECIDED, [*RunDecision]),
+    (scheduled_tasks.CHANNELS, [*SendChannel]),
     (domains.STATES, OF_A_DOMAIN),
     (domains.RECORD_STATES, [*RecordState]),
     (domains.PURPOSES, [*Purpose]),
@@ -112,6 +129,10 @@ WORDS: list[tuple[Mapping[Any, Any], list[Any]]] = [
     (statement.CHANNELS, [*Channel]),
     (reports.KINDS, [*ReportKind, LETTER]),
     (reports.EFFECTS, [*Effect]),
+    (sms_template_words.KINDS, [*SmsKind]),
+    (sms_template_words.MARKETS, [*Market]),
+    (sms_template_words.SOURCES, [*SignatureSource]),
+    (sms_template_words.STATES, [*ReviewState]),
     (sms_words.REASONS, [*SmsReason]),
     (sms_words.SCOPES, [*SmsScope]),
     (sms_words.SOURCES, [*OptOutSource]),
@@ -159,7 +180,11 @@ AREAS = {code.partition(".")[0] for code in words.ACTIONS}
 SAID_BY_ENUMS: dict[str, list[str]] = {
     "certification.": [Decision.APPROVE, Decision.REJECT, "revoke"],
     "campaign.": [*Command],
+    "scheduled_task.": ["create", "pause", "resume", *TaskCommand],
+    "scheduled_run.": [*RunDecision],
     "template.": [Decision.APPROVE, Decision.REJECT],
+    "sms_template.": [Decision.APPROVE, Decision.REJECT],
+    "sms_signature.": [Decision.APPROVE, Decision.REJECT],
     "payment.": [PaymentState.CREDITED, PaymentState.REFUND_WANTED],
     "member.role.": [role for role in Role if role is not Role.OWNER],
 }

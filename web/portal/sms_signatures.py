@@ -65,60 +65,60 @@ async def create(request: Request, caller: Signed) -> Response:
     return await _saved(request, caller, row, form)
 
 
-@router.get("/{signature_ref}")
-async def signature(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.get("/{sms_signature_id}")
+async def signature(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """Its state, its proof, and what can be done."""
-    row = await served(request).sms_signatures.get(caller, signature_ref)
+    row = await served(request).sms_signatures.get(caller, sms_signature_id)
     return render(request, "portal/sms_signatures_one.html", **_shown(row))
 
 
-@router.get("/{signature_ref}/edit")
-async def edit_form(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.get("/{sms_signature_id}/edit")
+async def edit_form(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """What it says now."""
-    row = await served(request).sms_signatures.get(caller, signature_ref)
+    row = await served(request).sms_signatures.get(caller, sms_signature_id)
     if row.state not in CHANGEABLE:
         return see(_place(row), request, translator(request)(_("审核中或已通过的签名不能修改。")), "info")
     values = {name: getattr(row, name) for name in FIELDS}
     return render(request, "portal/sms_signatures_form.html", values=values, row=row, **WORDS)
 
 
-@router.post("/{signature_ref}/edit")
-async def edit(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.post("/{sms_signature_id}/edit")
+async def edit(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """Save, and submit when asked to."""
     form = await request.form()
     values = _typed(form)
     try:
-        row = await served(request).sms_signatures.change(caller, signature_ref, _draft(values))
+        row = await served(request).sms_signatures.change(caller, sms_signature_id, _draft(values))
     except Refusal as refusal:
-        return await _form_again(request, caller, signature_ref, refusal, values)
+        return await _form_again(request, caller, sms_signature_id, refusal, values)
     return await _saved(request, caller, row, form)
 
 
-@router.get("/{signature_ref}/proof")
-async def proof(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.get("/{sms_signature_id}/proof")
+async def proof(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """The proof's bytes, as a download; each look is noted."""
-    return attachment(await served(request).sms_signatures.paper(caller, signature_ref))
+    return attachment(await served(request).sms_signatures.paper(caller, sms_signature_id))
 
 
-@router.post("/{signature_ref}/submit")
-async def submit(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.post("/{sms_signature_id}/submit")
+async def submit(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """From the signature's page; a refusal is shown there."""
-    return await _act(request, caller, signature_ref, "submit")
+    return await _act(request, caller, sms_signature_id, "submit")
 
 
-@router.post("/{signature_ref}/withdraw")
-async def withdraw(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.post("/{sms_signature_id}/withdraw")
+async def withdraw(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """Take it back from review."""
-    return await _act(request, caller, signature_ref, "withdraw")
+    return await _act(request, caller, sms_signature_id, "withdraw")
 
 
-@router.post("/{signature_ref}/delete")
-async def delete(request: Request, caller: Signed, signature_ref: SignatureRef) -> Response:
+@router.post("/{sms_signature_id}/delete")
+async def delete(request: Request, caller: Signed, sms_signature_id: SignatureRef) -> Response:
     """Back to the list."""
     try:
-        await served(request).sms_signatures.delete(caller, signature_ref)
+        await served(request).sms_signatures.delete(caller, sms_signature_id)
     except Refusal as refusal:
-        return await _refused_page(request, caller, signature_ref, refusal)
+        return await _refused_page(request, caller, sms_signature_id, refusal)
     return see("/portal/sms-signatures", request, translator(request)(_("签名已删除。")))
 
 

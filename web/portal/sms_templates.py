@@ -83,67 +83,67 @@ async def preview_unsaved(request: Request, caller: Signed) -> Response:
     return HTMLResponse(fragment(request, "portal/sms_templates_preview.html", findings=told, **context))
 
 
-@router.get("/{template_ref}")
-async def template(request: Request, caller: Signed, template_ref: TemplateRef) -> Response:
+@router.get("/{sms_template_id}")
+async def template(request: Request, caller: Signed, sms_template_id: TemplateRef) -> Response:
     """The latest version: state, what was found in it, preview."""
-    view = await served(request).sms_templates.get(caller, template_ref)
+    view = await served(request).sms_templates.get(caller, sms_template_id)
     return render(request, "portal/sms_templates_one.html", **await _shown(request, caller, view))
 
 
-@router.get("/{template_ref}/versions/{number}")
-async def version(request: Request, caller: Signed, template_ref: TemplateRef, number: Number) -> Response:
+@router.get("/{sms_template_id}/versions/{number}")
+async def version(request: Request, caller: Signed, sms_template_id: TemplateRef, number: Number) -> Response:
     """The same of an older version."""
-    view = await served(request).sms_templates.get(caller, template_ref, number)
+    view = await served(request).sms_templates.get(caller, sms_template_id, number)
     return render(request, "portal/sms_templates_one.html", **await _shown(request, caller, view))
 
 
-@router.get("/{template_ref}/edit")
-async def edit_form(request: Request, caller: Signed, template_ref: TemplateRef) -> Response:
+@router.get("/{sms_template_id}/edit")
+async def edit_form(request: Request, caller: Signed, sms_template_id: TemplateRef) -> Response:
     """The latest version's content: the draft, or what the next draft begins with."""
-    view = await served(request).sms_templates.get(caller, template_ref)
+    view = await served(request).sms_templates.get(caller, sms_template_id)
     context = await _form(request, caller, view)
     return render(request, "portal/sms_templates_form.html", values=_values(view), **context)
 
 
-@router.post("/{template_ref}/edit")
-async def edit(request: Request, caller: Signed, template_ref: TemplateRef) -> Response:
+@router.post("/{sms_template_id}/edit")
+async def edit(request: Request, caller: Signed, sms_template_id: TemplateRef) -> Response:
     """Save the draft, and submit it when asked to."""
     form = await request.form()
     values = _typed(form)
     try:
-        view = await served(request).sms_templates.edit(caller, template_ref, _draft(values))
+        view = await served(request).sms_templates.edit(caller, sms_template_id, _draft(values))
     except Refusal as refusal:
-        return await _again(request, caller, values, template_ref, refusal)
+        return await _again(request, caller, values, sms_template_id, refusal)
     return await _saved(request, caller, values, form.get("step") == "submit", view)
 
 
-@router.post("/{template_ref}/submit")
-async def submit(request: Request, caller: Signed, template_ref: TemplateRef) -> Response:
+@router.post("/{sms_template_id}/submit")
+async def submit(request: Request, caller: Signed, sms_template_id: TemplateRef) -> Response:
     """From the template's page; a refusal is shown there."""
     try:
-        view = await served(request).sms_templates.submit(caller, template_ref)
+        view = await served(request).sms_templates.submit(caller, sms_template_id)
     except Refusal as refusal:
-        return await _refused_page(request, caller, template_ref, refusal)
+        return await _refused_page(request, caller, sms_template_id, refusal)
     return _submitted(request, view)
 
 
-@router.post("/{template_ref}/withdraw")
-async def withdraw(request: Request, caller: Signed, template_ref: TemplateRef) -> Response:
+@router.post("/{sms_template_id}/withdraw")
+async def withdraw(request: Request, caller: Signed, sms_template_id: TemplateRef) -> Response:
     """Take the version under review back."""
     try:
-        view = await served(request).sms_templates.withdraw(caller, template_ref)
+        view = await served(request).sms_templates.withdraw(caller, sms_template_id)
     except Refusal as refusal:
-        return await _refused_page(request, caller, template_ref, refusal)
+        return await _refused_page(request, caller, sms_template_id, refusal)
     return see(_place(view), request, translator(request)(_("已撤回。修改后可以重新提交。")))
 
 
-@router.post("/{template_ref}/delete")
-async def delete(request: Request, caller: Signed, template_ref: TemplateRef) -> Response:
+@router.post("/{sms_template_id}/delete")
+async def delete(request: Request, caller: Signed, sms_template_id: TemplateRef) -> Response:
     """Back to the list."""
     try:
-        await served(request).sms_templates.delete(caller, template_ref)
+        await served(request).sms_templates.delete(caller, sms_template_id)
     except Refusal as refusal:
-        return await _refused_page(request, caller, template_ref, refusal)
+        return await _refused_page(request, caller, sms_template_id, refusal)
     return see("/portal/sms-templates", request, translator(request)(_("模板已删除。")))
 
 
