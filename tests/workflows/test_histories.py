@@ -68,6 +68,8 @@ async def test_a_changed_course_is_noticed() -> None:
     "leak",
     [
         "mail to alice@customer.example bounced",
+        "SMS to +8613800138000",
+        "code for 13800138000 sent",
         "sk_0123456789abcdef",
         "https://hooks.example/x?token=1",
         "<p>Dear",
