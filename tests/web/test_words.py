@@ -25,8 +25,8 @@ from domain.billing import (
 )
 from domain.cadences import Repeat
 from domain.campaigns import CampaignState, Command
-from domain.channels import Channel as SendChannel
 from domain.certification import CertificationKind, CertificationState
+from domain.channels import Channel as SendChannel
 from domain.corrections import Effect
 from domain.destinations import Match
 from domain.domain_records import Hint
