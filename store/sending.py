@@ -75,7 +75,10 @@ class Message(SQLModel, table=True):
     """One recipient, one outcome. No index depends on `state` (design §4, traps)."""
 
     __tablename__ = "message"
-    __table_args__ = (Index("message_submission", "submission_id", "ordinal", unique=True),)
+    __table_args__ = (
+        Index("message_submission", "submission_id", "ordinal", unique=True),
+        Index("message_phone", "address", "id", postgresql_where=text("\"left\"(address, 1) = '+'")),
+    )
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     submission_id: UUID
     account_id: UUID
