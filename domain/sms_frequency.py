@@ -57,8 +57,3 @@ def too_often(kind: SmsKind, recent: Recent, content: bytes, now: dt.datetime) -
     if content and content == recent.content and recent.at and now - max(recent.at) < SAME_TEXT:
         return Refusal("sms_same_text", field="phone", minutes=int(SAME_TEXT.total_seconds() // 60))
     return None
-
-
-def with_one_more(recent: Recent, content: bytes, now: dt.datetime) -> Recent:
-    """After one more was accepted; what is older than a day is forgotten."""
-    return Recent((*(at for at in recent.at if now - at < DAY), now), content)

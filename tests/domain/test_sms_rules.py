@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.sms import SmsKind
-from domain.sms_frequency import LIMITS, Recent, digest, too_often, with_one_more
+from domain.sms_frequency import LIMITS, Recent, digest, too_often
 from domain.sms_hours import next_open
 from domain.times import SHANGHAI
 
@@ -44,7 +44,7 @@ def test_no_window_ever_holds_more_than_its_limit(kind: SmsKind, waits: list[int
         now += dt.timedelta(seconds=wait)
         content = digest(kind, f"text {place}")
         if too_often(kind, recent, content, now) is None:
-            recent = with_one_more(recent, content, now)
+            recent = Recent((*recent.at, now), content)
             accepted.append(now)
     for limit in LIMITS[kind]:
         for at in accepted:
@@ -54,7 +54,7 @@ def test_no_window_ever_holds_more_than_its_limit(kind: SmsKind, waits: list[int
 def test_a_digest_tells_texts_but_no_code() -> None:
     assert digest(SmsKind.CODE, "123456") == b""
     assert digest(SmsKind.NOTICE, "a") != digest(SmsKind.NOTICE, "b")
-    one = with_one_more(Recent(), digest(SmsKind.NOTICE, "a"), NOON)
+    one = Recent((NOON,), digest(SmsKind.NOTICE, "a"))
     again = too_often(SmsKind.NOTICE, one, digest(SmsKind.NOTICE, "a"), NOON)
     assert again is not None
     assert again.code == "sms_same_text"

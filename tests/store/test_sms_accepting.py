@@ -278,6 +278,15 @@ async def test_codes_at_once_to_one_number_are_one(db: Database) -> None:
     assert await db.pool.fetchval("SELECT count(*) FROM message") == 6
 
 
+async def test_requests_at_once_cannot_spend_more_than_there_is(db: Database) -> None:
+    customer = await make_sms_customer(db, fen=15)
+    done = await asyncio.gather(*(send(db, customer, customer.request()) for _ in range(6)), return_exceptions=True)
+    assert sum(isinstance(one, SmsAccepted) for one in done) == 3
+    assert {one.code for one in done if isinstance(one, Refusal)} == {"balance_insufficient"}
+    assert await standing(db, customer.account) == (15, 0, 150_000)
+    assert await db.pool.fetchval("SELECT count(*) FROM sms_recent") == 3
+
+
 async def test_what_is_refused_or_rolled_back_does_not_count(db: Database) -> None:
     customer, phone = await make_sms_customer(db, fen=1), next(PHONES)
     code = customer.request(phone, kind=SmsKind.CODE)
