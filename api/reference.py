@@ -40,6 +40,7 @@ TAGS = {
     "API users": "Sending identities, the domains they may send from, their keys.",
     "templates": "Content with variables, its versions and reviews.",
     "address lists": "Lists of recipients under one alias address: members with variables, imports, exports.",
+    "contact lists": "Phone numbers with names and variables, for scheduled SMS: contacts, imports, exports.",
     "sends": "Sending, and what became of each message.",
     "campaigns": "One template to everybody in some address lists.",
     "suppressions": "Who unsubscribed, complained or was entered by hand; why an address is not written to.",

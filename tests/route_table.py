@@ -129,13 +129,13 @@ def _record(path: str, prefix: str, key: str) -> str:
     return f"?pks={{{name}}}" if path.endswith("/action") else f"?pk={{{name}}}"
 
 
-def api_routes(routes: Any) -> Iterator[APIRoute]:
-    """The routes of `/v1` themselves."""
+def api_routes(routes: Any, prefix: str = "") -> Iterator[APIRoute]:
+    """The routes of `/v1` themselves; one that is included twice comes twice."""
     for route in routes:
-        if isinstance(route, APIRoute) and route.path.startswith("/v1"):
+        if isinstance(route, APIRoute) and (prefix + route.path).startswith("/v1"):
             yield route
         elif hasattr(route, "original_router"):
-            yield from api_routes(route.original_router.routes)
+            yield from api_routes(route.original_router.routes, prefix + route.include_context.prefix)
 
 
 def application() -> FastAPI:
