@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     registration_phone: PhoneRule = PhoneRule.OPTIONAL
     """`off`, `optional` or `required`: whether people prove a mobile number by a code, beside the link of the mail.
     `optional` is offered as soon as there is a carrier; `required` keeps the link from working before."""
-    registration_work: int = Field(500_000, ge=256, le=50_000_000)
+    registration_work: int = Field(200_000, ge=256, le=50_000_000)
     """Hashes that a browser computes, on average, before an SMS with a code is sent (about a second on a phone)."""
     paid_daily_quota: int = Field(10_000, ge=0)
     """Messages a day of a paying customer, until an operator grants another number (seed 2.3)."""

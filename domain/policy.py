@@ -35,7 +35,7 @@ class Policy:
     sms_marketing_hours: str = "08:00-20:00"
     sms_tests_per_day: int = 10
     registration_phone: PhoneRule = PhoneRule.OPTIONAL
-    registration_work: int = 500_000
+    registration_work: int = 200_000
     """Hashes expected of a browser before it gets a code by SMS."""
     paid_daily_quota: int = 10_000
     recharge_min_fen: int = 1_000

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -147,10 +148,7 @@ class PhoneCodes:
     async def _step(self, opening: Opening) -> PhoneStep:
         async with self._base.db.begin() as session:
             member = (await opening(session)).member
-            return self._shown(member, await rows.of_member(session, member.id))
-
-    def _shown(self, member: Member, row: rows.PhoneCode | None) -> PhoneStep:
-        return rows.step(member, row, self._base.policy.scaled(RESEND_AFTER))
+            return rows.step(member, await rows.of_member(session, member.id))
 
     async def _send(self, opening: Opening, written: str, proof: str, visitor: Visitor) -> PhoneStep:
         phone = read_phone(written) if written.strip() else None
@@ -163,16 +161,28 @@ class PhoneCodes:
             row = await rows.of_member(session, owner.member.id, lock=True)
             phone = phone or _given(row)
             if owner.member.phone == phone.e164:
-                return self._shown(owner.member, row)
+                return rows.step(owner.member, row)
             await self._allow(session, owner.member, row, phone, visitor)
             await self._work.spend(session, solved)
             row = row or rows.want(owner.member, phone.e164)
+            before = row.model_dump()
             session.add(row)
             rows.note_sent(row, phone.e164, send_id, self._digest(owner.member, phone.e164, send_id, code), at)
             await _tell(session, owner)
         await self._work.sweep()
-        await self._deliver(phone, code, send_id)
-        return self._shown(owner.member, row)
+        try:
+            await self._deliver(phone, code, send_id)
+        except Refusal:
+            await self._take_back(before, send_id)
+            raise
+        return rows.step(owner.member, row)
+
+    async def _take_back(self, before: dict[str, Any], send_id: UUID) -> None:
+        """No SMS went out: the code before is the one that counts, unless another was asked for meanwhile."""
+        async with self._base.db.begin() as session:
+            row = await rows.of_member(session, before["member_id"], lock=True)
+            if row is not None and row.send_id == send_id:
+                row.sqlmodel_update(before)
 
     async def _allow(
         self, session: Session, member: Member, row: rows.PhoneCode | None, phone: Phone, visitor: Visitor
@@ -182,7 +192,7 @@ class PhoneCodes:
             raise Refusal("phone_unavailable")
         if not (phone.is_domestic or await rows.is_sold(session, price_item(phone.country), now())):
             raise Refusal("phone_country", field="phone", country=phone.country)
-        wait = self._shown(member, row).wait_seconds(now())
+        wait = rows.step(member, row).wait_seconds(now())
         if wait:
             raise Refusal("too_many_requests", seconds=wait)
         counted = [(limit, visitor.ip) for limit in PER_IP] + [(PER_OWNER, str(member.id))]
@@ -216,7 +226,7 @@ class PhoneCodes:
             refusal = await self._tried(session, owner, row, code)
         if refusal:
             raise refusal
-        return self._shown(owner.member, row)
+        return rows.step(owner.member, row)
 
     async def _tried(self, session: Session, owner: Owner, row: rows.PhoneCode | None, code: str) -> Refusal | None:
         member = owner.member

@@ -52,8 +52,8 @@ async def of_member(session: Session, member_id: UUID, *, lock: bool = False) ->
     return await session.get(PhoneCode, member_id, with_for_update=lock, populate_existing=lock)
 
 
-def step(member: Member, row: PhoneCode | None, resend: dt.timedelta = RESEND_AFTER) -> PhoneStep:
-    """What the rows say; `resend` as long as the policy makes it."""
+def step(member: Member, row: PhoneCode | None) -> PhoneStep:
+    """What the rows say."""
     confirmed = member.phone or ""
     if row is None or not row.phone:
         return PhoneStep(PhoneStage.CONFIRMED if confirmed else PhoneStage.NONE, confirmed, confirmed=confirmed)
@@ -62,7 +62,7 @@ def step(member: Member, row: PhoneCode | None, resend: dt.timedelta = RESEND_AF
         phone=row.phone,
         codes_sent=row.codes_sent,
         tries_left=TRIES - row.tries if row.digest else 0,
-        resend_at=row.sent_at + resend if row.sent_at else None,
+        resend_at=row.sent_at + RESEND_AFTER if row.sent_at else None,
         expires_at=row.expires_at if row.digest else None,
         confirmed=confirmed,
     )
