@@ -26,7 +26,7 @@ UPDATE sms_recent SET at = ARRAY(SELECT one - $1::interval FROM unnest(at) AS on
 
 async def phone_house(db: Database, **changes: object) -> House:
     """With a carrier that would take SMS, and little work for browsers."""
-    home = await house(db, **{"registration_work": 256, **changes})
+    home = await house(db, None, **{"registration_work": 256, **changes})
     await have_sms(home)
     return home
 
