@@ -17,8 +17,14 @@ OWN = {
     "api_user_domain": "api_user_id IN (SELECT id FROM api_user WHERE account_id = $1)",
     "template": "account_id = $1",
     "template_version": "account_id = $1",
+    "sms_user": "account_id = $1",
+    "sms_signature": "account_id = $1",
+    "sms_template": "account_id = $1",
+    "sms_template_version": "account_id = $1",
 }
 """The tables that `ensure_platform` writes, each after those it refers to, and which of their rows it writes."""
+NUMBERED = ("sms_signature", "sms_template")
+"""Those whose rows have numbers of a sequence, which goes on behind them."""
 Rows = dict[str, str]
 """The rows of each table, as JSON."""
 MADE: dict[tuple[str, str, str], Rows] = {}
@@ -51,4 +57,9 @@ async def _put(db: Database, rows: Rows) -> None:
         for name, found in rows.items():
             await connection.execute(
                 f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, $1::text::json)", found
+            )
+        for name in NUMBERED:
+            await connection.execute(
+                f"SELECT setval(pg_get_serial_sequence('{name}', 'number'),"
+                f" greatest((SELECT max(number) FROM {name}), nextval(pg_get_serial_sequence('{name}', 'number'))))"
             )
