@@ -14,6 +14,9 @@ from services.sms_receipts import SmsReceipts
 from services.sms_replies import SmsReplies
 from settings import Settings
 
+SETTLES_IN = 5.0
+"""Seconds in which the binds of a process that begins are up, commonly; until then no try is spent."""
+
 
 @dataclass(frozen=True)
 class SmsTools:
@@ -40,4 +43,4 @@ def sms_tools(settings: Settings, base: Foundation, process: str) -> SmsTools:
     receipts = SmsReceipts(base.db, settings.time_scale)
     hears = Hears(receipt=receipts.take, reply=SmsReplies(base).take)
     carriers = SmppCarriers(SmsGatewayRows(base.db, base.vault, process), hears, time_scale=settings.time_scale)
-    return SmsTools(settings, base, carriers, SmsRoutes(base.db), receipts)
+    return SmsTools(settings, base, carriers, SmsRoutes(base.db, SETTLES_IN), receipts)

@@ -23,7 +23,7 @@ GIVE_BACK_AFTER = dt.timedelta(seconds=5)
 
 
 class DeliveryActivities:
-    """One instance per worker process. Without `sms` pages of SMS are given back as they are."""
+    """One instance per worker process. Without `sms` (a process of tests) a page of SMS is an error."""
 
     def __init__(
         self, db: Database, sender: SenderProcess, renderer: Renderer, wire: Wire, sms: Channel | None = None

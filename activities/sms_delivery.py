@@ -34,6 +34,8 @@ MESSAGES_FOR_A_CONVERSATION = 4
 """Of a page's queue, before another conversation is opened beside the first."""
 LONG = 2.0
 """Seconds from which on the next carrier is asked, instead of waiting for the first."""
+NOT_YET = 0.2
+"""Seconds until a process that has just begun looks for a carrier again."""
 LEAST_VALIDITY = dt.timedelta(minutes=1)
 CONTENTS_KEPT = 1_000
 
@@ -154,6 +156,8 @@ class SmsChannel:
                 break
         if soonest < LONG * 1e6:
             return Wait(soonest)
+        if self.wire.routes.is_new:
+            return Wait(NOT_YET)
         text = f"no carrier of {list(ways)} is ready" if ways else f"no route to {message.country} for {message.kind}"
         return Outcome(OutcomeKind.DEFERRED, SmsReason.NO_ROUTE, text=text)
 

@@ -25,8 +25,10 @@ _ASKS_FOR_LESS = frozenset({SmsReason.RATE_LIMITED, SmsReason.CONN})
 class SmsRoutes:
     """One instance per worker process."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, settles_in: float = 0.0) -> None:
+        """`settles_in`: seconds that routes and binds may take when the process begins."""
         self._db = db
+        self._settled_at = time.monotonic() + settles_in
         self._rows: Sequence[RouteRow] = ()
         self._found: dict[tuple[str, str], tuple[int, ...]] = {}
         self._pauses: dict[int, tuple[float, float]] = {}
@@ -55,6 +57,11 @@ class SmsRoutes:
         if found is None:
             found = self._found[country, kind] = choose(self._rows, country, kind)
         return found
+
+    @property
+    def is_new(self) -> bool:
+        """The process has just begun: a carrier that is not there may be there in a moment."""
+        return time.monotonic() < self._settled_at
 
     def pause_of(self, gateway: int) -> float:
         """Seconds for which it is still left alone."""

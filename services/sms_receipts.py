@@ -23,6 +23,8 @@ from store import sms_sweeping as sweeping
 from store.columns import now
 from store.db import DATABASE_TROUBLE, Connection, Database
 from store.dialogues import PastFirst
+from store.sms_frequency import forget_recent
+from store.sms_requests import forget_answers
 from store.sms_sweeping import Look
 
 log = structlog.get_logger(__name__)
@@ -67,7 +69,7 @@ class SmsReceipts:
             try:
                 await self.sweep(far=look % LOOKS_PER_FAR_ONE == 0)
                 if look % LOOKS_PER_CLEANING == 0:
-                    await self._until_none(self._forget)
+                    await self.forget()
             except DATABASE_TROUBLE as error:
                 log.warning("sms_receipts_wait", error=type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
@@ -84,6 +86,12 @@ class SmsReceipts:
         await self._until_none(lambda connection: sweeping.expire(connection, now(), before, MOST))
         await self._until_none(lambda connection: sweeping.give_up(connection, now(), before, MOST))
         await self._until_none(lambda connection: sweeping.name_nobodys(connection, at - WAITS, MOST))
+
+    async def forget(self) -> None:
+        """Rows that hold phone numbers and have served their time."""
+        await self._until_none(self._forget)
+        await self._until_none(lambda connection: forget_answers(connection, now(), MOST))
+        await self._until_none(lambda connection: forget_recent(connection, now(), MOST))
 
     async def _one_by_one(self, step: Callable[[Connection, int], Awaitable[int | None]]) -> None:
         after: int | None = 0

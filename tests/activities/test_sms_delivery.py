@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import time
 
 import pytest
 
@@ -371,3 +372,17 @@ async def test_the_queue_status_shows_sms_in_the_lane_of_their_gateway(db: Datab
         assert await lanes_read.api_user_names(session, customer.account, [line.api_user_id]) == {
             customer.sms_user: customer.name
         }
+
+
+async def test_a_process_that_has_just_begun_spends_no_try_on_carriers_that_are_not_there_yet(db: Database) -> None:
+    customer, carrier = await make_sms_customer(db), FakeCarrier(1, ready=False)
+    await accept_sms(db, customer)
+    async with engine(db, carrier) as up:
+        up.routes._settled_at = time.monotonic() + 30
+        page = await up.page()
+        assert page is not None
+        sending = asyncio.create_task(up.deliver(page))
+        await asyncio.sleep(0.3)
+        assert await db.pool.fetchval("SELECT attempts FROM message") == 0
+        carrier.ready = True
+        assert (await sending).delivered == 1

@@ -326,7 +326,7 @@ async def test_nobodys_receipts_are_named_and_forgotten(house: House) -> None:
     await house.later(dt.timedelta(minutes=6))
     assert await house.db.pool.fetchval("SELECT fate FROM sms_receipt") == "unknown"
     await house.db.pool.execute("UPDATE sms_receipt SET arrived_at = now() - interval '8 days'")
-    await house.up.receipts._until_none(house.up.receipts._forget)
+    await house.up.receipts.forget()
     assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt") == 0
 
 
