@@ -31,6 +31,7 @@ PROCESSES = {
     Kind.WEBHOOK.value: _("WebHook 推送"),
     Kind.LIST_IMPORT.value: _("地址列表导入"),
     Kind.CAMPAIGN.value: _("群发任务"),
+    Kind.SCHEDULED_TASK.value: _("定时任务"),
 }
 ATTENTION = {
     "provider_silent": _("支付渠道没有可信的回答，流程会继续询问"),
