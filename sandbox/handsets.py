@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sandbox.database import BatchWriter, Database
@@ -145,9 +146,11 @@ class Smscs:
     """All pretend carriers, started and stopped together."""
 
     def __init__(self, where: Where, handsets: Handsets) -> None:
-        self._handsets = handsets
         self.by_name = {
-            carrier.name: Smsc(carrier, f"{where.ip_base}{carrier.number}", where.port, Behaviour(), handsets.keep)
+            carrier.name: Smsc(
+                *(carrier, f"{where.ip_base}{carrier.number}", where.port, Behaviour(), handsets.keep),
+                said=partial(handsets.answered, carrier.name),
+            )
             for carrier in CARRIERS
         }
 
@@ -162,5 +165,4 @@ class Smscs:
 
     def reply(self, carrier: str, phone: str, destination: str, content: str) -> None:
         """A handset's owner writes."""
-        self._handsets.answered(carrier, phone, destination, content)
         self.by_name[carrier].reply(phone, destination, content)

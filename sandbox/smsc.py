@@ -45,7 +45,8 @@ class Taken:
 
 
 class Smsc:
-    """``keep`` is called for each part that is taken, and must not wait."""
+    """``keep`` is called for each part that is taken, ``said`` (phone, destination, content) for what a handset writes;
+    neither may wait."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Smsc:
         behaviour: Behaviour,
         keep: Callable[[Taken], None],
         tls: ssl.SSLContext | None = None,
+        said: Callable[[str, str, str], None] | None = None,
     ) -> None:
         self.carrier = carrier
         self.host = host
@@ -63,6 +65,7 @@ class Smsc:
         self.counts: Counter[str] = Counter()
         """connections, binds, taken, refused, throttled, receipts, replies, repeated, and parts by number of tries."""
         self._keep = keep
+        self._said = said
         self._tls = tls
         self._server: asyncio.Server | None = None
         self.sessions: set[Session] = set()
@@ -220,6 +223,8 @@ class Smsc:
     def reply(self, phone: str, destination: str, content: str) -> None:
         """What a handset writes; a long text in parts."""
         self.counts["replies"] += 1
+        if self._said is not None:
+            self._said(phone, destination, content)
         self._reply = self._reply % 255 + 1
         if content.isascii() and len(content) <= 160 and not set(content) & set("`$@_[]{}\\^~|"):
             self.deliver(Outgoing(phone, destination, content.encode()))

@@ -55,6 +55,16 @@ async def test_a_number_that_got_nothing_cannot_answer(api: Any) -> None:
     }
 
 
+async def test_what_a_handset_answers_by_itself_is_shown(api: Any, config: SandboxConfig) -> None:
+    heard = Heard()
+    async with gateway(book_of(config), heard) as carriers:
+        await ready(carriers)
+        await carriers.get(1).submit(sms("+8613800139034"))  # type: ignore[union-attr]
+        await until(lambda: [reply.content for reply in heard.replies] == ["hello"])
+        newest, oldest = (await api.get("/handsets/messages", params={"to": "+8613800139034"})).json()["messages"]
+        assert (newest["content"], newest["from_handset"], oldest["from_handset"]) == ("hello", True, False)
+
+
 async def test_carriers_are_steered(api: Any, config: SandboxConfig) -> None:
     shown = (await api.get("/handsets")).json()
     assert [carrier["name"] for carrier in shown["carriers"]] == ["cpm", "pit"]
