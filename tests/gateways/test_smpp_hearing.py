@@ -13,7 +13,7 @@ from gateways import smpp, smpp_hearing
 from sandbox import smsc
 from sandbox.smsc_script import LONG_REPLY
 from sandbox.smsc_wire import PAYLOAD, Outgoing
-from tests.smpp_world import Line, config_of, line, until
+from tests.smpp_world import Line, config_of, gateway, line, ready, sms, until
 
 PHONE = "+8613800130000"
 OURS = "106900001"
@@ -114,6 +114,22 @@ async def test_parts_of_a_reply_in_any_order_and_twice() -> None:
             body = header + f"第{at}段".encode("utf-16-be")
             up.smsc.deliver(Outgoing(PHONE, OURS, body, esm_class=0x40, data_coding=8))
         await until(lambda: [reply.content for reply in up.heard.replies] == ["第1段第2段第3段"])
+
+
+async def test_two_processes_are_bound_and_each_hears_some_parts() -> None:
+    async with line() as up, gateway(up.book, up.heard) as other:
+        await ready(other)
+        assert up.smsc.counts["binds"] == 2
+        first, second = up.smsc.sessions
+        for at, session in ((1, first), (2, second), (3, first)):
+            header = bytes((5, 0, 3, 9, 3, at))
+            session.deliver(Outgoing(PHONE, OURS, header + b"\0a", esm_class=0x40, data_coding=8))
+        await until(lambda: [reply.content for reply in up.heard.replies] == ["aaa"])
+        carrier = other.get(1)
+        assert carrier is not None
+        done = await asyncio.gather(*(each.submit(sms(PHONE)) for each in (carrier, up.carriers.get(1)) if each))
+        for each in done:
+            await up.heard.receipt_of(each.ids[0])
 
 
 async def test_a_long_text_in_one_piece() -> None:
