@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sandbox.database import BatchWriter, Database
+from sandbox.database import Database
 from sandbox.smsc import Behaviour, Smsc, Taken
 from sandbox.smsc_carriers import CARRIERS
 
@@ -25,8 +26,8 @@ class Handsets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._writer = BatchWriter(database, _insert)
-        self._adding: set[asyncio.Task[None]] = set()
+        self._waiting: list[tuple[Any, ...]] = []
+        self._writing: asyncio.Task[None] | None = None
 
     def keep(self, taken: Taken) -> None:
         """One part that a carrier took."""
@@ -41,14 +42,20 @@ class Handsets:
         self._add(time.time(), carrier, phone, source, content, 0, 1, 1, None, "", 1)
 
     def _add(self, *row: Any) -> None:
-        task = asyncio.get_running_loop().create_task(self._writer.add(row))
-        self._adding.add(task)
-        task.add_done_callback(self._adding.discard)
+        self._waiting.append(row)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            with contextlib.suppress(sqlite3.Error):  # no room on the disk: the carrier goes on, its page does not
+                await self._database.run(_insert, batch)
 
     async def flush(self) -> None:
         """Wait for everything handed in so far."""
-        await asyncio.gather(*self._adding, return_exceptions=True)
-        await self._writer.flush()
+        if self._writing is not None:
+            await self._writing
 
     async def messages(self, to: str, after: int | None, limit: int) -> list[dict[str, Any]]:
         """Whole messages: newest first; with ``after`` (an id) oldest first. ``to`` is a number or the end of one."""
