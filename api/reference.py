@@ -42,6 +42,7 @@ TAGS = {
     "address lists": "Lists of recipients under one alias address: members with variables, imports, exports.",
     "contact lists": "Phone numbers with names and variables, for scheduled SMS: contacts, imports, exports.",
     "sends": "Sending, and what became of each message.",
+    "sms": "Sending SMS to phone numbers, what became of each, statistics.",
     "campaigns": "One template to everybody in some address lists.",
     "suppressions": "Who unsubscribed, complained or was entered by hand; why an address is not written to.",
     "webhooks": "Where events go; signed after Standard Webhooks.",

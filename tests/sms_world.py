@@ -4,19 +4,26 @@ approved templates."""
 import datetime as dt
 import itertools
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from domain.accounts import AccountState, Caller
 from domain.certification import CertificationKind, CertificationState
+from domain.errors import Refusal
 from domain.ids import new_id
 from domain.reviews import ReviewState
 from domain.secrets import PREFIX_SHOWN, SMS_KEY_PREFIX, new_token
-from domain.sms import Market, SmsKind, SmsRecipient, SmsRequest
+from domain.sms import Market, SmsAccepted, SmsKind, SmsRecipient, SmsRequest
+from domain.sms_acceptance import SmsTerms
 from domain.sms_text import variables_in
+from domain.times import SHANGHAI
 from store.accounts import Account, Member
 from store.certification import Certification
 from store.columns import now
 from store.db import Database
+from store.sms_accepting import accept
 from store.sms_signatures import SmsSignature
 from store.sms_templates import SmsTemplate, SmsTemplateVersion
 from store.sms_users import SmsKey, SmsUser
@@ -169,3 +176,30 @@ async def set_sms_price(
         " VALUES ($1, $2, $3, $4, $5, 'test', now())",
         *(new_id(), item, account, unit, since or now() - dt.timedelta(days=1)),
     )
+
+
+TERMS = SmsTerms(price_micro=50_000)
+NOON = dt.datetime(2026, 12, 1, 12, 0, tzinfo=SHANGHAI)
+
+
+async def send(
+    db: Database, customer: SmsCustomer, asked: SmsRequest, at: dt.datetime = NOON, terms: SmsTerms = TERMS
+) -> SmsAccepted:
+    async with db.raw() as connection:
+        return await accept(connection, customer.caller(), asked, at, terms)
+
+
+async def refused(db: Database, customer: SmsCustomer, asked: SmsRequest, **how: Any) -> str:
+    """The refusal's code, after which nothing is written."""
+    before = await written(db)
+    with pytest.raises(Refusal) as caught:
+        await send(db, customer, asked, **how)
+    assert await written(db) == before
+    return caught.value.code
+
+
+async def written(db: Database) -> list[int]:
+    return [
+        await db.pool.fetchval(f"SELECT count(*) FROM {table}")
+        for table in ("submission", "message", "due", "hold", "sms_recent", "sms_test_use", "sms_request_key")
+    ]

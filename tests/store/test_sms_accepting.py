@@ -3,52 +3,33 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from typing import Any
 
 import pytest
 
 from domain.accounts import SYSTEM_ACCOUNT, AccountState, Caller
 from domain.errors import Refusal
 from domain.reviews import ReviewState
-from domain.sms import Market, SmsAccepted, SmsKind, SmsRecipient, SmsRequest
-from domain.sms_acceptance import NobodyLeft, SmsTerms
+from domain.sms import Market, SmsAccepted, SmsKind, SmsRecipient
+from domain.sms_acceptance import NobodyLeft
 from domain.times import SHANGHAI
 from services.sms_platform import ensure_sms_platform
 from store.accounts import Account
 from store.columns import now
 from store.db import Database
 from store.sms_accepting import accept
-from store.sms_frequency import forget_recent
-from store.sms_requests import forget_answers
 from store.webhooks import WebhookEndpoint
 from tests.money_world import standing
-from tests.sms_world import PHONES, SmsCustomer, add_international, add_template, make_sms_customer, set_sms_price
-
-TERMS = SmsTerms(price_micro=50_000)
-NOON = dt.datetime(2026, 12, 1, 12, 0, tzinfo=SHANGHAI)
-
-
-async def send(
-    db: Database, customer: SmsCustomer, asked: SmsRequest, at: dt.datetime = NOON, terms: SmsTerms = TERMS
-) -> SmsAccepted:
-    async with db.raw() as connection:
-        return await accept(connection, customer.caller(), asked, at, terms)
-
-
-async def refused(db: Database, customer: SmsCustomer, asked: SmsRequest, **how: Any) -> str:
-    """The refusal's code, after which nothing is written."""
-    before = await written(db)
-    with pytest.raises(Refusal) as caught:
-        await send(db, customer, asked, **how)
-    assert await written(db) == before
-    return caught.value.code
-
-
-async def written(db: Database) -> list[int]:
-    return [
-        await db.pool.fetchval(f"SELECT count(*) FROM {table}")
-        for table in ("submission", "message", "due", "hold", "sms_recent", "sms_test_use", "sms_request_key")
-    ]
+from tests.sms_world import (
+    NOON,
+    PHONES,
+    TERMS,
+    add_international,
+    add_template,
+    make_sms_customer,
+    refused,
+    send,
+    set_sms_price,
+)
 
 
 async def test_a_notice_is_written_held_and_due_at_once(db: Database) -> None:
@@ -240,44 +221,6 @@ async def test_marketing_waits_for_its_hours(db: Database) -> None:
     assert (await send(db, customer, customer.request(), night)).sends_at is None
 
 
-async def test_how_often_a_number_gets_a_code(db: Database) -> None:
-    customer, phone = await make_sms_customer(db), next(PHONES)
-    code = customer.request(phone, kind=SmsKind.CODE)
-    at = NOON
-    for _ in range(5):
-        await send(db, customer, code, at)
-        assert await refused(db, customer, code, at=at + dt.timedelta(seconds=59)) == "sms_too_often_minute"
-        at += dt.timedelta(minutes=2)
-    assert await refused(db, customer, code, at=at) == "sms_too_often_hour"
-    for _ in range(5):
-        at += dt.timedelta(hours=1)
-        await send(db, customer, code, at)
-    assert await refused(db, customer, code, at=at + dt.timedelta(hours=1)) == "sms_too_often_day"
-    await send(db, customer, customer.request(phone), at)  # of another kind
-    other = await make_sms_customer(db)
-    await send(db, other, other.request(phone, kind=SmsKind.CODE), at)  # of another account
-    await send(db, customer, code, NOON + dt.timedelta(days=1))
-
-
-async def test_the_same_text_is_not_repeated_at_once(db: Database) -> None:
-    customer, phone = await make_sms_customer(db), next(PHONES)
-    await send(db, customer, customer.request(phone))
-    assert await refused(db, customer, customer.request(phone)) == "sms_same_text"
-    other = customer.request(recipients=(SmsRecipient(phone, {"name": "韩梅梅"}),))
-    await send(db, customer, other)
-    await send(db, customer, customer.request(phone))
-    await send(db, customer, customer.request(phone), NOON + dt.timedelta(minutes=5))
-
-
-async def test_codes_at_once_to_one_number_are_one(db: Database) -> None:
-    customer, phones = await make_sms_customer(db), [next(PHONES) for _ in range(6)]
-    asked = [customer.request(*order, kind=SmsKind.CODE) for order in (phones, phones[::-1], phones[3:] + phones[:3])]
-    done = await asyncio.gather(*(send(db, customer, one) for one in asked * 3), return_exceptions=True)
-    assert sum(isinstance(one, SmsAccepted) for one in done) == 1
-    assert all(isinstance(one, SmsAccepted | NobodyLeft) for one in done), done
-    assert await db.pool.fetchval("SELECT count(*) FROM message") == 6
-
-
 async def test_requests_at_once_cannot_spend_more_than_there_is(db: Database) -> None:
     customer = await make_sms_customer(db, fen=15)
     done = await asyncio.gather(*(send(db, customer, customer.request()) for _ in range(6)), return_exceptions=True)
@@ -285,47 +228,6 @@ async def test_requests_at_once_cannot_spend_more_than_there_is(db: Database) ->
     assert {one.code for one in done if isinstance(one, Refusal)} == {"balance_insufficient"}
     assert await standing(db, customer.account) == (15, 0, 150_000)
     assert await db.pool.fetchval("SELECT count(*) FROM sms_recent") == 3
-
-
-async def test_what_is_refused_or_rolled_back_does_not_count(db: Database) -> None:
-    customer, phone = await make_sms_customer(db, fen=1), next(PHONES)
-    code = customer.request(phone, kind=SmsKind.CODE)
-    assert await refused(db, customer, code) == "balance_insufficient"
-    await send(db, customer, code, terms=SmsTerms(price_micro=100))
-
-
-async def test_a_key_gets_the_first_answer_again(db: Database) -> None:
-    customer = await make_sms_customer(db)
-    asked = customer.request("01062345678", next(PHONES), idempotency_key="k", skip_invalid=True)
-    first = await send(db, customer, asked)
-    again = await send(db, customer, asked, NOON + dt.timedelta(hours=23))
-    assert again == dataclasses.replace(first, repeated=True)
-    assert await refused(db, customer, dataclasses.replace(asked, label="x")) == "idempotency_reused"
-    assert await refused(db, customer, dataclasses.replace(asked, idempotency_key="\0")) == "invalid"
-    later = await send(db, customer, asked, NOON + dt.timedelta(hours=24))
-    assert not later.repeated
-    short = dataclasses.replace(asked, idempotency_key="s", key_lives=dt.timedelta(hours=1))
-    await send(db, customer, short, NOON + dt.timedelta(hours=26))
-    assert not (await send(db, customer, short, NOON + dt.timedelta(hours=27))).repeated
-    async with db.raw() as connection:
-        assert await forget_answers(connection, NOON + dt.timedelta(days=3), 100) == 2
-
-
-async def test_repeats_at_once_are_one(db: Database) -> None:
-    customer = await make_sms_customer(db)
-    asked = customer.request(idempotency_key="k")
-    done = await asyncio.gather(*(send(db, customer, asked) for _ in range(8)))
-    assert sorted(one.repeated for one in done) == [False] + [True] * 7
-    assert len({one.messages for one in done}) == 1
-    assert await db.pool.fetchval("SELECT count(*) FROM message") == 1
-
-
-async def test_a_refused_request_leaves_its_key_free(db: Database) -> None:
-    customer, phone = await make_sms_customer(db), next(PHONES)
-    await send(db, customer, customer.request(phone))
-    again = customer.request(phone, idempotency_key="k")
-    assert await refused(db, customer, again) == "sms_same_text"
-    await send(db, customer, again, NOON + dt.timedelta(minutes=6))
 
 
 async def test_tests_are_free_and_few(db: Database) -> None:
@@ -374,14 +276,6 @@ async def test_an_event_is_owed_when_somebody_listens(db: Database) -> None:
     row = await db.pool.fetchrow("SELECT kind, message_id, data FROM webhook_event")
     assert (row["kind"], row["message_id"]) == ("sms_request", accepted.messages[0].message_id)
     assert row["data"]["tag"] == "t"
-
-
-async def test_what_counts_no_more_is_forgotten(db: Database) -> None:
-    customer = await make_sms_customer(db)
-    await send(db, customer, customer.request())
-    async with db.raw() as connection:
-        assert await forget_recent(connection, NOON + dt.timedelta(hours=23), 10) == 0
-        assert await forget_recent(connection, NOON + dt.timedelta(hours=25), 10) == 1
 
 
 async def test_many_numbers_at_once(db: Database) -> None:
