@@ -6,7 +6,7 @@ time.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -197,10 +197,27 @@ def check_new(asked: NewTask, now: dt.datetime) -> None:
         raise Refusal("task_catch_up", field="catch_up_minutes", least=LEAST_CATCH_UP, most=MOST_CATCH_UP)
     if not LEAST_LATE <= rules.late <= rules.catch_up:
         raise Refusal("task_late", field="late_minutes", least=LEAST_LATE, most=rules.catch_up)
+    _check_words(asked)
     if isinstance(asked.content, SmsContent):
         for name in ("sms_user", "template", "contact_list"):
             if not getattr(asked.content, name).strip():
                 raise Refusal("required", field=name)
+
+
+_FIELDS = {"sender": "from", "sender_name": "from_name"}
+"""What callers call them."""
+
+
+def _check_words(asked: NewTask) -> None:
+    """What cannot be stored, or breaks lines, names nothing."""
+    words = [(name, one) for name, given in asdict(asked.content).items() for one in _each(given)]
+    for name, word in [*words, ("Idempotency-Key", asked.idempotency_key or "")]:
+        if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in word):
+            raise Refusal("invalid", field=_FIELDS.get(name, name), reason="It contains a control character.")
+
+
+def _each(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given
 
 
 def campaign_of(name: str, content: MailContent, key: str | None) -> NewCampaign:
