@@ -3,23 +3,16 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 import pytest
-from fastapi import FastAPI
 
-from api.body_limit import BodyLimit
 from api.sendcloud import sms_contacts, sms_labels, sms_signs, sms_tasks, sms_templates
-from domain.sendcloud_signing import sign
 from domain.sms import SmsKind
-from services.catalog import build_services
 from store import onboarding
 from store.db import Database
-from tests.lent_apps import lent_app
-from tests.sends_doors import foundation
 from tests.sms_world import CONTENTS, SIGNATURE, SmsCustomer, make_sms_customer
+from tests.smsapi_world import Wire, envelope, wire_of
 
 MODULES = (sms_templates, sms_signs, sms_labels, sms_contacts, sms_tasks)
 PATHS = sorted({route.path for module in MODULES for route in module.ROUTES})
@@ -27,62 +20,10 @@ DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 SECOND = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
 
 
-@dataclass
-class Wire:
-    """Calls of one SMS user, signed with its key."""
-
-    http: httpx2.AsyncClient
-    db: Database
-    customer: SmsCustomer
-
-    async def call(self, path: str, method: str = "POST", algorithm: str = "md5", **given: Any) -> dict[str, Any]:
-        """The envelope that came back; None leaves a parameter out."""
-        fields = {name: str(value) for name, value in given.items() if value is not None}
-        fields["smsUser"] = self.customer.name
-        fields["signature"] = sign(self.customer.key, fields, algorithm)
-        if method == "GET":
-            return envelope(await self.http.get(f"/smsapi/{path}", params=fields))
-        return envelope(await self.http.post(f"/smsapi/{path}", data=fields))
-
-    async def done(self, path: str, message: str = "请求成功", **given: Any) -> dict[str, Any]:
-        """The info of a call that must succeed with this message."""
-        answer = await self.call(path, **given)
-        assert (answer["result"], answer["statusCode"], answer["message"]) == (True, 200, message), answer
-        return dict(answer["info"])
-
-    async def refused(self, path: str, code: int, **given: Any) -> str:
-        """The message of a call that must fail with this code."""
-        answer = await self.call(path, **given)
-        assert (answer["result"], answer["statusCode"], answer["info"]) == (False, code, {}), answer
-        return str(answer["message"])
-
-
-def envelope(answer: httpx2.Response) -> dict[str, Any]:
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json;charset=UTF-8")
-    body: dict[str, Any] = answer.json()
-    assert set(body) == {"result", "statusCode", "message", "info"}
-    return body
-
-
-def door() -> FastAPI:
-    app = FastAPI()
-    for module in MODULES:
-        app.router.routes += module.ROUTES
-    app.add_middleware(BodyLimit)
-    return app
-
-
 @pytest.fixture
-async def http(db: Database) -> AsyncIterator[httpx2.AsyncClient]:
-    app = lent_app(db, "/smsapi", door)
-    app.state.services = build_services(await foundation(db))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://songda.test") as made:
+async def wire(db: Database) -> AsyncIterator[Wire]:
+    async with wire_of(db, await begun(db, await make_sms_customer(db))) as made:
         yield made
-
-
-@pytest.fixture
-async def wire(db: Database, http: httpx2.AsyncClient) -> Wire:
-    return Wire(http, db, await begun(db, await make_sms_customer(db)))
 
 
 async def begun(db: Database, customer: SmsCustomer) -> SmsCustomer:
@@ -93,9 +34,9 @@ async def begun(db: Database, customer: SmsCustomer) -> SmsCustomer:
 
 
 @pytest.fixture
-async def other(db: Database, http: httpx2.AsyncClient) -> Wire:
+async def other(wire: Wire) -> Wire:
     """Another account."""
-    return Wire(http, db, await make_sms_customer(db))
+    return Wire(wire.http, wire.db, await make_sms_customer(wire.db))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -244,12 +185,10 @@ async def test_a_signature_that_cannot_be_is_not_saved(wire: Wire, wrong: dict[s
     assert (await wire.done("sign/list"))["total"] == 1
 
 
-async def test_before_certification_nothing_of_a_refused_signature_stays(
-    db: Database, http: httpx2.AsyncClient
-) -> None:
-    wire = Wire(http, db, await begun(db, await make_sms_customer(db, certified=False)))
-    await wire.refused("sign/save", 473, signType="0", signName="送达商城")
-    assert (await wire.done("sign/list"))["total"] == 1
+async def test_before_certification_nothing_of_a_refused_signature_stays(db: Database) -> None:
+    async with wire_of(db, await begun(db, await make_sms_customer(db, certified=False))) as wire:
+        await wire.refused("sign/save", 473, signType="0", signName="送达商城")
+        assert (await wire.done("sign/list"))["total"] == 1
 
 
 async def test_labels(wire: Wire, other: Wire) -> None:
