@@ -107,6 +107,8 @@ class Submitter:
                 return uncertain(f"the connection ended before the answer: {problem}")
             if answer.command == wire.GENERIC_NACK:  # it could not be read: that is no word about the number
                 return replace(not_taken(f"generic_nack 0x{answer.status:02X}"), code=answer.status)
+            if answer.command != wire.SUBMIT_SM | wire.RESPONSE:
+                return uncertain("answered with something else")
             if answer.status == wire.OK:
                 ids.append(submitted_id(wire.message_id(answer), self._config.id_form))
             elif ids and pauses and answer.status in (THROTTLED, QUEUE_FULL):

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,9 @@ from domain.sending import OutcomeKind, Scope
 from domain.sms_carriers import Bind, IdForm
 from domain.transport import Tls
 from gateways import smpp, smpp_binds
+from gateways.smpp_link import Link
 from gateways.smpp_submit import cut, validity
+from sandbox import smsc_wire as wire
 from sandbox.smsc import Behaviour
 from tests.smpp_world import (
     QUICK,
@@ -113,6 +116,32 @@ async def test_a_text_of_which_a_part_was_taken_is_finished_when_the_carrier_slo
         done = await up.submit(PHONE, LONG)
         assert done.outcome.kind is OutcomeKind.DELIVERED and len(done.ids) == 3
         assert up.smsc.counts["throttled"] > 0
+
+
+async def test_parts_that_were_not_written_go_over_another_bind(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with line(binds=2) as up:
+        await until(lambda: up.smsc.counts["binds"] == 2)
+        ask = Link.ask
+        broken: list[Link] = []
+
+        async def once(link: Link, command: int, write: Any) -> Any:
+            answer = await ask(link, command, write)
+            if command == 4 and not broken:
+                broken.append(link)
+                link.abort("gone")
+            return answer
+
+        monkeypatch.setattr(Link, "ask", once)
+        done = await up.submit(PHONE, LONG)
+        assert done.outcome.kind is OutcomeKind.DELIVERED and len(set(done.ids)) == 3
+        assert [taken.text.part for taken in up.taken] == [1, 2, 3], "each once"
+
+
+@pytest.mark.parametrize(("command", "kind"), [(0x80000000, OutcomeKind.DEFERRED), (0x80000005, OutcomeKind.UNCERTAIN)])
+async def test_answers_that_are_none(monkeypatch: pytest.MonkeyPatch, command: int, kind: OutcomeKind) -> None:
+    async with line() as up:
+        monkeypatch.setattr(wire, "answer", lambda to, *_, **__: wire.unit(command, to.sequence, status=3))
+        assert (await up.submit(PHONE)).outcome.kind is kind
 
 
 async def test_never_more_in_flight_than_the_window() -> None:
