@@ -44,6 +44,7 @@ TAGS = {
     "sends": "Sending, and what became of each message.",
     "sms": "Sending SMS to phone numbers, what became of each, statistics.",
     "campaigns": "One template to everybody in some address lists.",
+    "scheduled tasks": "SMS to contact lists and campaigns by mail, once at a time or again and again; their history.",
     "suppressions": "Who unsubscribed, complained or was entered by hand; why an address is not written to.",
     "webhooks": "Where events go; signed after Standard Webhooks.",
     "certification": "Who the customer is, on paper; the review, and what it objects to.",
