@@ -152,7 +152,7 @@ def is_quick_test(request: SmsRequest) -> bool:
 
 def named_in_full(request: SmsRequest) -> SmsRequest:
     """With the names that a quick test leaves open; which template it is, its first number says. Raises `Refusal`."""
-    if not is_quick_test(request) or not request.recipients:
+    if not is_quick_test(request):
         return request
     try:
         market = read_phone(request.recipients[0].phone, request.market).market
@@ -211,13 +211,17 @@ def _text(identity: SmsIdentity, request: SmsRequest) -> Text:
     return Text(identity.version_id, kind, market, whole, identity.variables)
 
 
-def sort_recipients(request: SmsRequest, text: Text) -> Sorted:
-    """Who is written to and what. Raises `Refusal` when a recipient is bad and the request did not ask to skip such,
-    or when nobody is left."""
+def check_size(request: SmsRequest) -> None:
+    """Before anything is made of the numbers. Raises `no_recipients` or `too_many_numbers`."""
     if not request.recipients:
         raise Refusal("no_recipients", field="recipients")
     if len(request.recipients) > MAX_NUMBERS:
         raise Refusal("too_many_numbers", field="recipients", limit=MAX_NUMBERS, asked=len(request.recipients))
+
+
+def sort_recipients(request: SmsRequest, text: Text) -> Sorted:
+    """Who is written to and what. Raises `Refusal` when a recipient is bad and the request did not ask to skip such,
+    or when nobody is left."""
     good: dict[str, SmsOne] = {}
     rejected: list[Rejected] = []
     duplicates = 0

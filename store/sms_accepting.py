@@ -27,6 +27,7 @@ from domain.sms_acceptance import (
     Text,
     by_country,
     check_identity,
+    check_size,
     is_quick_test,
     named_in_full,
     price_item,
@@ -111,6 +112,7 @@ async def accept(
     Raises `Refusal`; nothing is written then (the caller's transaction rolls back). The request is accepted once that
     transaction committed; then the relay may be called (`store.accepting.ping_relay`).
     """
+    check_size(request)
     account, key = caller.account_id, request.idempotency_key
     if key is not None:
         if "\0" in key:
