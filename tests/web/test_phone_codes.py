@@ -165,6 +165,8 @@ async def test_support_vouches_for_a_members_number(db: Database) -> None:
         assert "等待验证的手机号码" in page.text
         data = {"csrf_token": csrf_of(page), "reason": "passport seen"}
         act = f"members/{alice.caller.member_id}/phone"
+        silent = await client.post(f"{path}/{act}", data=data | {"reason": " "})
+        assert (silent.status_code, 'role="alert"' in silent.text) == (422, True)
         foreign = await client.post(f"/console/customers/{bob.caller.account_id}/{act}", data=data)
         assert foreign.status_code == 404
         assert (await client.post(f"{path}/{act}", data=data)).status_code == 303
