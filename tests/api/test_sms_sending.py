@@ -1,6 +1,7 @@
 """`POST /v1/sms`: who may, what is answered, problems."""
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -117,3 +118,22 @@ async def test_problems_say_what_to_do(opened: Door) -> None:
     await opened.db.pool.execute("DELETE FROM certification")
     answer = await opened.post()
     assert (answer.status_code, answer.json()["code"]) == (409, "step_missing")
+
+
+ODD = ("\0", "\ud800", "x" * 40, "\u2028", "9" * 40, "١٢٣", "'; --", "%s", "{name}")
+
+
+@pytest.mark.parametrize("where", ["sms_user", "template", "label", "tag", "phone", "variables", "name"])
+async def test_odd_texts_are_taken_or_refused(opened: Door, where: str) -> None:
+    for odd in ODD:
+        phone, values = next(PHONES), {"name": odd if where == "variables" else "李雷"}
+        one = {
+            "phone": odd if where == "phone" else phone,
+            "variables": values | ({odd: odd} if where == "name" else {}),
+        }
+        other = {where: odd} if where in ("sms_user", "template", "label", "tag") else {}
+        token = {"Authorization": f"Bearer {opened.customer.key}", "Content-Type": "application/json"}
+        body = json.dumps({"template": "notice", "recipients": [one]} | other)
+        answer = await opened.http.post("/v1/sms", content=body, headers=token)
+        assert answer.status_code in (202, 403, 422), answer.text
+        assert where in ("label", "tag", "variables", "name") or answer.status_code != 202
