@@ -7,7 +7,6 @@ import time
 import pytest
 
 from activities import sms_delivery
-from activities.lanes import Lanes
 from activities.page_work import PageResult
 from domain.accounts import SYSTEM_ACCOUNT
 from domain.channels import DueLine
@@ -15,7 +14,7 @@ from domain.errors import LeaseLost
 from domain.sending import Outcome, OutcomeKind
 from domain.sms import SmsKind
 from domain.sms_transport import ShortMessage, Submitted
-from store import dead_senders, lanes_read, pages
+from store import dead_senders, pages
 from store.columns import now
 from store.db import Database
 from tests.patience import until
@@ -305,47 +304,6 @@ async def _true(value: bool) -> bool:
     return value
 
 
-async def test_a_full_lane_keeps_a_text_waiting_and_counts_its_parts(db: Database) -> None:
-    customer, carrier = await make_sms_customer(db), FakeCarrier(1)
-    await accept_sms(db, customer)
-    async with engine(db, carrier) as up:
-        await db.pool.execute("UPDATE lane SET paused_at = now() WHERE name = 'sms-1'")
-        lanes = Lanes(db, up.sender)
-        running = asyncio.create_task(lanes.run())
-        try:
-            await until(lambda: _true(lanes._informed))
-            assert lanes.take("sms-1", express=True) > 0
-            await db.pool.execute("UPDATE lane SET paused_at = NULL, rate_per_s = 10 WHERE name = 'sms-1'")
-            await until(lambda: _true(lanes.take("sms-1", express=True, count=4) == 0.0))
-            assert lanes.take("sms-1", express=True) > 0, "three more are owed"
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_codes_do_not_wait_for_marketing_of_the_same_account(db: Database) -> None:
-    """All the room of marketing is taken by dialogues that hang."""
-    customer, gate = await make_sms_customer(db), asyncio.Event()
-    carrier = FakeCarrier(1, gate=gate)
-    await accept_sms(db, customer, *new_phones(40), kind=SmsKind.MARKETING)
-    await db.pool.execute("UPDATE due SET due_at = now()")
-    async with engine(db, carrier) as up:
-        page = await up.page(DueLine.SMS_MARKETING)
-        assert page is not None
-        flood = asyncio.create_task(up.deliver(page))
-        await until(lambda: _true(len(carrier.got) >= 4))
-        [phone] = new_phones(1)
-        await accept_sms(db, customer, phone, kind=SmsKind.CODE)
-        codes = await up.page(DueLine.SMS)
-        assert codes is not None
-        code = asyncio.create_task(up.deliver(codes))
-        await until(lambda: _true(e164(phone) in {text.phone for text in carrier.got}))
-        gate.set()
-        assert (await code).delivered == 1
-        assert (await flood).delivered == 40
-    await audited(db)
-
-
 async def test_values_of_the_platforms_own_are_forgotten_once_they_are_sent(db: Database) -> None:
     customer, carrier = await make_sms_customer(db), FakeCarrier(1)
     carrier.answer = lambda asked: LOST if len(carrier.got) == 2 else None
@@ -357,21 +315,6 @@ async def test_values_of_the_platforms_own_are_forgotten_once_they_are_sent(db: 
         await up.send()
     rows = await db.pool.fetch("SELECT state, variables FROM message")
     assert [(row["state"], row["variables"]) for row in rows] == [("sent", {}), ("sent", {})]
-
-
-async def test_the_queue_status_shows_sms_in_the_lane_of_their_gateway(db: Database) -> None:
-    customer = await make_sms_customer(db)
-    await accept_sms(db, customer, *new_phones(3))
-    async with db.read() as session:
-        [line] = await lanes_read.waiting_of(session, customer.account)
-    assert (line.lane, line.domain, line.waiting, line.api_user_id) == ("sms", None, 3, customer.sms_user)
-    async with engine(db, FakeCarrier(1), FakeCarrier(2)), db.read() as session:
-        [line] = await lanes_read.waiting_of(session, customer.account)
-        assert line.lane == "sms-1"
-        assert await lanes_read.waiting_of_all(session) == {"sms-1": 3}
-        assert await lanes_read.api_user_names(session, customer.account, [line.api_user_id]) == {
-            customer.sms_user: customer.name
-        }
 
 
 async def test_a_process_that_has_just_begun_spends_no_try_on_carriers_that_are_not_there_yet(db: Database) -> None:
