@@ -274,10 +274,10 @@ class Clockwork:
             self.schedules.make_up,
             self.start_unstarted,
             self.schedules.apply_wanted,
-            self.schedules.survey_now_and_then,
             self._wake_webhooks,
             self.send_nudges,
             self.keep_histories,
+            self.schedules.survey_now_and_then,
         )
         for part in parts:
             try:

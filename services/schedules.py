@@ -129,8 +129,8 @@ class Schedules:
     async def survey_now_and_then(self) -> None:
         """`survey`, once a minute."""
         if time.monotonic() - self._surveyed >= SURVEY_EVERY:
+            self._surveyed = time.monotonic()  # also when it fails: others of the loop are not to wait for it each second
             await self.survey()
-            self._surveyed = time.monotonic()
 
     async def survey(self, lag: dt.timedelta = dt.timedelta(seconds=30)) -> None:
         """Compare all Schedules with the rows: missing ones are made anew, those of no task are deleted, and a pause
