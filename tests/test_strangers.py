@@ -50,7 +50,7 @@ async def test_pages_lead_strangers_to_the_login(two: Two, place: str) -> None:
 async def test_the_api_asks_everybody_for_a_key(two: Two, call: Call) -> None:
     path = re.sub(r"{\w+}", SOME_ID, call.path)
     two.http.cookies.clear()
-    for token in ("", "st_" + "x" * 43, "sk_" + "x" * 43, two.operator):
+    for token in ("", "st_" + "x" * 43, "sk_" + "x" * 43, "smsk_" + "x" * 43, two.operator):
         headers = {"authorization": f"Bearer {token}"} if token else {}
         answer = await two.http.request(call.method, path, headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
