@@ -75,13 +75,15 @@ class SmsReceipts:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def sweep(self, at: dt.datetime | None = None, *, far: bool = True) -> None:
-        """Look once, at all that waits or (not `far`) at what came lately; `at`: as if it were that time."""
+        """Look once: at receipts that came lately, and (`far`) at all that waits too long; `at`: as if it were then."""
         at = at or now()
         since = at - (KEPT if far else NEAR)
-        await self._one_by_one(
-            lambda connection, after: sweeping.match_parked(connection, Look(since, after, MOST), self._past_first)
-        )
-        await self._one_by_one(lambda connection, after: sweeping.match_uncertain(connection, now(), at - EARLY, after))
+        await self._match_parked(since)
+        await self._match_uncertain(at - EARLY)
+        if far:
+            await self._overdue(at)
+
+    async def _overdue(self, at: dt.datetime) -> None:
         before = at - self._timeout
         await self._until_none(lambda connection: sweeping.expire(connection, now(), before, MOST))
         await self._until_none(lambda connection: sweeping.give_up(connection, now(), before, MOST))
@@ -93,11 +95,22 @@ class SmsReceipts:
         await self._until_none(lambda connection: forget_answers(connection, now(), MOST))
         await self._until_none(lambda connection: forget_recent(connection, now(), MOST))
 
-    async def _one_by_one(self, step: Callable[[Connection, int], Awaitable[int | None]]) -> None:
+    async def _match_parked(self, since: dt.datetime) -> None:
         after: int | None = 0
         while after is not None:
             async with self._db.raw() as connection:
-                after = await step(connection, after)
+                after = await sweeping.match_parked(connection, Look(since, after, MOST), self._past_first)
+
+    async def _match_uncertain(self, early: dt.datetime) -> None:
+        async with self._db.raw() as connection:
+            found = await sweeping.asking(connection, early, MOST)
+        for receipt in found:
+            try:
+                async with self._db.raw() as connection:
+                    await sweeping.match_uncertain(connection, receipt, now())
+            except (RuntimeError, asyncpg.IntegrityConstraintViolationError) as error:
+                # Books that are wrong: it waits, the audit names it, and the others go on.
+                log.error("sms_receipt_refused", receipt=receipt, error=type(error).__name__)
 
     async def _until_none(self, step: Callable[[Connection], Awaitable[int]]) -> None:
         found = 1

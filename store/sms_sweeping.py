@@ -31,18 +31,21 @@ SELECT * FROM ripe ORDER BY id
 """
 _FATE = "UPDATE sms_receipt SET fate = $2 WHERE id = ANY($1::bigint[])"
 _GONE = "DELETE FROM sms_receipt WHERE id = ANY($1::bigint[])"
+_ASKING = """
+SELECT id FROM sms_receipt WHERE fate = '' AND arrived_at < $1
+  AND EXISTS (SELECT FROM sms_uncertain u WHERE u.phone = sms_receipt.phone)
+ORDER BY id LIMIT $2
+"""
 # Its phone, and the gateway where that is known; it was begun before the receipt came, by clocks that may differ.
 _CANDIDATES = """
-WITH old AS MATERIALIZED (
-    SELECT * FROM sms_receipt WHERE fate = '' AND arrived_at < $1 AND id > $2
-      AND EXISTS (SELECT FROM sms_uncertain u WHERE u.phone = sms_receipt.phone)
-    ORDER BY id LIMIT 1 FOR UPDATE OF sms_receipt SKIP LOCKED
+WITH asking AS MATERIALIZED (
+    SELECT * FROM sms_receipt WHERE fate = '' AND id = $1 FOR UPDATE SKIP LOCKED
 )
-SELECT old.id AS receipt, old.*, ARRAY(
+SELECT asking.*, ARRAY(
     SELECT u.message_id FROM sms_uncertain u JOIN message m ON m.id = u.message_id
-    WHERE u.phone = old.phone AND u.gateway IN (old.gateway, 0)
-      AND m.attempted_at < old.arrived_at + interval '5 seconds') AS candidates
-FROM old
+    WHERE u.phone = asking.phone AND u.gateway IN (asking.gateway, 0)
+      AND m.attempted_at < asking.arrived_at + interval '5 seconds') AS candidates
+FROM asking
 """
 _PROVE = """
 INSERT INTO sms_part (message_id, attempt, part, gateway, smsc_id, submitted_at, state, error, done_at)
@@ -135,21 +138,23 @@ def _receipt(row: Any) -> Receipt:
                    row["reference"], row["body"])  # fmt: skip
 
 
-async def match_uncertain(connection: Connection, now: dt.datetime, early: dt.datetime, after: int = 0) -> int | None:
-    """One receipt that waits since before `early`: that of an uncertain message, where only one can be meant.
+async def asking(connection: Connection, early: dt.datetime, limit: int) -> list[int]:
+    """Receipts that wait since before `early`, to whose number an uncertain message was sent."""
+    return [row["id"] for row in await connection.fetch(_ASKING, early, limit)]
 
-    The receipt's id, or None when there are none behind `after`.
+
+async def match_uncertain(connection: Connection, receipt: int, now: dt.datetime) -> None:
+    """Where only one uncertain message can be meant, the receipt is its own.
+
+    Raises `RuntimeError` when the books cannot be right, and then nothing must be kept.
     """
-    row = await connection.fetchrow(_CANDIDATES, early, after)
-    if row is None:
-        return None
-    message = _meant(row)
+    row = await connection.fetchrow(_CANDIDATES, receipt)
+    message = None if row is None else _meant(row)
     if message is not None:
         await lock(connection, {message})
         if await _prove(connection, message, row, now):
-            await connection.execute(_GONE, [row["receipt"]])
+            await connection.execute(_GONE, [receipt])
             await conclude(connection, {message}, now)
-    return int(row["receipt"])
 
 
 def _meant(row: Any) -> int | None:

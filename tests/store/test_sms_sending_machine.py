@@ -167,7 +167,8 @@ class SmsMachine(SendingMachine):
     def sweep(self, which: int) -> None:
         long_ago, soon = now() - dt.timedelta(days=1), now() + dt.timedelta(days=1)
         if which % 2:
-            self.do(Step(lambda connection: sms_sweeping.match_uncertain(connection, now(), soon)))
+            for receipt in self.run(sms_sweeping.asking(self.house.eye, soon, 99)):
+                self.do(self._matching(receipt))
         else:
             look = sms_sweeping.Look(long_ago, 0, 100)
             self.do(Step(lambda connection: sms_sweeping.match_parked(connection, look)))
@@ -214,9 +215,11 @@ class SmsMachine(SendingMachine):
             self.do(Step(step))
 
     async def _uncertain(self, connection: Any) -> None:
-        after: int | None = 0
-        while after is not None:
-            after = await sms_sweeping.match_uncertain(connection, now(), now() + DAY, after)
+        for receipt in await sms_sweeping.asking(connection, now() + DAY, 999):
+            await sms_sweeping.match_uncertain(connection, receipt, now())
+
+    def _matching(self, receipt: int) -> Step:
+        return Step(lambda connection: sms_sweeping.match_uncertain(connection, receipt, now()))
 
     async def _books_are_closed(self) -> None:
         async with self.house.db.raw() as connection:
