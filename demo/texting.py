@@ -191,7 +191,8 @@ class Texting:
 
         ended = await eventually(done, "the scheduled task to end", every=0.5)
         texts = await eventually(lambda: self._arrived("7002"), "its text on the handset", every=0.5)
-        return f"task {ended['taskId']}: {ended['status']}, {ended['memberCount']} contacts; {texts[0]['content'][:16]}…"
+        said = texts[0]["content"][:16]
+        return f"task {ended['taskId']}: {ended['status']}, {ended['memberCount']} contacts; {said}…"
 
     async def _filled(self, fields: dict[str, str]) -> None:
         """The list and its two contacts; what an earlier try made stays."""

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from domain.audience import ListKind
-from domain.contacts import PHONES
+from domain.contacts import PERSON_COLUMN, PHONES
 from domain.delimited import (
     MAX_RECORD_CHARACTERS,
     MAX_RECORD_LINES,
@@ -204,6 +204,7 @@ class _Sieve:
     """Takes record after record of one portion."""
 
     form: FileForm
+    key: KeyColumn
     tame: bool
     """No value of the whole portion is too long or holds control characters: no need to look at each."""
     members: dict[str, str] = field(default_factory=dict)
@@ -226,26 +227,23 @@ class _Sieve:
     def _keep(self, line: int, fields: list[str]) -> None:
         written = fields[self.form.address]
         try:
-            address = self.form.key.normalise(written)
+            address = self.key.normalise(written)
         except Refusal as bad:
             if any(value.strip(BLANKS) for value in fields):
                 self.refused.append(LineProblem(line, bad.code, visible(written), bad.params))
             return
-        longest = self.form.key.longest_value
-        if longest < MAX_VALUE and (long := self._too_long(fields, longest)):
-            self.refused.append(LineProblem(line, "csv_value_too_long", visible(long), {"limit": longest}))
-            return
+        values = {name: fields[at] for at, name in self.form.variables}
+        person = fields[self.form.person].strip(BLANKS) if self.form.person is not None else None
+        if self.key.check is not None:
+            try:
+                self.key.check(values if person is None else {PERSON_COLUMN: person, **values})
+            except Refusal as bad:
+                self.refused.append(LineProblem(line, bad.code, visible(written), bad.params))
+                return
         self.taken += 1
-        self.members[address] = orjson.dumps({name: fields[at] for at, name in self.form.variables}).decode()
-        if self.form.person is not None:
-            self.people[address] = fields[self.form.person].strip(BLANKS)
-
-    def _too_long(self, fields: list[str], longest: int) -> str | None:
-        """The first value that counts and is longer."""
-        columns = [at for at, _ in self.form.variables]
-        if self.form.person is not None:
-            columns.append(self.form.person)
-        return next((fields[at] for at in columns if len(fields[at]) > longest), None)
+        self.members[address] = orjson.dumps(values).decode()
+        if person is not None:
+            self.people[address] = person
 
 
 def read_portion(data: bytes, form: FileForm, line: int, final: bool) -> Portion:
@@ -255,7 +253,7 @@ def read_portion(data: bytes, form: FileForm, line: int, final: bool) -> Portion
     """
     whole = data if final else data[: data.rfind(b"\n") + 1]
     lines = _decoded(whole, form, line)
-    sieve = _Sieve(form, _is_tame(lines))
+    sieve = _Sieve(form, form.key, _is_tame(lines))
     reader = Reader(lines, form.delimiter, _standing_alone(form))
     done = start = form.first if line == 0 else 0
     for index, after, fields in reader.records(start):
@@ -287,7 +285,8 @@ def _is_tame(lines: Lines) -> bool:
 
 
 def _standing_alone(form: FileForm) -> Callable[[list[str]], bool]:
-    return lambda fields: len(fields) == form.width and form.key.fits(fields[form.address])
+    key = form.key
+    return lambda fields: len(fields) == form.width and key.fits(fields[form.address])
 
 
 def _may_go_on(fields: list[str] | Broken, index: int, lines: int) -> bool:

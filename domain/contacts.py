@@ -9,7 +9,7 @@ from domain.errors import Refusal
 from domain.recipients import CONTROL, KeyColumn
 from domain.sms import MAX_VALUE
 from domain.sms_numbers import national, read_phone
-from domain.sms_text import NAME, bare_name
+from domain.sms_text import NAME, bare_name, check_values
 
 MAX_LISTS = 1_000
 """Of one account."""
@@ -60,7 +60,7 @@ def phone_of(written: str) -> str:
 
 PHONES = KeyColumn(
     PHONE_NAMES, phone_of, _NAME, PHONE_COLUMN, "csv_phone_ambiguous", "csv_no_phone_column", PERSON_NAMES,
-    longest_value=MAX_VALUE,
+    check=lambda values: check_values(values, values),
 )  # fmt: skip
 
 
@@ -108,12 +108,16 @@ def _checked(variables: Mapping[str, str], field: str) -> str:
         name = bare_name(written.strip())
         if not _NAME.fullmatch(name):
             raise Refusal("contact_variable_name", field=place, name=name[:40])
-        if len(value) > MAX_VALUE:
-            raise Refusal("contact_value_too_long", field=place, name=name, limit=MAX_VALUE)
-        if _LINES.search(value):
-            raise Refusal("csv_control", field=place)
         kept[name] = value
-    return json.dumps(kept, ensure_ascii=False)
+    try:
+        return json.dumps(check_values(kept, kept), ensure_ascii=False)
+    except Refusal as bad:
+        raise Refusal(bad.code, place, **bad.params) from None
+
+
+def storable(name: str) -> str:
+    """A name to look for, as the database takes it; what it cannot hold is no list's name."""
+    return name.strip().replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def values_of(user_name: str, variables: Mapping[str, str]) -> dict[str, str]:

@@ -43,8 +43,8 @@ class KeyColumn:
     missing: str
     people: tuple[str, ...] = ()
     is_variable: bool = False
-    longest_value: int = MAX_VALUE
-    """Characters of what stands in a column of variables, or of people's names."""
+    check: Callable[[Mapping[str, str]], object] | None = None
+    """Raises `Refusal` for values by name that no message of this kind can carry."""
 
     def fits(self, text: str) -> bool:
         """Whether this can be a key."""

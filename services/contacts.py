@@ -21,6 +21,7 @@ from domain.contacts import (
     phone_of,
     searched,
     shown,
+    storable,
 )
 from domain.errors import Refusal
 from domain.members import Right, require
@@ -135,7 +136,7 @@ class Contacts:
     async def numbered(self, caller: Caller, name: str, start: int, limit: int) -> tuple[int, list[ContactList]]:
         """(how many, those from `start` on), newest first; `name`: only the one that is called so."""
         async with self._base.db.read() as session:
-            return await rows.numbered(session, caller.account_id, name.strip(), start, limit)
+            return await rows.numbered(session, caller.account_id, storable(name), start, limit)
 
     async def get(self, caller: Caller, list_id: UUID) -> ContactList:
         """One list of the account; raises `Refusal("contact_list_not_found")`."""
@@ -145,7 +146,7 @@ class Contacts:
     async def named(self, caller: Caller, name: str, field: str | None = None) -> ContactList:
         """One list of the account by its name; raises `Refusal("contact_list_not_found")`."""
         async with self._base.db.read() as session:
-            row = await rows.by_name(session, caller.account_id, name.strip())
+            row = await rows.by_name(session, caller.account_id, storable(name))
         if row is None:
             raise Refusal("contact_list_not_found", field=field)
         return row

@@ -129,7 +129,7 @@ class Schedules:
     async def survey_now_and_then(self) -> None:
         """`survey`, once a minute."""
         if time.monotonic() - self._surveyed >= SURVEY_EVERY:
-            self._surveyed = time.monotonic()  # also when it fails: others of the loop are not to wait for it each second
+            self._surveyed = time.monotonic()  # also when it fails: the loop's others do not wait for it each second
             await self.survey()
 
     async def survey(self, lag: dt.timedelta = dt.timedelta(seconds=30)) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import IntegrityError
 
 from domain.accounts import Caller
+from domain.contacts import storable
 from domain.errors import Refusal
 from domain.members import Right, require
 from domain.sms_acceptance import MAX_LABEL
@@ -53,7 +54,7 @@ class SmsLabels:
     async def page(self, caller: Caller, name: str, start: int, limit: int) -> tuple[int, list[SmsLabel]]:
         """(how many, those from `start` on), newest first; `name`: only the one that is called so."""
         async with self._base.db.read() as session:
-            return await rows.page(session, caller.account_id, name.strip(), start, limit)
+            return await rows.page(session, caller.account_id, storable(name), start, limit)
 
     async def get(self, caller: Caller, label: int) -> SmsLabel:
         """One label; raises `Refusal("sms_label_not_found")`."""

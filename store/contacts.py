@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column, Identity, Index, func, text
 from sqlmodel import Field, SQLModel, col, select
 
-from domain.contacts import Kept
+from domain.contacts import Kept, storable
 from domain.ids import new_id
 from store.audience import Written
 from store.columns import json_object, moment, now
@@ -108,7 +108,7 @@ async def find_list(connection: Connection, account: UUID, ref: str) -> UUID | N
     found: UUID | None = await connection.fetchval(
         "SELECT id FROM contact_list WHERE account_id = $1 AND deleted_at IS NULL"
         " AND $2 IN (id::text, number::text, name) ORDER BY id::text = $2 DESC, number::text = $2 DESC LIMIT 1",
-        *(account, ref.strip()),
+        *(account, storable(ref)),
     )
     return found
 

@@ -45,9 +45,7 @@ async def summary(
     row = await session.get(Account, account)
     if row is None:
         return None
-    counted = (
-        select(table.state, func.count()).where(col(table.account_id) == account).group_by(col(table.state))
-    )
+    counted = select(table.state, func.count()).where(col(table.account_id) == account).group_by(col(table.state))
     states: dict[str, int] = dict((await session.exec(counted)).all())
     return AccountSummary(
         row.id, row.name, row.state, row.language, row.created_at, row.daily_quota,

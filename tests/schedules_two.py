@@ -57,8 +57,8 @@ VALUES ($1, $2, 'sms', $3, jsonb_build_object('sms_user', 'x', 'template', '1', 
 _RUN_ROW = """
 INSERT INTO scheduled_run (id, task_id, account_id, planned_at, by_hand, state, reason, reason_params, workflow_id,
     recorded_at, decided_by, place, listed, accepted, refused, refused_by, submissions, ended_at)
-VALUES ($1, $2, $3, now() - interval '1 hour', false, 'done', '', '{}', 'scheduled-task/' || ($2::uuid)::text, now(), '',
-    0, 1, 1, 0, '{}', '{}', now())
+VALUES ($1, $2, $3, now() - interval '1 hour', false, 'done', '', '{}', 'scheduled-task/' || ($2::uuid)::text, now(),
+    '', 0, 1, 1, 0, '{}', '{}', now())
 """
 
 

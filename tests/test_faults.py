@@ -1,4 +1,5 @@
-"""kill −9 of every part during the demo: it completes, nobody is lost, the books close (issue: bad input and faults).
+"""kill −9 of every part during the demo: it completes, nobody is lost, the books close, and nothing private is left
+where others read.
 
 One stack of its own in a temporary folder, on free ports; only processes that it started are killed.
 """
@@ -7,17 +8,22 @@ import asyncio
 import os
 import random
 import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from temporalio.client import Client
 
-from demo.material import load
 from demo.scene import Step
-from demo.show import play
+from demo.show import DemoResult, play
+from domain.ids import Kind
 from stack import Options, Stack, temporary_folder
 from supervision.ports import free_base
 from tests.faults_world import SLOTS, books, explained, places
+from tests.left_behind import MATERIAL, check_processes, leaks, secrets_of, strangers
 
 ROLES = ("worker", "submission", "api", "temporal", "inbound", "postgres")
 SEED = 7
@@ -55,16 +61,46 @@ class Killer:
         await asyncio.gather(*self._tasks)
 
 
-@pytest.mark.stack
-@pytest.mark.timeout(420)
-async def test_the_demo_completes_although_each_step_loses_a_part() -> None:
+@dataclass(frozen=True)
+class Run:
+    """What it came to, and the parts that were killed."""
+
+    stack: Stack
+    result: DemoResult
+    killed: list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+async def whole_run() -> AsyncIterator[Run]:
+    """Both tests look at one: it takes a minute and a half."""
     screen = Console(file=StringIO())
     async with temporary_folder() as folder, Stack(Options(folder, free_base()), screen.print) as stack:
         killer = Killer(stack, SEED)
-        result = await play(places(stack), load(None, None), screen, killer.before_step)
+        result = await play(places(stack), MATERIAL, screen, killer.before_step)
         await killer.done()
-        report = await books(stack)
-    assert result.passed, explained(result)
-    assert {role for _, role in killer.killed} == set(ROLES)
+        yield Run(stack, result, killer.killed)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(420)
+async def test_the_demo_completes_although_each_step_loses_a_part(whole_run: Run) -> None:
+    report = await books(whole_run.stack)
+    assert whole_run.result.passed, explained(whole_run.result)
+    assert {role for _, role in whole_run.killed} == set(ROLES)
     assert report.clean, report.findings
-    assert len(report.possible_duplicates) <= SLOTS * len(killer.killed)
+    assert len(report.possible_duplicates) <= SLOTS * len(whole_run.killed)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(420)
+async def test_it_leaves_nothing_private_behind(whole_run: Run) -> None:
+    where = whole_run.stack.addresses
+    assert whole_run.result.passed and where.sandbox_url
+    await strangers(where.public_url, whole_run.result)
+    client = await Client.connect(where.temporal_address)
+    private = secrets_of(whole_run.result, where.sandbox_url)
+    assert await check_processes(client, private) == {kind.value for kind in Kind}, "every kind of process ran"
+    for role in ("api", "worker"):
+        log = Path(where.logs, f"{role}.log").read_text()
+        assert log, f"{role} wrote no log: there was nothing to look at"
+        assert leaks(log, private) == [], role

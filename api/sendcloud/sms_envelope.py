@@ -51,7 +51,7 @@ REFUSALS = {
     "variables_missing": 441, "sms_value_control": 441, "sms_value_too_long": 483, "sms_value_link": 483,
     "sms_too_long": 460, "sms_too_often_minute": 496, "sms_same_text": 496, "sms_too_often_hour": 498,
     "sms_too_often_day": 498, "balance_insufficient": 499, "contact_no_phones": 411, "contact_phone_scientific": 412,
-    "contact_variable_name": 441, "csv_control": 441, "member_too_many_variables": 441, "contact_value_too_long": 483,
+    "contact_variable_name": 441, "member_too_many_variables": 441,
     "schedule_time_malformed": 451, "schedule_time_missing": 451, "schedule_time_twice": 451, "schedule_too_far": 451,
     "schedule_past": 452, "sms_none_left": NONE, "too_many_requests": 501,
 }  # fmt: skip

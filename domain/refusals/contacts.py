@@ -23,8 +23,6 @@ for _code, _status, _zh_texts, _en_texts in (
      ("“{name}”不能用作变量名。", "短信变量名由英文字母、数字、下划线和横线组成，最多 32 个字符。"),
      ("“{name}” cannot be the name of a variable.",
       "In SMS use Latin letters, digits, underscores and hyphens, at most 32.")),
-    ("contact_value_too_long", 422, ("变量“{name}”的值超过 {limit} 个字符。", "请缩短变量的值。"),
-     ("The value of “{name}” has more than {limit} characters.", "Shorten it.")),
     ("contact_phone_scientific", 422,
      ("号码被 Excel 写成了科学计数（如 1.38E+10），后几位已丢失。", "请在 Excel 中把该列设为“文本”，重新填写号码。"),
      ("Excel wrote the number as 1.38E+10; its last digits are lost.",

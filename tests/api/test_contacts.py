@@ -109,7 +109,7 @@ async def test_contacts_are_added_found_exported_and_removed(v1: Door) -> None:
         ({"phone": "1380013800"}, "phone_invalid", "contacts[0].phone"),
         ({"phone": ""}, "phone_empty", "contacts[0].phone"),
         ({"phone": "13800138000", "user_name": "x" * 33}, "contact_bad_user_name", "contacts[0].user_name"),
-        ({"phone": "13800138000", "variables": {"a": "x" * 33}}, "contact_value_too_long", "contacts[0].variables"),
+        ({"phone": "13800138000", "variables": {"a": "x" * 33}}, "sms_value_too_long", "contacts[0].variables"),
     ],
 )
 async def test_a_wrong_contact_is_named(v1: Door, contact: dict[str, Any], code: str, field: str) -> None:

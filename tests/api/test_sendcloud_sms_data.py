@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ async def test_what_became_of_messages(wire: Wire) -> None:
     assert dt.datetime.strptime(first["requestTime"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - of Shanghai
     assert info["voList"][3]["receiver"] == "+447400123456"
 
-    async def receivers(**given: object) -> list[str]:
+    async def receivers(**given: Any) -> list[str]:
         return [row["receiver"] for row in (await wire.done("status/query", **given))["voList"]]
 
     assert await receivers(phones="131 0000 0001;+8613100000002") == ["13100000001", "13100000002"]

@@ -281,7 +281,9 @@ async def test_members_of_a_contact_list(wire: Wire, other: Wire) -> None:
         ({"vars": '{"a": "x\\ny"}'}, 441),
         ({"vars": "[" * 5_000}, 441),
         ({"vars": json.dumps({"a": "x" * 33})}, 483),
+        ({"vars": '{"a": "http://x.cn"}'}, 483),
         ({"userName": "x" * 33}, 501),
+        ({"contactListName": "\x00"}, 501),
     ],
     ids=str,
 )

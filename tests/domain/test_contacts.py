@@ -105,8 +105,16 @@ def test_a_value_that_no_sms_can_carry_costs_its_line_and_what_is_ignored_costs_
     members, _, refused = portion_of(
         f"phone,userName,code,备注\n13800138000,A,{long},x\n13800138001,{long},1,x\n13800138002,A,1,{long}\n"
     )
-    assert refused == [(2, "csv_value_too_long"), (3, "csv_value_too_long")]
+    assert refused == [(2, "sms_value_too_long"), (3, "sms_value_too_long")]
     assert list(members) == ["+8613800138002"]
+
+
+def test_a_value_that_is_refused_when_it_is_sent_is_refused_at_once() -> None:
+    members, _, refused = portion_of(
+        'phone,userName,code\n13800138000,A,http://x.cn\n13800138001,A,"two\nlines"\n13800138002,www.x.cn,1\n'
+    )
+    assert refused == [(2, "sms_value_link"), (3, "sms_value_control"), (5, "sms_value_link")]
+    assert members == {}
 
 
 def test_an_address_list_is_read_as_before() -> None:
@@ -125,8 +133,8 @@ def test_an_address_list_is_read_as_before() -> None:
         (NewContact("13800138000", "a\nb"), "user_name", "contact_bad_user_name"),
         (NewContact("13800138000", "", {"中文": "1"}), "variables", "contact_variable_name"),
         (NewContact("13800138000", "", {"": "1"}), "variables", "contact_variable_name"),
-        (NewContact("13800138000", "", {"a": "x" * 33}), "variables", "contact_value_too_long"),
-        (NewContact("13800138000", "", {"a": "x\ud800"}), "variables", "csv_control"),
+        (NewContact("13800138000", "", {"a": "x" * 33}), "variables", "sms_value_too_long"),
+        (NewContact("13800138000", "", {"a": "x\ud800"}), "variables", "sms_value_control"),
         (NewContact("13800138000", "", {f"v{n}": "" for n in range(101)}), "variables", "member_too_many_variables"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -190,7 +191,7 @@ async def listening(db: Database, customer: SmsCustomer) -> UUID:
     return endpoint.id
 
 
-async def events(db: Database, endpoint: UUID) -> list[dict[str, object]]:
+async def events(db: Database, endpoint: UUID) -> list[dict[str, Any]]:
     async with db.raw() as connection:
         rows = await connection.fetch("SELECT * FROM webhook_event WHERE endpoint_id = $1 ORDER BY id", endpoint)
     return [dict(row) for row in rows]

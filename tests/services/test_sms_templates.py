@@ -99,7 +99,7 @@ async def test_errors_keep_it_from_its_review_and_say_why(alice: SmsAuthor) -> N
     assert [finding.code for finding in view.findings] == ["no_opt_out"]
     refused = await refusal(alice.templates.submit(alice.caller, "order"))
     assert (refused.code, refused.field) == ("sms_template_content", "content")
-    assert "拒收请回复R" in refused.params["zh"] and "opt out" in refused.params["en"]
+    assert "拒收请回复R" in str(refused.params["zh"]) and "opt out" in str(refused.params["en"])
 
 
 async def test_a_deleted_one_is_gone_and_its_review_with_it(alice: SmsAuthor) -> None:

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.reviews import ReviewActivities
+from activities.reviews import Desk, ReviewActivities
 from activities.sms_signature_desk import SmsSignatureDesk
 from activities.sms_template_desk import SmsTemplateDesk
 from domain.accounts import SYSTEM_ACCOUNT
@@ -44,7 +44,10 @@ Handle = WorkflowHandle[Any, ReviewState]
 
 @asynccontextmanager
 async def working(client: Client, alice: SmsAuthor) -> AsyncIterator[None]:
-    desks = {Kind.SMS_TEMPLATE_REVIEW: SmsTemplateDesk(), Kind.SMS_SIGNATURE_REVIEW: SmsSignatureDesk()}
+    desks: dict[Kind, Desk] = {
+        Kind.SMS_TEMPLATE_REVIEW: SmsTemplateDesk(),
+        Kind.SMS_SIGNATURE_REVIEW: SmsSignatureDesk(),
+    }
     reviews = ReviewActivities(alice.base.db, alice.base.policy, desks)
     async with Worker(
         client, task_queue=CONTROL, workflows=[SmsTemplateReview, SmsSignatureReview],
@@ -88,7 +91,7 @@ async def mails(alice: SmsAuthor) -> list[tuple[str, dict[str, str]]]:
             .where(col(Submission.account_id) == SYSTEM_ACCOUNT, own)
             .order_by(col(Message.id))
         )
-        return [(label, variables) for label, variables in found]
+        return [(label, dict(variables)) for label, variables in found]
 
 
 async def test_a_template_is_approved_told_and_hooked(alice: SmsAuthor, temporal_env: WorkflowEnvironment) -> None:
