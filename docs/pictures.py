@@ -64,9 +64,27 @@ PORTAL = (
     Picture("account", "/portal/account", "Password and sessions."),
     Picture("activity", "/portal/records/audit/list", "Who did what in the account."),
 )
+SMS = (
+    Picture("sms-users", "/portal/sms-users?lang=en", "SMS users, and the form that makes one."),
+    Picture("sms-signatures", "/portal/sms-signatures", "Signatures 【】 and their reviews."),
+    Picture("sms-templates", "/portal/sms-templates", "Templates of SMS: codes, notices, marketing."),
+    Picture("sms-template-new", "/portal/sms-templates/new", "A new template, with preview and segments."),
+    Picture("sms-test", "/portal/sms-test", "A test send, quick or with a template; how many are free."),
+    Picture("sms-sends", "/portal/sms-sends", "Sends so far."),
+    Picture("sms-send", "/portal/sms-sends/{sms}", "A send, number by number, with the carriers' words."),
+    Picture("sms-statistics", "/portal/sms-statistics", "Statistics by day and template; how they ended."),
+    Picture("contact-lists", "/portal/contact-lists", "Contact lists."),
+    Picture("contact-list", "/portal/contact-lists/{contacts}", "Contacts: search, import, export."),
+    Picture("scheduled-tasks", "/portal/scheduled-tasks", "Scheduled tasks, and the form that makes one."),
+    Picture("scheduled-task", "/portal/scheduled-tasks/{task}", "A task: its next times, its runs."),
+    Picture("sms-interceptions", "/portal/sms-interceptions", "The interception list: whom texts do not reach."),
+    Picture("sms-replies", "/portal/sms-replies", "What people answered."),
+    Picture("sms-opt-outs", "/portal/sms-opt-outs", "Who wants no more marketing."),
+)
 NARROW_ONES = (
     Picture("onboarding-narrow", "/portal/onboarding?lang=zh", "The path on a phone."),
     Picture("campaign-narrow", "/portal/campaigns/{campaign}?lang=zh", "A campaign on a phone."),
+    Picture("sms-send-narrow", "/portal/sms-sends/{sms}?lang=zh", "A send of SMS on a phone."),
     Picture("dashboard-narrow", "/portal/?lang=en", "The dashboard on a phone."),
 )
 CONSOLE = (
@@ -79,6 +97,11 @@ CONSOLE = (
     Picture("console-customers", "/console/accounts/list", "Customers."),
     Picture("console-campaigns", "/console/campaigns/list", "Every customer's campaigns, each with its process."),
     Picture("console-lanes", "/console/lanes", "Lanes: state, limits, what waits; pause, resume, change."),
+    Picture("console-sms-gateways", "/console/sms-gateways", "Carriers over SMPP: binds, limits, problems."),
+    Picture("console-sms-routes", "/console/sms-routes", "Which carrier takes which number, at which price."),
+    Picture(
+        "console-sms-interceptions", "/console/sms-interceptions", "Global interceptions, and who asks to lift one."
+    ),
     Picture("console-egress", "/console/egress", "The addresses that mails are sent from."),
     Picture("console-destinations", "/console/destinations", "How destinations are reached: encryption, smart hosts."),
     Picture("console-reply-rules", "/console/reply-rules", "What servers' replies mean, with a box to try one."),
@@ -97,6 +120,7 @@ CONSOLE = (
 )
 SANDBOX = (
     Picture("mailbox", "/", "The sandbox's mailboxes."),
+    Picture("sandbox-handsets", "/ui/handsets", "The sandbox's handsets: what carriers brought them."),
     Picture("sandbox-pay", "/ui/pay", "The sandbox's pay desk, in Alipay's formats."),
 )
 PROCESSES = (
@@ -109,13 +133,16 @@ PROCESSES = (
     Picture("temporal-webhook", "WebhookDelivery", "A webhook endpoint, drained."),
     Picture("temporal-campaign", "Campaign", "A campaign."),
     Picture("temporal-import", "ListImport", "A file that is read into an address list."),
-    Picture("temporal-delivery", "Delivery", "One batch of mails."),
+    Picture("temporal-sms-review", "SmsTemplateReview", "The review of an SMS template."),
+    Picture("temporal-task", "ScheduledTask", "A run of a scheduled task."),
+    Picture("temporal-delivery", "Delivery", "One batch of mails or texts."),
 )
 SECTIONS: tuple[tuple[str, Sequence[Picture]], ...] = (
     ("On the way", PATH),
     ("For everybody", PUBLIC),
     ("The portal", PORTAL),
     ("Campaigns", UNDER_WAY),
+    ("SMS", SMS),
     ("At 390 pixels", NARROW_ONES),
     ("The console", CONSOLE),
     ("The sandbox", SANDBOX),

@@ -33,6 +33,7 @@ from docs.pictures import (
     PROCESSES,
     PUBLIC,
     SANDBOX,
+    SMS,
     UNDER_WAY,
     Picture,
     written,
@@ -106,7 +107,10 @@ class Portal:
         return known | {"send": str(who.send["id"]), "domain": who.domain_id, "account": str(account)}
 
 
-LISTS = {"api-users": "api_user", "webhooks": "webhook", "certifications": "certification", "recharges": "recharge"}
+LISTS = {
+    "api-users": "api_user", "webhooks": "webhook", "certifications": "certification", "recharges": "recharge",
+    "sms": "sms", "contact-lists": "contacts", "scheduled-tasks": "task",
+}  # fmt: skip
 
 
 async def fill_in(page: Page, address: str, **fields: str) -> None:
@@ -191,6 +195,7 @@ async def pictures(browser: Browser, story: Story, where: Addresses) -> None:
         await page.set_viewport_size(WIDE)
         await keep_all(await browser.new_page(viewport=WIDE), base, PUBLIC, names)
         await keep_all(page, base, PORTAL, names)
+        await keep_all(page, base, SMS, names)
         await narrow_pictures(page, base, names)
         await keep_all(await operator_window(browser, where), base, CONSOLE, names)
         await keep_all(page, str(where.sandbox_url), SANDBOX, names)
