@@ -181,10 +181,14 @@ async def test_a_page_does_not_bind_another_accounts_domain_to_ones_own_api_user
     assert done(await two.page(two.bob, call, path, data={"domain": two.his["domain_id"]}))
 
 
+ENDLESS = {("GET", "/portal/scheduled-tasks/{task_id}/events")}
+"""A task comes again and again; the other streams end with what they name."""
+
+
 async def test_her_own_calls_do_find_her_objects(two: Two) -> None:
     """Else a 404 above would say nothing."""
     for call in OBJECTS:
-        if call.method == "GET":
+        if call.method == "GET" and call.key not in ENDLESS:
             for path in two.her_paths(call):
                 answer = await two.ask(two.alice, call, path)
                 sent_on = answer.status_code == 303 and answer.headers["location"].startswith("/portal/")

@@ -61,14 +61,14 @@ def router_of(
 
 
 async def target_of(request: Request) -> Target:
-    """Which the router has named."""
-    found: Target = request.state.target
+    """Which the router has named. A path whose id is none names nothing: that is refused once all is looked at."""
+    found: Target = getattr(request.state, "target", None)
     return found
 
 
 async def import_of(request: Request) -> UUID:
     """Likewise, of paths that name an import."""
-    found: UUID = request.state.import_id
+    found: UUID = getattr(request.state, "import_id", None)
     return found
 
 

@@ -76,7 +76,9 @@ class SmsSendDetail(SmsSendOut):
     """With its text, and how far it is."""
 
     text: str = Field(description="Signature and content; variables are open.", examples=["【送达】您的订单已发货。"])
-    outcomes: dict[SmsOutcome, int] = Field(description="Messages; `sent` waits for the carrier's receipt.")
+    outcomes: dict[SmsOutcome, int] = Field(
+        examples=[{"delivered": 1}], description="Messages; `sent` waits for the carrier's receipt."
+    )
     finished: bool = Field(description="No message can change any more, but by a receipt that comes late.")
     rejections: list[LeftOut] = Field(description=f"The first {REJECTED_SHOWN} numbers that were left out.")
 

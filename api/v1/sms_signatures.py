@@ -11,7 +11,7 @@ from api.callers import MemberCaller, Served, SmsCaller
 from api.paging import Cursor, Limit, NextCursor, next_cursor
 from api.problems import Problem
 from api.v1.certifications import download
-from domain.papers import MAX_BYTES
+from domain.papers import MAX_BYTES, PaperType
 from domain.reviews import ReviewState
 from domain.sms import Market
 from domain.sms_signatures import SignatureDraft, SignatureSource
@@ -131,7 +131,7 @@ async def upload(
     "/{sms_signature_id}/proof",
     summary="The proof's bytes",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}, "image/png": {}, "application/pdf": {}}}},
+    responses={200: {"content": {kind.value: {"example": "(the bytes)"} for kind in PaperType}}},
 )
 async def proof(sms_signature_id: SignatureRef, served: Served, caller: MemberCaller) -> Response:
     """As an attachment; each look is noted."""

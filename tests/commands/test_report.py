@@ -27,7 +27,9 @@ async def test_the_report_as_table_and_as_json(db: Database) -> None:
         await session.exec(changed.values(submitted_at=start, due_at=start, decided_at=decided))
     ended = await run("report", "--json", "--hours", "00:00-24:00", DATABASE_URL=db.url)
     assert (ended.returncode, ended.stderr) == (0, "")
-    queue, other, exceptions = json.loads(ended.stdout)["queues"]
+    queues = {each["queue"]: each for each in json.loads(ended.stdout)["queues"]}
+    assert list(queues) == ["templates", "certifications", "exceptions", "sms_templates", "sms_signatures"]
+    queue, other, exceptions = queues["templates"], queues["certifications"], queues["exceptions"]
     worked = Calendar.of("00:00-24:00").worked(start, decided).total_seconds()
     assert (queue["queue"], queue["decided"], queue["breaches"]) == ("templates", 1, 1)
     assert queue["median_seconds"] == queue["p95_seconds"] == pytest.approx(worked)

@@ -61,7 +61,7 @@ def application(state: str, kind: str = "individual", number: int = 1, **more: o
         (Stage.PAY, Findings(MIDDLE, open_order=new_id()), Missing.RECHARGE_WAITS),
         (SmsStage.PAY, Findings(MIDDLE), Missing.NOT_RECHARGED),
         (SmsStage.CERTIFY, Findings(MIDDLE), Missing.CERTIFICATION_NOT_BEGUN),
-        (SmsStage.USER, Findings(MIDDLE), None),
+        (SmsStage.USER, Findings(MIDDLE), Missing.NO_SMS_USER),
         (Stage.DONE, Findings(MIDDLE), None),
     ],
 )

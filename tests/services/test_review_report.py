@@ -1,4 +1,4 @@
-"""The report over rows of the three queues."""
+"""The report over rows of the queues."""
 
 import datetime as dt
 from typing import Any
@@ -103,7 +103,7 @@ async def test_the_span_is_of_decisions(db: Database) -> None:
 
 async def test_operators_see_the_queues_that_they_decide_on(db: Database) -> None:
     seen = {who.name: set(await reports(db, who=who)) for who in (REVIEWER, SUPPORT, ADMIN)}
-    assert seen["rui"] == {Queue.TEMPLATES, Queue.CERTIFICATIONS}
+    assert seen["rui"] == {Queue.TEMPLATES, Queue.CERTIFICATIONS, Queue.SMS_TEMPLATES, Queue.SMS_SIGNATURES}
     assert seen["su"] == {Queue.EXCEPTIONS}
     assert seen["ada"] == set(Queue)
     with pytest.raises(Refusal, match="duty_forbidden"):

@@ -44,8 +44,11 @@ ASTRAY = (Nowhere("GET", "/nothing/here"), Call("GET", "/portal/domains/00000000
 """What an address that leads nowhere shows."""
 UNFINISHED = {"/console/enrol": 401}
 """Pages in the middle of something, which send whoever comes from nowhere back to its beginning."""
-ELSEWHERE = {"/console/processes/{kind}/{subject}", "/t/c/{click_token}", "/t/o/{open_token}"}
-"""They lead to the Temporal UI, and wherever a link of a mail does; a picture is no page."""
+ELSEWHERE = {
+    "/console/processes/{kind}/{subject}", "/t/c/{click_token}", "/t/o/{open_token}",
+    "/console/cases/sms-signature-review/{subject}/proof",
+}  # fmt: skip
+"""They lead to the Temporal UI, and wherever a link of a mail does; a picture and a file are no pages."""
 PAGES = [
     call
     for call in calls()
@@ -123,7 +126,15 @@ async def under_review(two: Two) -> dict[str, str]:
     return {
         "template-review": str(version["workflow_id"]).partition("/")[2],
         "certification-review": certification,
-    }
+        "sms-template-review": await two.home.db.pool.fetchval(
+            "UPDATE sms_template_version v SET state = 'submitted', submitted_at = now() FROM sms_template t"
+            " WHERE t.id = v.template_id AND t.id::text = $1 RETURNING v.id::text", two.hers["sms_template_id"][0],
+        ),
+        "sms-signature-review": await two.home.db.pool.fetchval(
+            "UPDATE sms_signature SET state = 'submitted', submitted_at = now() WHERE id::text = $1 RETURNING id::text",
+            two.hers["sms_signature_id"][0],
+        ),
+    }  # fmt: skip
 
 
 TROUBLES = (

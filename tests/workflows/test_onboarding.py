@@ -83,7 +83,7 @@ async def test_operators_see_where_it_is(temporal_env: WorkflowEnvironment, db: 
     attributes = {pair.key.name: pair.value for pair in described.typed_search_attributes}
     assert (attributes["Stage"], attributes["Channel"], attributes["NeedsHuman"]) == ("domain", "email", False)
     assert "✅ **register**\n- ▶️ **domain**: no_domain\n- ⬜ **api_user**" in details
-    assert "- ▶️ **sms_certify**: certification_not_begun\n- ⬜ **sms_pay**\n- ⬜ **sms_user** (not open yet)" in details
+    assert "- ▶️ **sms_certify**: certification_not_begun\n- ⬜ **sms_pay**\n- ⬜ **sms_user**\n" in details
     assert "example" not in details, "no address of the customer"
 
 
