@@ -58,7 +58,7 @@ async def _chunk(
     last = run["last"]
     if last is None:
         last = await contacts.last(connection, account, chosen) or 0
-        await scheduled_runs.note_begin(connection, task, run["id"], last)
+        await scheduled_runs.note_begin(connection, task, run["id"], chosen, last)
     people = [one for one in await contacts.chunk(connection, account, chosen, run["place"], CHUNK) if one.id <= last]
     if not people:
         await scheduled_runs.move(connection, run["id"], RunState.DONE, now)

@@ -8,12 +8,13 @@ from temporalio import activity
 
 from activities import news
 from activities.scheduled_sending import send_some
+from domain.cadences import Repeat
 from domain.channels import Channel
 from domain.errors import Refusal
 from domain.ids import Process
 from domain.notices import Notice
 from domain.policy import Policy
-from domain.refusals import explain
+from domain.refusals import REFUSALS, explain
 from domain.scheduled_tasks import (
     ASKED_FOR,
     OVER,
@@ -99,7 +100,11 @@ class ScheduledTaskActivities:
 
     async def _begin(self, connection: Connection, task: Row, run: Row, now: dt.datetime) -> None:
         rules = rules_of(task)
-        if run["by_hand"] or not is_late(run["planned_at"], now, rules.late) or rules.misfire is Misfire.SEND:
+        if await scheduled_turns.is_missed(connection, task, run, now):
+            await scheduled_runs.move(connection, run["id"], RunState.SKIPPED, now, Why.MISSED.value)
+            if task["repeat"] == Repeat.ONCE:
+                await scheduled_turns.need_another_time(connection, task, run["planned_at"])
+        elif run["by_hand"] or not is_late(run["planned_at"], now, rules.late) or rules.misfire is Misfire.SEND:
             await scheduled_runs.move(connection, run["id"], RunState.SENDING, now)
         elif rules.misfire is Misfire.SKIP:
             await scheduled_runs.move(connection, run["id"], RunState.SKIPPED, now, Why.LATE.value)
@@ -181,16 +186,20 @@ class ScheduledTaskActivities:
         elif run["state"] == RunState.BLOCKED:
             key = f"scheduled-run/{run['id']}/{run['reason']}/{run['listed']}"
             await self._mail(Notice.SCHEDULED_RUN_BLOCKED, task, run, key)
+        elif run["reason"] == Why.MISSED and task["reason"] == "task_missed":
+            await self._mail(Notice.SCHEDULED_RUN_BLOCKED, task, run, f"scheduled-run/{run['id']}/missed")
 
     async def _mail(self, notice: Notice, task: Row, run: Row, key: str) -> None:
         async with self._db.read() as session:
             owner = await owner_of(session, task["account_id"])
         if owner is None:
             return
-        why = explain(Refusal(run["reason"], **run["reason_params"]), owner.language)[1] if run["reason"] else ""
+        told_by = (run, task) if task["state"] == TaskState.NEEDS_HUMAN else (run,)
+        why = next((each for each in told_by if each["reason"] in REFUSALS), None)
+        said = explain(Refusal(why["reason"], **why["reason_params"]), owner.language)[1] if why else ""
         variables = {
             "platform": self._policy.platform_name, "name": task["name"], "time": told(run["planned_at"]),
-            "until": told(run["expires_at"]) if run["expires_at"] else "", "why": why,
+            "until": told(run["expires_at"]) if run["expires_at"] else "", "why": said,
             "link": f"{self._policy.public_url}/portal/scheduled-tasks/{task['id']}",
         }  # fmt: skip
         await news.tell(self._db, notice, owner.email, owner.language, variables, key)

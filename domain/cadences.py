@@ -17,7 +17,9 @@ from domain.times import SHANGHAI
 
 DEFAULT_ZONE = "Asia/Shanghai"
 MAX_AHEAD = dt.timedelta(days=366)
-"""How far ahead one that happens once may lie."""
+"""How far ahead one that happens once may lie, and the start of one that happens again."""
+YEARS = (1970, 9000)
+"""Of moments. At the ends of the calendar a clock of another zone shows nothing."""
 LONGEST_SEARCH = 366 * 9
 """Days that are looked through for the next time: 29 February can be eight years away."""
 _ALL_MONTHS = tuple(range(1, 13))
@@ -73,15 +75,18 @@ def read_zone(name: str) -> zoneinfo.ZoneInfo:
 
 
 def read_moment(text: str, zone: str, field: str) -> dt.datetime:
-    """An instant, in UTC: with an offset as it stands, without one by the zone's clock.
+    """An instant, in UTC, of a whole second: with an offset as it stands, without one by the zone's clock.
 
+    Temporal knows whole seconds only: of a fraction it would say another time than the rows, and both would be sent.
     Raises refusals: `schedule_time_malformed`; `schedule_time_missing` when the clock is set forward over it;
     `schedule_time_twice` when the clock is set back and shows it twice.
     """
     try:
-        moment = dt.datetime.fromisoformat(text.strip())
+        moment = dt.datetime.fromisoformat(text.strip()).replace(microsecond=0)
     except ValueError as error:
         raise Refusal("schedule_time_malformed", field=field) from error
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        raise Refusal("schedule_time_malformed", field=field)
     if moment.tzinfo is not None:
         return moment.astimezone(dt.UTC)
     where = read_zone(zone)
@@ -105,6 +110,8 @@ def check_cadence(asked: Cadence, now: dt.datetime) -> None:
         raise Refusal("schedule_ends_before", field="ends_at")
     if asked.ends_at is not None and asked.ends_at <= now:
         raise Refusal("schedule_past", field="ends_at")
+    if asked.starts_at is not None and asked.starts_at > now + MAX_AHEAD:
+        raise Refusal("schedule_too_far", field="starts_at", days=MAX_AHEAD.days)
     if next_time(asked, now) is None:
         raise Refusal("schedule_never", field="ends_at" if asked.ends_at else "cron")
 

@@ -101,12 +101,12 @@ TEXTS: dict[tuple[Notice, str], NoticeText] = {
     (Notice.SCHEDULED_RUN_BLOCKED, "zh"): NoticeText(
         "定时任务“%name%”需要处理",
         "<p>您好：</p><p>您在 %platform% 的定时任务 <b>%name%</b>（原定 %time%）不能继续：%why%</p>"
-        '<p>解决后请在任务页面点“继续发送”。已受理的不受影响。</p><p><a href="%link%">查看任务</a></p>',
+        '<p>请打开任务页面处理。已受理的不受影响。</p><p><a href="%link%">查看任务</a></p>',
     ),
     (Notice.SCHEDULED_RUN_BLOCKED, "en"): NoticeText(
         "Scheduled task “%name%” needs you",
         "<p>Hello,</p><p>your scheduled task <b>%name%</b> at %platform% (planned for %time%) cannot go on: %why%</p>"
-        "<p>When that is mended, choose “Go on” on its page. What was accepted stays accepted.</p>"
+        "<p>Its page says what can be done. What was accepted stays accepted.</p>"
         '<p><a href="%link%">See the task</a></p>',
     ),
     (Notice.RECHARGE_CREDITED, "zh"): NoticeText(

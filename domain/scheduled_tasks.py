@@ -187,11 +187,12 @@ class NewTask:
         return Channel.SMS if isinstance(self.content, SmsContent) else Channel.EMAIL
 
 
-def check_new(asked: NewTask, now: dt.datetime) -> None:
-    """Raise the first refusal of what is wrong in itself, whatever the rows say."""
+def check_new(asked: NewTask, now: dt.datetime | None) -> None:
+    """Raise the first refusal of what is wrong in itself, whatever the rows say. `now` None: its times are kept."""
     if not asked.name.strip() or len(asked.name) > MAX_NAME or not asked.name.strip().isprintable():
         raise Refusal("task_name", field="name", limit=MAX_NAME)
-    check_cadence(asked.cadence, now)
+    if now is not None:
+        check_cadence(asked.cadence, now)
     rules = asked.rules
     if not LEAST_CATCH_UP <= rules.catch_up <= MOST_CATCH_UP:
         raise Refusal("task_catch_up", field="catch_up_minutes", least=LEAST_CATCH_UP, most=MOST_CATCH_UP)
@@ -251,6 +252,12 @@ class Reckoned:
 
     skipped: tuple[tuple[dt.datetime, Why], ...] = ()
     run: dt.datetime | None = None
+
+    @property
+    def missed(self) -> dt.datetime | None:
+        """The newest, when nothing is made up for it because nothing ran at its time."""
+        moment, why = self.skipped[-1] if self.skipped else (None, Why.OVERLAP)
+        return moment if self.run is None and why is Why.MISSED else None
 
 
 def reckon(passed: Sequence[dt.datetime], busy: Sequence[Busy], rules: Rules, now: dt.datetime) -> Reckoned:

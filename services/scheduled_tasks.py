@@ -39,7 +39,7 @@ from services.live_feed import LiveFeed, Subject
 from store import audit_log, campaign_names, contacts, scheduled_runs, scheduled_tasks, sms_accepting
 from store.columns import now
 from store.db import Connection
-from store.scheduled_tasks import cadence_of, content_of, rules_of
+from store.scheduled_tasks import Row, cadence_of, content_of, rules_of
 
 STREAM_SECONDS = 300.0
 Values: TypeAlias = Mapping[str, Any]
@@ -109,7 +109,8 @@ class ScheduledTasks:
         asked = await self._named(caller, asked)
         checked = at
         if run_now:
-            asked, checked = replace(asked, cadence=Cadence(Repeat.ONCE, at=at)), at - dt.timedelta(seconds=1)
+            second = at.replace(microsecond=0)
+            asked, checked = replace(asked, cadence=Cadence(Repeat.ONCE, at=second)), at - dt.timedelta(seconds=1)
         check_new(asked, checked)
         async with self._base.db.raw() as connection:
             if asked.idempotency_key and (earlier := await self._earlier(connection, caller, asked)):
@@ -120,8 +121,11 @@ class ScheduledTasks:
             made = (at, actor(caller))
             first = None if run_now else next_time(asked.cadence, at)
             task = await scheduled_tasks.create(connection, caller.account_id, asked, first, made)
-            if task is None:  # the same key, at the same moment
-                raise Refusal("idempotency_reused", field="Idempotency-Key")
+            if task is None:  # the same key, at the same moment: a form that was sent by a double click
+                earlier = await self._earlier(connection, caller, asked)
+                if earlier is None:
+                    raise Refusal("idempotency_reused", field="Idempotency-Key")
+                return earlier
             await self._note(connection, caller, "create", task)
             row = await self._locked(connection, caller, task)
             run = await scheduled_runs.enlist(connection, row, at, at, by=actor(caller)) if run_now else None
@@ -129,12 +133,14 @@ class ScheduledTasks:
             await self._base.clockwork.start(workflow_id(Kind.SCHEDULED_TASK, run))
         return Created(task, row["number"])
 
-    async def check(self, caller: Caller, asked: NewTask) -> Upcoming:
-        """The next five times of what `create` would make; raises what it would refuse. Nothing is made."""
+    async def check(self, caller: Caller, asked: NewTask, task: UUID | None = None) -> Upcoming:
+        """The next five times of what `create` would make, or `edit` of `task`; raises what it would refuse. Nothing
+        is made."""
         require(caller, Right.SEND)
         asked = await self._named(caller, asked)
-        check_new(asked, now())
         async with self._base.db.raw() as connection:
+            row = await scheduled_tasks.find(connection, caller.account_id, task) if task else None
+            check_new(asked, None if await _is_under_way(connection, row, asked) else now())
             await self._check_content(connection, caller, asked, now())
         return upcoming(asked.cadence, now())
 
@@ -167,7 +173,7 @@ class ScheduledTasks:
         if known is None:
             return None
         row = await scheduled_tasks.find(connection, caller.account_id, known)
-        if row is None or row["name"] != asked.name.strip() or row["channel"] != asked.channel:
+        if row is None or not _is_repeated(row, asked):
             raise Refusal("idempotency_reused", field="Idempotency-Key")
         return Created(known, row["number"], repeated=True)
 
@@ -233,10 +239,11 @@ class ScheduledTasks:
                 raise Refusal("task_changed", field="version", current=row["version"])
             if row["channel"] != asked.channel:
                 raise Refusal("task_channel", field="channel")
-            check_new(asked, at)
+            check_new(asked, None if await _is_under_way(connection, row, asked) else at)
             await self._check_content(connection, caller, asked, at)
-            await scheduled_tasks.edit(connection, row, asked, next_time(asked.cadence, at), at)
-            if row["reason"] == "task_missed":
+            first = row["next_at"] if asked.cadence == cadence_of(row) else next_time(asked.cadence, at)
+            await scheduled_tasks.edit(connection, row, asked, first, at)
+            if row["state"] == TaskState.NEEDS_HUMAN and row["reason"] == "task_missed":
                 await scheduled_tasks.move(connection, task, TaskState.ACTIVE)
             await self._note(connection, caller, TaskCommand.EDIT.value, task)
             return await self._view(connection, caller.account_id, task)
@@ -331,3 +338,19 @@ class ScheduledTasks:
     async def _note(self, connection: Connection, caller: Caller, what: str, task: UUID) -> None:
         about = f"scheduled-task/{task}"
         await audit_log.note_on(connection, f"scheduled_task.{what}", about, caller.account_id, actor(caller))
+
+
+async def _is_under_way(connection: Connection, row: Row | None, asked: NewTask) -> bool:
+    """Whether an edit leaves the times as they are while a run is open: nobody has to give another time, at which
+    everybody would be texted again, to mend what blocks the run."""
+    if row is None or asked.cadence != cadence_of(row):
+        return False
+    return bool(await scheduled_runs.open_runs(connection, row["id"]))
+
+
+def _is_repeated(row: Row, asked: NewTask) -> bool:
+    """Whether this was asked for when the task was made; of one that was edited since only the name is compared."""
+    if row["name"] != asked.name.strip() or row["channel"] != asked.channel:
+        return False
+    made = (content_of(row), cadence_of(row), rules_of(row))
+    return row["version"] > 1 or made == (asked.content, asked.cadence, asked.rules)

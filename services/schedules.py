@@ -1,12 +1,14 @@
 """Temporal Schedules follow the rows of scheduled tasks: rows are written first, and this brings Temporal after them.
 
-A person who pauses or unpauses a Schedule in the Temporal UI is heard: the row takes it over. Whatever else is changed
-there lasts until the task is changed here.
+A person who pauses or unpauses a Schedule in the Temporal UI is heard: the row takes it over. Times that are changed
+there are written over within about a minute; whatever else is changed lasts until the task is changed here.
 """
 
+import contextlib
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -26,7 +28,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.cadences import Repeat, fields_of, next_time
+from domain.cadences import Repeat, fields_of, next_time, shown_before
 from domain.ids import Kind, Process, workflow_id
 from domain.queues import CONTROL
 from domain.scheduled_tasks import OVER, Overlap, TaskState
@@ -54,6 +56,33 @@ _THIS_ONE_ALONE = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDI
 
 def schedule_id(task: UUID) -> str:
     return f"{PREFIX}{task}"
+
+
+def task_of(name: str) -> UUID | None:
+    """Whose Schedule this is; None: not one of ours, whatever an operator called it."""
+    with contextlib.suppress(ValueError):
+        task = UUID(name.removeprefix(PREFIX))
+        return task if name == schedule_id(task) else None
+    return None
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What Temporal says of a Schedule."""
+
+    is_paused: bool
+    times: tuple[dt.datetime, ...]
+
+    def differs(self, row: Row, at: dt.datetime) -> bool:
+        """Whether it fires next at another time than the row says: somebody changed it in the Temporal UI."""
+        if self.is_paused:
+            return False
+        coming = (each for each in self.times if each > at and shown_before(each, row["zone"]) is None)
+        return next(coming, None) != next_time(cadence_of(row), at)
+
+
+def _differs_from(row: Row) -> Callable[[_Told | None], bool]:
+    return lambda told: told is not None and told.differs(row, now())
 
 
 class Schedules:
@@ -133,42 +162,56 @@ class Schedules:
             await self.survey()
 
     async def survey(self, lag: dt.timedelta = dt.timedelta(seconds=30)) -> None:
-        """Compare all Schedules with the rows: missing ones are made anew, those of no task are deleted, and a pause
-        or its end that somebody set in the Temporal UI is taken over. `lag`: what changed so lately is not looked at.
+        """Compare all Schedules with the rows: missing ones are made anew, those of no task are deleted, a pause or its
+        end that somebody set in the Temporal UI is taken over, and other times are written over. `lag`: what changed so
+        lately is not looked at.
         """
         async with self._db.raw() as connection:
-            states = await schedule_states.settled(connection, now() - lag)
+            rows = await schedule_states.settled(connection, now() - lag)
         listed = await self._listed()
-        for task in states.keys() - listed.keys():
-            if await self._paused(task) is None:
-                log.warning("schedule_missing", task=str(task))
-                async with self._db.raw() as connection:
-                    await schedule_states.forget(connection, task)
-        for task in states.keys() & listed.keys():
-            if listed[task] != (states[task] == TaskState.PAUSED):
+        for task in rows.keys() - listed.keys():
+            await self._anew(task, "schedule_missing", lambda found: found is None)
+        for task in rows.keys() & listed.keys():
+            if listed[task].is_paused != (rows[task]["state"] == TaskState.PAUSED):
                 await self._take_over(task)
+            elif listed[task].differs(rows[task], now()):
+                await self._anew(task, "schedule_times_changed", _differs_from(rows[task]))
         async with self._db.raw() as connection:
             living = await schedule_states.living(connection, listed.keys())
         for task in listed.keys() - living:
             await self._delete(schedule_id(task))
 
-    async def _listed(self) -> dict[UUID, bool]:
-        """Whether each Schedule of ours is paused, by its task."""
-        found: dict[UUID, bool] = {}
+    async def _listed(self) -> dict[UUID, "_Told"]:
+        """What Temporal's list says of each Schedule of ours, by its task."""
+        found: dict[UUID, _Told] = {}
         async for entry in await self._client.list_schedules(rpc_timeout=DEADLINE * 2):
-            if entry.id.startswith(PREFIX) and entry.schedule is not None:
-                found[UUID(entry.id.removeprefix(PREFIX))] = entry.schedule.state.paused
+            task = task_of(entry.id)
+            if task is not None and entry.schedule is not None:
+                times = entry.info.next_action_times if entry.info else ()
+                found[task] = _Told(entry.schedule.state.paused, tuple(times))
         return found
 
-    async def _paused(self, task: UUID) -> bool | None:
+    async def _anew(self, task: UUID, why: str, is_so: Callable[["_Told | None"], bool]) -> None:
+        """Have a Schedule written again, when it is as the list said, which lags."""
+        if is_so(await self._told(task)):
+            log.warning(why, task=str(task))
+            async with self._db.raw() as connection:
+                await schedule_states.forget(connection, task)
+
+    async def _told(self, task: UUID) -> "_Told | None":
         """What Temporal says of one Schedule itself; None: there is none."""
         try:
-            handle = self._client.get_schedule_handle(schedule_id(task))
-            return (await handle.describe(rpc_timeout=DEADLINE)).schedule.state.paused
+            found = await self._client.get_schedule_handle(schedule_id(task)).describe(rpc_timeout=DEADLINE)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             return None
+        return _Told(found.schedule.state.paused, tuple(found.info.next_action_times))
+
+    async def _paused(self, task: UUID) -> bool | None:
+        """Whether it is paused; None: there is none."""
+        told = await self._told(task)
+        return told.is_paused if told else None
 
     async def _take_over(self, task: UUID) -> None:
         paused = await self._paused(task)
@@ -181,7 +224,7 @@ class Schedules:
             to = TaskState.PAUSED if paused else TaskState.ACTIVE
             await scheduled_tasks.move(connection, task, to, UI if paused else "", with_schedule=False)
             if not paused:
-                await scheduled_tasks.set_next(connection, task, next_time(cadence_of(row), now()))
+                await scheduled_turns.go_on(connection, row, now())
             action = f"scheduled_task.{'pause' if paused else 'resume'}"
             await audit_log.note_on(connection, action, f"scheduled-task/{task}", row["account_id"], UI)
             await scheduled_runs.nudge_open(connection, task)

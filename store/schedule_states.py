@@ -46,14 +46,15 @@ async def forget(connection: Connection, task: UUID) -> None:
     await connection.execute("UPDATE scheduled_task SET applied_version = 0 WHERE id = $1", task)
 
 
-async def settled(connection: Connection, before: dt.datetime) -> dict[UUID, str]:
-    """States by id of the tasks that are not over and whose Schedules were brought up to date before `before`."""
+async def settled(connection: Connection, before: dt.datetime) -> dict[UUID, Row]:
+    """By id: the tasks that are not over and whose Schedules were brought up to date before `before`."""
     rows = await connection.fetch(
-        "SELECT id, state FROM scheduled_task WHERE state NOT IN ('ended', 'cancelled')"
+        "SELECT id, state, repeat, zone, cadence, starts_at, ends_at FROM scheduled_task"
+        " WHERE state NOT IN ('ended', 'cancelled')"
         " AND applied_version = wanted_version AND applied_at < $1",
         before,
     )
-    return {row["id"]: row["state"] for row in rows}
+    return {row["id"]: row for row in rows}
 
 
 async def living(connection: Connection, tasks: Collection[UUID]) -> set[UUID]:

@@ -71,6 +71,16 @@ async def at_time(connection: Connection, task: UUID, planned: dt.datetime) -> R
     )
 
 
+async def of_workflow(connection: Connection, task: UUID, name: str) -> UUID | None:
+    """The run that this workflow, which a Schedule started, has been given before."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT r.id FROM clockwork c JOIN scheduled_run r ON r.id::text = c.subject"
+        " WHERE c.workflow_id = $1 AND r.task_id = $2",
+        *(name, task),
+    )
+    return found
+
+
 async def lock(connection: Connection, run: UUID) -> tuple[Row, Row] | None:
     """(task, run), both locked, in this order everywhere; None: there is no such run."""
     task = await connection.fetchrow(
@@ -84,18 +94,21 @@ async def lock(connection: Connection, run: UUID) -> tuple[Row, Row] | None:
 
 
 async def open_runs(connection: Connection, task: UUID) -> list[Row]:
-    """Runs that are not over, in the order of their turns."""
+    """Runs that are not over, in the order of their turns: one that has begun goes before those that wait."""
     return list(await connection.fetch(
-        "SELECT * FROM scheduled_run WHERE task_id = $1 AND ended_at IS NULL ORDER BY planned_at, id", task
+        "SELECT * FROM scheduled_run WHERE task_id = $1 AND ended_at IS NULL"
+        " ORDER BY state = 'waiting', planned_at, id",
+        task,
     ))  # fmt: skip
 
 
-async def busy(connection: Connection, task: UUID, since: dt.datetime) -> list[Busy]:
-    """While which times after `since` runs of the task were open."""
+async def busy(connection: Connection, task: UUID, since: dt.datetime, *, beside: UUID | None = None) -> list[Busy]:
+    """While which times after `since` runs of the task were open, other ones than `beside`."""
     rows = await connection.fetch(
-        "SELECT coalesce(started_at, asked_at, recorded_at) AS since, ended_at FROM scheduled_run"
-        " WHERE task_id = $1 AND workflow_id <> '' AND (ended_at IS NULL OR ended_at >= $2)",
-        *(task, since),
+        "SELECT recorded_at AS since, ended_at FROM scheduled_run"
+        " WHERE task_id = $1 AND workflow_id <> '' AND (ended_at IS NULL OR ended_at >= $2)"
+        " AND id IS DISTINCT FROM $3",
+        *(task, since, beside),
     )
     return [Busy(row["since"], row["ended_at"]) for row in rows]
 
@@ -164,11 +177,11 @@ async def note_chunk(
     )  # fmt: skip
 
 
-async def note_begin(connection: Connection, task: Row, run: UUID, last: int) -> None:
-    """What it sends, and the list's last contact, when the run's first chunk begins."""
-    await connection.execute(
-        "UPDATE scheduled_run SET last = $2, content = $3 WHERE id = $1", run, last, task["content"]
-    )
+async def note_begin(connection: Connection, task: Row, run: UUID, chosen: UUID, last: int) -> None:
+    """What it sends, to which list (its name may come to mean another one), and the list's last contact, when the
+    run's first chunk begins."""
+    content = task["content"] | {"contact_list": str(chosen)}
+    await connection.execute("UPDATE scheduled_run SET last = $2, content = $3 WHERE id = $1", run, last, content)
 
 
 async def note_campaign(connection: Connection, run: UUID, campaign: UUID) -> None:

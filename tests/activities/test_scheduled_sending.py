@@ -10,12 +10,13 @@ from temporalio.testing import ActivityEnvironment
 from activities import scheduled_sending, scheduled_tasks
 from domain.errors import StaleEpoch
 from domain.ids import Process
-from domain.scheduled_tasks import RunLook, RunState, RunStep, SmsContent, TaskState
+from domain.scheduled_tasks import MailContent, RunLook, RunState, RunStep, SmsContent, TaskState
 from domain.sms import SmsKind
 from store import scheduled_tasks as rows
 from store.columns import now
 from store.db import Database
-from tests.schedule_world import Planned, activities, make_contacts, make_task, phones, step
+from tests.campaign_world import make_batch_customer, make_list
+from tests.schedule_world import Planned, activities, add_task, make_contacts, make_task, phones, step
 
 FIRST = count(70_000_000, 10_000)
 
@@ -112,6 +113,45 @@ async def test_what_has_begun_goes_on_with_what_it_began_with(
     monkeypatch.undo()
     assert (await send(db, asked)).state is RunState.DONE
     assert sorted(await planned.texted()) == sorted(numbers)
+
+
+async def test_another_list_of_the_same_name_is_another_list(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = some(20)
+    planned, asked = await begun(db, numbers)
+    named = SmsContent(planned.customer.name, "notice", "members")
+    await db.pool.execute("UPDATE scheduled_task SET content = $2 WHERE id = $1", planned.task, rows.asdict(named))
+    await db.pool.execute("UPDATE contact_list SET name = 'members' WHERE id = $1", planned.contact_list)
+    monkeypatch.setattr(scheduled_tasks, "STRETCH", 0.0)
+    await send(db, asked)
+    await db.pool.execute("UPDATE contact_list SET name = 'old members' WHERE id = $1", planned.contact_list)
+    await make_contacts(db, planned.customer.account, some(5), "members")
+    monkeypatch.undo()
+    assert (await send(db, asked)).state is RunState.DONE
+    assert sorted(await planned.texted()) == sorted(numbers)
+
+
+async def test_a_run_that_has_begun_is_not_overtaken(db: Database) -> None:
+    """A tick that Temporal had buffered is of an earlier time than the run that a person has started meanwhile."""
+    planned, _ = await begun(db, some(5))
+    earlier = await planned.run_for(now() - dt.timedelta(minutes=5))
+    assert (await look(db, step(earlier))).state is RunState.WAITING
+
+
+async def test_each_run_by_mail_is_a_campaign_of_its_own(db: Database) -> None:
+    customer = await make_batch_customer(db)
+    chosen = await make_list(db, customer, ["a@a.test"])
+    content = MailContent(customer.api_user_name, "hello", f"hello@{customer.domain_name}", (str(chosen),))
+    planned = Planned(db, customer, chosen, await add_task(db, customer.account, content))  # type: ignore[arg-type]
+    for days in (2, 1):
+        process = await planned.run_for(now() - dt.timedelta(days=days), by="member/x")
+        await look(db, step(process))
+        assert (await send(db, step(process))).state is RunState.DONE
+    runs = await planned.run_rows()
+    campaigns = await db.pool.fetch("SELECT id, state FROM campaign ORDER BY id")
+    assert [row["id"] for row in campaigns] == [run["campaign_id"] for run in runs]
+    assert {row["state"] for row in campaigns} == {"scheduled"}
+    started = await db.pool.fetch("SELECT subject FROM clockwork WHERE kind = 'campaign' ORDER BY subject")
+    assert [row["subject"] for row in started] == sorted(str(row["id"]) for row in campaigns)
 
 
 async def test_a_list_that_was_deleted_blocks(db: Database) -> None:

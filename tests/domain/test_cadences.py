@@ -67,6 +67,7 @@ def test_what_the_clock_shows_twice_happens_once() -> None:
 def test_moments() -> None:
     assert read_moment("2026-12-02 10:00", "Asia/Shanghai", "at") == utc("2026-12-02T02:00")
     assert read_moment("2026-12-02T10:00+01:00", "Asia/Shanghai", "at") == utc("2026-12-02T09:00")
+    assert read_moment("2026-12-02T09:00:30.999Z", "Asia/Shanghai", "at") == utc("2026-12-02T09:00:30")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,10 @@ def test_moments() -> None:
     [
         ("tomorrow", "schedule_time_malformed"),
         ("2026-02-30 10:00", "schedule_time_malformed"),
+        ("0001-01-01T00:00:00+14:00", "schedule_time_malformed"),
+        ("0001-01-01 00:00", "schedule_time_malformed"),
+        ("9999-12-31T23:59:59-12:00", "schedule_time_malformed"),
+        ("9999-12-31T23:59:59Z", "schedule_time_malformed"),
         ("2027-03-14 02:30", "schedule_time_missing"),
         ("2027-11-07 01:30", "schedule_time_twice"),
     ],
@@ -82,6 +87,12 @@ def test_no_moments(text: str, code: str) -> None:
     with pytest.raises(Refusal) as error:
         read_moment(text, NEW_YORK, "at")
     assert (error.value.code, error.value.field) == (code, "at")
+
+
+def test_an_end_that_never_comes_is_none() -> None:
+    for_ever = Cadence(Repeat.DAILY, time=NINE, ends_at=read_moment("9000-12-31T23:59:59Z", NEW_YORK, "ends_at"))
+    check_cadence(for_ever, NOW)
+    assert len(upcoming(for_ever, NOW).times) == 5
 
 
 def test_of_a_time_that_comes_twice_both_can_be_said() -> None:
@@ -107,6 +118,7 @@ def test_of_a_time_that_comes_twice_both_can_be_said() -> None:
             ("schedule_ends_before", "ends_at"),
         ),
         (Cadence(Repeat.DAILY, time=NINE, ends_at=NOW + dt.timedelta(hours=1)), ("schedule_never", "ends_at")),
+        (Cadence(Repeat.DAILY, time=NINE, starts_at=utc("9000-12-31T00:00")), ("schedule_too_far", "starts_at")),
         (Cadence(Repeat.CRON, cron="0 9 30 2 *"), ("schedule_never", "cron")),
         (Cadence(Repeat.CRON, cron="* * * * *"), ("cron_too_often", "cron")),
         (Cadence(Repeat.CRON, cron="0,30 9 * * *"), ("cron_too_often", "cron")),

@@ -105,8 +105,47 @@ async def test_a_repeated_key_is_one_task(db: Database, tasks: ScheduledTasks, c
     asked = replace(await wanted(db, customer), idempotency_key="k")
     first, again = [await tasks.create(customer.caller(), asked) for _ in range(2)]
     assert (again.id, again.number, again.repeated) == (first.id, first.number, True)
-    with pytest.raises(Refusal, match="idempotency_reused"):
-        await tasks.create(customer.caller(), replace(asked, name="Evening"))
+    evening = replace(asked.cadence, time=dt.time(20))
+    for other in (replace(asked, name="Evening"), replace(asked, cadence=evening)):
+        with pytest.raises(Refusal, match="idempotency_reused"):
+            await tasks.create(customer.caller(), other)
+    await tasks.edit(customer.caller(), first.id, replace(asked, cadence=evening), 1)
+    assert (await tasks.create(customer.caller(), asked)).id == first.id
+
+
+async def test_a_double_click_is_one_task(db: Database, tasks: ScheduledTasks, customer: SmsCustomer) -> None:
+    asked = replace(await wanted(db, customer), idempotency_key="k")
+    made = await asyncio.gather(*(tasks.create(customer.caller(), asked) for _ in range(4)))
+    assert len({each.id for each in made}) == 1 and [each.repeated for each in made].count(False) == 1
+
+
+async def test_what_blocks_a_run_is_mended_without_another_time(
+    db: Database, tasks: ScheduledTasks, customer: SmsCustomer
+) -> None:
+    caller, at = customer.caller(), now().replace(microsecond=0) + dt.timedelta(hours=1)
+    asked = await wanted(db, customer, Cadence(Repeat.ONCE, at=at))
+    task = (await tasks.create(caller, asked)).id
+    past = replace(asked, cadence=Cadence(Repeat.ONCE, at=at - dt.timedelta(hours=2)))
+    await db.pool.execute(
+        "UPDATE scheduled_task SET cadence = jsonb_build_object('at', $1::text), next_at = NULL, state = 'needs_human',"
+        " reason = 'contact_list_unknown'",
+        (at - dt.timedelta(hours=2)).isoformat(),
+    )
+    with pytest.raises(Refusal, match="schedule_past"):
+        await tasks.edit(caller, task, past, 1)
+    await db.pool.execute("UPDATE scheduled_task SET state = 'active'")
+    run = (await tasks.run_now(caller, task)).run
+    assert run is not None
+    assert (await tasks.check(caller, past, task)).times == ()
+    view = await tasks.edit(caller, task, past, 1)
+    assert view.row["next_at"] is None and view.upcoming(now()).times == ()
+
+
+async def test_a_pause_is_not_ended_by_an_edit(db: Database, tasks: ScheduledTasks, customer: SmsCustomer) -> None:
+    caller, task = customer.caller(), await made(db, tasks, customer)
+    await tasks.pause(caller, task, "task_missed")
+    view = await tasks.edit(caller, task, await wanted(db, customer), 1)
+    assert (view.state, view.row["reason"]) == (TaskState.PAUSED, "task_missed")
 
 
 async def test_of_two_who_edit_one_is_told(db: Database, tasks: ScheduledTasks, customer: SmsCustomer) -> None:

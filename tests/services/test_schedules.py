@@ -1,4 +1,4 @@
-"""Rows and Temporal's Schedules, on a real server: what is written, fires, is noticed, is made up for."""
+"""Rows and Temporal's Schedules, on a real server: what is written, fires, is noticed."""
 
 import asyncio
 import datetime as dt
@@ -8,20 +8,26 @@ from itertools import count
 from typing import Any
 
 import pytest
-from temporalio.client import Client, ScheduleHandle
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleHandle,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 from temporalio.testing import WorkflowEnvironment
 
 from domain.cadences import Cadence, Repeat, shown_before, upcoming
-from domain.ids import Kind, Process
 from domain.queues import CONTROL
-from domain.scheduled_tasks import Fire, Misfire, Overlap, Rules, TaskState
+from domain.scheduled_tasks import Overlap, Rules, TaskState
 from services import schedules as adapter
 from services.schedules import Schedules, schedule_id
-from store import scheduled_tasks, scheduled_turns
+from store import scheduled_tasks
 from store.columns import now
 from store.db import Database
 from tests.patience import until
-from tests.schedule_world import DAILY, Planned, make_task, phones, working
+from tests.schedule_world import DAILY, Planned, change, make_task, phones, working
 
 NOTHING = dt.timedelta()
 FIRST = count(50_000_000, 1_000)
@@ -51,12 +57,6 @@ def handle_of(client: Client, planned: Planned) -> ScheduleHandle:
 async def move(planned: Planned, state: TaskState) -> None:
     async with planned.db.raw() as connection:
         await scheduled_tasks.move(connection, planned.task, state)
-
-
-async def change(planned: Planned, **values: object) -> None:
-    """What the row says, without asking the service."""
-    for name, value in values.items():
-        await planned.db.pool.execute(f"UPDATE scheduled_task SET {name} = $2 WHERE id = $1", planned.task, value)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,63 @@ async def test_a_pause_in_the_temporal_ui_is_taken_over(db: Database, schedules:
     ]
 
 
+async def test_a_pause_that_ends_after_the_only_time_needs_a_person(
+    db: Database, schedules: Schedules, client: Client
+) -> None:
+    planned = await planned_task(db, Cadence(Repeat.ONCE, at=now().replace(microsecond=0) + dt.timedelta(hours=1)))
+    await move(planned, TaskState.PAUSED)
+    await schedules.apply_wanted()
+    gone = now() - dt.timedelta(minutes=5)
+    await change(planned, next_at=gone, cadence={"at": gone.isoformat()})
+    await handle_of(client, planned).unpause()
+    await schedules._take_over(planned.task)
+    row = await planned.row()
+    assert (row["state"], row["reason"]) == ("needs_human", "task_missed")
+
+
+async def test_other_times_that_an_operator_wrote_are_written_over(
+    db: Database, schedules: Schedules, client: Client
+) -> None:
+    """Else everybody would be texted at both: at these by Temporal, at the row's by the rows."""
+    planned = await planned_task(db)
+    await schedules.apply_wanted()
+    told = (await handle_of(client, planned).describe()).info.next_action_times
+    await schedules.survey(NOTHING)
+    assert await schedules.apply_wanted() == 0
+    await handle_of(client, planned).update(_to_midnight)
+
+    async def is_noticed() -> bool:
+        await schedules.survey(NOTHING)
+        return bool((await planned.row())["applied_version"] == 0)
+
+    await until(is_noticed)
+    assert await schedules.apply_wanted() == 1
+    assert (await handle_of(client, planned).describe()).info.next_action_times == told
+
+
+def _to_midnight(given: ScheduleUpdateInput) -> ScheduleUpdate:
+    changed = given.description.schedule
+    changed.spec = adapter.ScheduleSpec(calendars=[adapter.ScheduleCalendarSpec(hour=adapter._each([0]))])
+    return ScheduleUpdate(changed)
+
+
+@pytest.mark.parametrize(
+    "name", ["schedule/by-hand", "schedule/", "other", "schedule/{0192f0d1-2a4b-7c3d-8e9f-0a1b2c3d4e5f}"]
+)
+async def test_what_an_operator_called_anyhow_is_left_alone(
+    db: Database, schedules: Schedules, client: Client, name: str
+) -> None:
+    action = ScheduleActionStartWorkflow("Nothing", id="nothing", task_queue="nobody")
+    handle = await client.create_schedule(name, Schedule(action=action, spec=adapter.ScheduleSpec()))
+
+    async def is_listed() -> bool:
+        return any([entry.id == name async for entry in await client.list_schedules()])
+
+    await until(is_listed)
+    await schedules.survey(NOTHING)
+    assert (await handle.describe()).id == name
+
+
 async def test_schedules_of_no_task_are_deleted(db: Database, schedules: Schedules, client: Client) -> None:
     planned = await planned_task(db)
     await schedules.apply_wanted()
@@ -226,103 +283,3 @@ def _any_zone(row: Any) -> Any:
     return adapter.ScheduleSpec(
         calendars=[adapter.ScheduleCalendarSpec(hour=adapter._each([9]))], time_zone_name=row["zone"]
     )
-
-
-async def passed(planned: Planned, minutes: int) -> dt.datetime:
-    """Its next time was so long ago, and nothing ran."""
-    at = (now() - dt.timedelta(minutes=minutes)).replace(second=0, microsecond=0)
-    await change(planned, next_at=at, repeat="once", cadence={"at": at.isoformat()})
-    return at
-
-
-async def test_a_time_that_nothing_fired_for_is_run_by_the_rows(db: Database, schedules: Schedules) -> None:
-    planned = await planned_task(db)
-    at = await passed(planned, 20)
-    assert [await schedules.make_up(), await schedules.make_up()] == [1, 0]
-    (run,) = await planned.run_rows()
-    assert (run["planned_at"], run["state"]) == (at, "waiting")
-    waits = await db.pool.fetchval(
-        "SELECT started_at IS NULL FROM clockwork WHERE workflow_id = $1", run["workflow_id"]
-    )
-    assert waits
-
-
-async def test_one_that_was_missed_for_too_long_needs_a_person(db: Database, schedules: Schedules) -> None:
-    planned = await planned_task(db, rules=Rules(misfire=Misfire.SEND))
-    await passed(planned, 90)
-    assert await schedules.make_up() == 0
-    (run,) = await planned.run_rows()
-    assert (run["state"], run["reason"]) == ("skipped", "missed")
-    row = await planned.row()
-    assert (row["state"], row["reason"]) == ("needs_human", "task_missed")
-
-
-async def test_after_a_long_outage_a_daily_task_goes_on(db: Database, schedules: Schedules) -> None:
-    planned = await planned_task(db)
-    yesterday = (await planned.row())["next_at"] - dt.timedelta(days=3)
-    await change(planned, next_at=yesterday)
-    await schedules.make_up()
-    runs = await planned.run_rows()
-    assert {run["state"] for run in runs[:-1]} == {"skipped"} and len(runs) in (2, 3)
-    assert (await planned.row())["next_at"] > now()
-
-
-async def test_before_the_grace_is_over_temporal_has_its_chance(db: Database, schedules: Schedules) -> None:
-    planned = await planned_task(db)
-    await change(planned, next_at=now() - dt.timedelta(seconds=30))
-    assert await schedules.make_up() == 0 and not await planned.run_rows()
-
-
-async def test_racing_for_one_time_there_is_one_run(db: Database, schedules: Schedules) -> None:
-    """Two reconcile loops and two workflows of the Schedule."""
-    planned = await planned_task(db)
-    at = await passed(planned, 5)
-
-    async def fire(name: str) -> object:
-        async with db.raw() as connection:
-            row = await scheduled_tasks.lock(connection, planned.task)
-            return await scheduled_turns.fired(connection, row, fired_at(planned, at, name))
-
-    await asyncio.gather(fire("a"), schedules.make_up(), fire("b"), Schedules(db, schedules._client).make_up())
-    assert len(await planned.run_rows()) == 1
-
-
-def fired_at(planned: Planned, at: dt.datetime, name: str, version: int = 1) -> Fire:
-    process = Process(Kind.SCHEDULED_TASK, str(planned.task), str(planned.customer.account), 1)
-    return Fire(process, f"scheduled-task/{planned.task}-{name}", now(), at, version)
-
-
-async def test_what_a_schedule_fires_in_vain(db: Database, schedules: Schedules) -> None:
-    """Of an older version, while it is paused, twice, or when the clock shows the time again: nothing is sent."""
-    new_york = Cadence(Repeat.DAILY, "America/New_York", time=dt.time(1, 30))
-    planned = await planned_task(db, new_york)
-    first = dt.datetime(2027, 11, 7, 5, 30, tzinfo=dt.UTC)
-    await change(planned, next_at=first, version=2)
-    assert await fire(planned, first + dt.timedelta(hours=3), version=1) is None  # the time of the version before
-    assert await fire(planned, first + dt.timedelta(hours=1), version=2) is None  # 01:30 again
-    assert await fire(planned, first, version=1) is not None  # a time of both versions
-    assert await fire(planned, first, name="again") is None
-    assert (await planned.row())["next_at"] == first + dt.timedelta(hours=25)
-    await move(planned, TaskState.PAUSED)
-    assert await fire(planned, first + dt.timedelta(hours=25), name="paused") is None
-    runs = await planned.run_rows()
-    assert [(run["state"], run["reason"]) for run in runs] == [("waiting", ""), ("skipped", "paused")]
-
-
-async def fire(planned: Planned, at: dt.datetime, version: int = 2, name: str = "w") -> object:
-    said = replace(fired_at(planned, at, name, version), now=at)
-    async with planned.db.raw() as connection:
-        return await scheduled_turns.fired(connection, await scheduled_tasks.lock(connection, planned.task), said)
-
-
-async def test_beside_a_run_that_was_started_by_hand(db: Database, schedules: Schedules) -> None:
-    """Temporal does not know of it, so the rows keep the rule of overlaps."""
-    for overlap, state in ((Overlap.SKIP, "skipped"), (Overlap.BUFFER_ONE, "waiting")):
-        planned = await planned_task(db, rules=Rules(overlap))
-        first = (await planned.row())["next_at"]
-        await planned.run_for(now(), by="member/x")
-        await fire(planned, first, version=1)
-        await fire(planned, first + dt.timedelta(days=1), version=1)
-        runs = await planned.run_rows()
-        assert [run["state"] for run in runs] == ["waiting", state, "skipped"]
-        assert runs[-1]["reason"] == "overlap"

@@ -149,7 +149,7 @@ async def save(request: Request, caller: Signed, task_id: UUID) -> Response:
     try:
         asked = draft.asked()
         if draft.step != "save":
-            return await _checked(request, caller, draft, asked, here)
+            return await _checked(request, caller, draft, asked, here, task_id)
         await served(request).scheduled_tasks.edit(caller, task_id, asked, _number(draft.values["version"]))
     except Refusal as refusal:
         return await _again(request, caller, draft, refusal, here)
@@ -167,8 +167,7 @@ def _filled(view: TaskView) -> Draft:
     cadence, content, rules = view.cadence, view.content, view.rules
     zone = read_zone(cadence.zone)
     moments = {
-        name: found.astimezone(zone).isoformat(timespec="minutes")[:16] if (found := getattr(cadence, name)) else ""
-        for name in _TIME_FIELDS
+        name: _written(found.astimezone(zone)) if (found := getattr(cadence, name)) else "" for name in _TIME_FIELDS
     }
     values = PLAIN | moments | {
         "channel": view.row["channel"], "name": view.row["name"], "label": content.label, "template": content.template,
@@ -185,11 +184,18 @@ def _filled(view: TaskView) -> Draft:
     return Draft(values | {"reply_to": content.reply_to}, content.lists, weekdays)
 
 
-async def _checked(request: Request, caller: Caller, draft: Draft, asked: NewTask, here: str) -> Response:
+def _written(local: dt.datetime) -> str:
+    """As browsers fill it in; seconds only where there are any."""
+    return local.replace(tzinfo=None).isoformat(timespec="seconds" if local.second else "minutes")
+
+
+async def _checked(
+    request: Request, caller: Caller, draft: Draft, asked: NewTask, here: str, task: UUID | None = None
+) -> Response:
     """The last page: what was filled in, and the next five times."""
     if not draft.step:
         return await _page(request, caller, draft, here)
-    found = await served(request).scheduled_tasks.check(caller, asked)
+    found = await served(request).scheduled_tasks.check(caller, asked, task)
     about = {"upcoming": found, "asked": asked, "said": spoken(language_of(request))(asked.cadence)}
     return await _page(request, caller, draft, here, **about)
 
