@@ -131,7 +131,8 @@ async def under_review(two: Two) -> dict[str, str]:
             " WHERE t.id = v.template_id AND t.id::text = $1 RETURNING v.id::text", two.hers["sms_template_id"][0],
         ),
         "sms-signature-review": await two.home.db.pool.fetchval(
-            "UPDATE sms_signature SET state = 'submitted', submitted_at = now() WHERE id::text = $1 RETURNING id::text",
+            "UPDATE sms_signature SET state = 'submitted', submitted_at = now(), review_id = gen_random_uuid()"
+            " WHERE id::text = $1 RETURNING review_id::text",
             two.hers["sms_signature_id"][0],
         ),
     }  # fmt: skip
