@@ -167,7 +167,8 @@ def _code(names: list[str]) -> Iterator[Finding]:
 def _opt_out(content: SmsContent) -> Iterator[Finding]:
     abroad = content.market is Market.INTERNATIONAL
     pattern = _OPT_OUT_ABROAD if abroad else _OPT_OUT
-    hits = list(pattern.finditer(content.content))
+    text = _closed_up(content.content)
+    hits = list(pattern.finditer(text))
     if content.kind is not SmsKind.MARKETING:
         if hits and not abroad:
             yield _finding("opt_out", words=hits[0][0])
@@ -175,13 +176,18 @@ def _opt_out(content: SmsContent) -> Iterator[Finding]:
             yield _finding("advertising", word=word[0])
     elif not hits:
         yield _finding("no_opt_out_abroad" if abroad else "no_opt_out")
-    elif len(content.content[hits[-1].end() :].strip(" 。.!！\n")) > 12:
+    elif len(text[hits[-1].end() :].strip(" 。.!！")) > 12:
         yield _finding("opt_out_not_last")
+
+
+def _closed_up(text: str) -> str:
+    """Blanks in a row as one: patterns with several optional blanks in a row try each way to share out a hundred."""
+    return re.sub(r"\s+", " ", text)
 
 
 def _words(content: SmsContent) -> Iterator[Finding]:
     """Looked for in the text as it is read: without width, case and the blanks that hide a word."""
-    plain = unicodedata.normalize("NFKC", _PLACE.sub(" ", content.content)).casefold()
+    plain = _closed_up(unicodedata.normalize("NFKC", _PLACE.sub(" ", content.content)).casefold())
     dense = re.sub(r"(?<=[^\x00-\x7f])[\s*._|·-]+(?=[^\x00-\x7f])", "", plain)
     for word in dict.fromkeys(hit[0] for hit in _FORBIDDEN.finditer(dense)):
         yield _finding("forbidden", word=word)
