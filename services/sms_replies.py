@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.accounts import SYSTEM_ACCOUNT, Caller
 from domain.errors import Refusal
 from domain.operators import Duty, Operator
+from domain.sms import SmsKind
 from domain.sms_events import replied
 from domain.sms_opt_out import OptOutSource, opt_out_word
 from domain.sms_transport import Reply
@@ -16,7 +17,7 @@ from store import sms_opt_outs
 from store import sms_replies as rows
 from store.columns import now
 from store.db import Connection
-from store.sms_replies import SmsReply, Sought
+from store.sms_replies import Answered, SmsReply, Sought
 from store.webhooks import owe_events
 
 MATCHED_FOR = dt.timedelta(days=7)
@@ -40,7 +41,7 @@ class SmsReplies:
     async def take(self, reply: Reply) -> None:
         """Keep a reply; it is durable on return, and its carrier is answered then.
 
-        Who opts out gets no marketing of the account whose message it answers, from this commit on: what is queued is
+        Who opts out gets no marketing of the accounts whose messages it answers, from this commit on: what is queued is
         looked at again when it is loaded.
         """
         at = min(reply.at, now())
@@ -50,16 +51,13 @@ class SmsReplies:
             await rows.alone(connection, phone)
             if await rows.is_known(connection, phone, reply.gateway, content, at - REPEATED_WITHIN):
                 return
-            told = await rows.answered(connection, phone, reply.gateway, recipient, at - MATCHED_FOR)
             word = opt_out_word(content)
-            kept = SmsReply(
-                account_id=told.account if told else None, message_id=told.message if told else None, phone=phone,
-                recipient=recipient, gateway=reply.gateway, content=content, is_opt_out=bool(word), at=at,
-            )  # fmt: skip
-            row = await rows.keep(connection, kept)
-            if told is not None and told.account != SYSTEM_ACCOUNT:
-                await _effect(connection, kept, word)
-                await owe_events(connection, [replied(row)])
+            for told in await _whose(connection, phone, reply.gateway, recipient, at - MATCHED_FOR, word):
+                kept = SmsReply(
+                    account_id=told.account if told else None, message_id=told.message if told else None, phone=phone,
+                    recipient=recipient, gateway=reply.gateway, content=content, is_opt_out=bool(word), at=at,
+                )  # fmt: skip
+                await _keep(connection, kept, word)
 
     async def page(self, caller: Caller, sought: Sought, after: UUID | None, limit: int) -> list[SmsReply]:
         """Newest first, older than `after`."""
@@ -92,6 +90,25 @@ class SmsReplies:
         operator.require(Duty.ACCOUNTS)
         async with self._base.db.read() as session:
             return await rows.page(session, None, EVERYTHING, after, limit)
+
+
+async def _whose(
+    connection: Connection, phone: str, gateway: int, recipient: str, since: dt.datetime, word: str
+) -> list[Answered | None]:
+    """The message that a reply answers (None: none); of an opt-out also another account's last marketing. Somebody's
+    code that came in between does not keep an advertiser from being told."""
+    last = await rows.answered(connection, phone, gateway, recipient, since)
+    if not word or last is None:
+        return [last]
+    marketing = await rows.answered(connection, phone, gateway, recipient, since, SmsKind.MARKETING)
+    return [last] if marketing is None or marketing.account == last.account else [last, marketing]
+
+
+async def _keep(connection: Connection, kept: SmsReply, word: str) -> None:
+    row = await rows.keep(connection, kept)
+    if kept.account_id not in (None, SYSTEM_ACCOUNT):
+        await _effect(connection, kept, word)
+        await owe_events(connection, [replied(row)])
 
 
 async def _effect(connection: Connection, kept: SmsReply, word: str) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import DateTime
+from sqlalchemy import ColumnElement, DateTime, false, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, Text
 
@@ -21,6 +21,11 @@ def json_object(**options: Any) -> Any:
 def text_list(**options: Any) -> Any:
     """`text[]`."""
     return Field(sa_type=ARRAY(Text), **options)
+
+
+def holds(column: Any, part: str) -> ColumnElement[bool]:
+    """The text has this part somewhere. PostgreSQL's text has no NUL, and cannot be asked for one."""
+    return false() if "\0" in part else func.strpos(column, part) > 0
 
 
 def now() -> dt.datetime:

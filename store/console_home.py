@@ -24,7 +24,8 @@ SELECT (SELECT count(*) FROM template_version WHERE state = 'submitted') AS temp
        (SELECT count(*) FROM clockwork WHERE needs_human IS NOT NULL OR attention IS NOT NULL) AS stuck,
        (SELECT count(*) FROM refused_notice WHERE at > :week) AS refused_notices,
        (SELECT count(*) FROM payment WHERE state = 'refund_wanted') AS refunds_wanted,
-       (SELECT count(*) FROM contact_request WHERE handled_at IS NULL) AS letters
+       (SELECT count(*) FROM contact_request WHERE handled_at IS NULL) AS letters,
+       (SELECT count(*) FROM sms_unblock_request WHERE decided_at IS NULL) AS sms_unblocks
 """)
 
 
@@ -46,6 +47,7 @@ class HomeNumbers:
     refused_notices: int
     refunds_wanted: int
     letters: int
+    sms_unblocks: int
 
 
 async def numbers(session: Session, at: dt.datetime) -> HomeNumbers:

@@ -12,6 +12,7 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.ids import new_id
 from domain.sms_results import ResultCode, SmsScope
 from store.accounts import Account
+from store.columns import holds
 from store.db import Session
 from store.sms_interceptions import SmsInterception, SmsUnblockRequest
 
@@ -173,7 +174,7 @@ def _blocking(at: dt.datetime) -> list[ColumnElement[bool]]:
 def _narrowed(sought: Sought) -> list[ColumnElement[bool]]:
     rules: list[ColumnElement[bool]] = []
     if sought.phone:
-        rules.append(func.strpos(col(SmsInterception.phone), sought.phone) > 0)
+        rules.append(holds(col(SmsInterception.phone), sought.phone))
     if sought.scope:
         rules.append(col(SmsInterception.scope) == sought.scope)
     if sought.code is not None:

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel, col, func, select
 
 from domain.ids import new_id
 from domain.sms_opt_out import OptOutSource
-from store.columns import moment, now
+from store.columns import holds, moment, now
 from store.db import Connection, Session, by_column
 
 
@@ -100,7 +100,7 @@ async def remove(session: Session, account: UUID, opt_outs: Sequence[UUID]) -> d
 def _narrowed(account: UUID, sought: Sought) -> list[ColumnElement[bool]]:
     rules: list[ColumnElement[bool]] = [col(SmsOptOut.account_id) == account]
     if sought.phone:
-        rules.append(func.strpos(col(SmsOptOut.phone), sought.phone) > 0)
+        rules.append(holds(col(SmsOptOut.phone), sought.phone))
     if sought.source:
         rules.append(col(SmsOptOut.source) == sought.source)
     return rules

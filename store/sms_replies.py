@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col, func, select
 
 from domain.ids import new_id
 from domain.sending import MessageState
-from store.columns import moment, now
+from store.columns import holds, moment, now
 from store.db import Connection, Session
 
 
@@ -51,10 +51,10 @@ SELECT EXISTS (SELECT FROM sms_reply WHERE phone = $1 AND gateway = $2 AND conte
 # A carrier may have two gateways for one number, to which alone the handset can answer. `egress` 0: its process died
 # while it spoke, and nobody knows to whom.
 _ANSWERED = f"""
-SELECT m.account_id, m.id FROM message m
+SELECT m.account_id, m.id FROM message m JOIN submission s ON s.id = m.submission_id
 WHERE m.address = $1 AND left(m.address, 1) = '+' AND m.state <> ALL('{{{MessageState.QUEUED},{MessageState.DROPPED}}}')
   AND (m.egress IN (0, $2) OR m.egress IN (SELECT number FROM sms_gateway WHERE source = $3 AND source <> ''))
-  AND m.attempted_at > $4
+  AND m.attempted_at > $4 AND ($5 = '' OR s.kind = $5)
 ORDER BY m.attempted_at DESC, m.id DESC LIMIT 1
 """  # noqa: S608 - constants of ours
 _KEEP = """
@@ -75,11 +75,11 @@ async def is_known(connection: Connection, phone: str, gateway: int, content: st
 
 
 async def answered(
-    connection: Connection, phone: str, gateway: int, recipient: str, since: dt.datetime
+    connection: Connection, phone: str, gateway: int, recipient: str, since: dt.datetime, kind: str = ""
 ) -> Answered | None:
-    """The last message that went to this handset by this gateway, or by another one with the number `recipient`, and
-    not before `since`."""
-    row = await connection.fetchrow(_ANSWERED, phone, gateway, recipient, since)
+    """The last message (of that kind) that went to this handset by this gateway, or by another one with the number
+    `recipient`, and not before `since`."""
+    row = await connection.fetchrow(_ANSWERED, phone, gateway, recipient, since, kind)
     return Answered(row["account_id"], row["id"]) if row else None
 
 
@@ -125,9 +125,9 @@ def _narrowed(account: UUID | None, sought: Sought) -> list[ColumnElement[bool]]
     owner = col(SmsReply.account_id)
     rules: list[ColumnElement[bool]] = [owner.is_(None) if account is None else owner == account]
     if sought.phone:
-        rules.append(func.strpos(col(SmsReply.phone), sought.phone) > 0)
+        rules.append(holds(col(SmsReply.phone), sought.phone))
     if sought.content:
-        rules.append(func.strpos(col(SmsReply.content), sought.content) > 0)
+        rules.append(holds(col(SmsReply.content), sought.content))
     if sought.opt_out is not None:
         rules.append(col(SmsReply.is_opt_out) == sought.opt_out)
     return rules

@@ -20,7 +20,7 @@ from domain.suppressions import (
     first_said,
     suppression_key,
 )
-from store.columns import moment, now
+from store.columns import holds, moment, now
 from store.db import Connection, Session, by_column
 
 
@@ -176,7 +176,7 @@ async def count(session: Session, account: UUID, sought: Sought) -> int:
 def _narrowed(account: UUID, sought: Sought) -> list[ColumnElement[bool]]:
     rules: list[ColumnElement[bool]] = [col(Suppression.account_id) == account]
     if sought.text:
-        rules.append(func.strpos(col(Suppression.address), suppression_key(sought.text)) > 0)
+        rules.append(holds(col(Suppression.address), suppression_key(sought.text)))
     if sought.reason:
         rules.append(col(Suppression.reason) == sought.reason)
     if sought.scope:

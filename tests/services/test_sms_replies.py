@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.accounts import SYSTEM_ACCOUNT
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.operators import Operator, OperatorRole
@@ -103,6 +104,36 @@ async def test_an_opt_out_counts_at_once_for_the_account_that_was_answered_alone
     assert await opted_out(there, other) == []
     assert (await replies(there, mine))[0].is_opt_out
     assert [await why(db, message) for message in (queued, notice)] == [SmsReason.OPTED_OUT, ""]
+
+
+@pytest.mark.parametrize("latest", [SmsKind.CODE, SmsKind.NOTICE])
+async def test_an_opt_out_reaches_who_advertised_though_another_wrote_since(db: Database, latest: SmsKind) -> None:
+    there = await house(db)
+    advertiser, other, phone = await make_sms_customer(db, fen=0), await make_sms_customer(db, fen=0), number()
+    heard = await listening(db, advertiser)
+    advert = await texted(db, advertiser, phone, ago=3 * MINUTE)
+    await texted(db, other, phone, kind=latest, ago=MINUTE)
+    queued = await texted(db, advertiser, phone, state=MessageState.QUEUED)
+    await there.services.sms_replies.take(answer(phone, "1"))
+    assert await replies(there, advertiser) == [], "what is no opt-out answers the last message alone"
+    await there.services.sms_replies.take(answer(phone, "TD"))
+    assert [row.content for row in await replies(there, other)] == ["TD", "1"]
+    assert [(row.message_id, row.is_opt_out) for row in await replies(there, advertiser)] == [(advert, True)]
+    assert await opted_out(there, advertiser) == await opted_out(there, other) == [(phone, "reply", "td")]
+    assert await why(db, queued) == SmsReason.OPTED_OUT
+    assert [event["message_id"] for event in await events(db, heard)] == [advert]
+    await there.services.sms_replies.take(answer(phone, "TD"))
+    assert len(await replies(there, advertiser)) == 1
+
+
+async def test_an_opt_out_reaches_who_advertised_though_we_sent_a_code_since(db: Database) -> None:
+    there, advertiser, phone = await house(db), await make_sms_customer(db, fen=0), number()
+    await texted(db, advertiser, phone, ago=3 * MINUTE)
+    ours = await texted(db, advertiser, phone, kind=SmsKind.CODE, ago=MINUTE)
+    await db.pool.execute("UPDATE message SET account_id = $2 WHERE id = $1", ours, SYSTEM_ACCOUNT)
+    await there.services.sms_replies.take(answer(phone, "R"))
+    assert await opted_out(there, advertiser) == [(phone, "reply", "r")]
+    assert await db.pool.fetchval("SELECT count(*) FROM sms_opt_out") == 1
 
 
 async def why(db: Database, message: int) -> str:

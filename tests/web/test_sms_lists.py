@@ -133,6 +133,22 @@ async def test_smshook_lists_the_endpoints_that_hear_of_sms(portal: Doors) -> No
     assert "https://mail.example/x" not in page
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"{INTERCEPTIONS}{rest}" for rest in ("?q=%00", "?scope=%00", "/export.csv?q=%00")),
+        *(f"{OPT_OUTS}{rest}" for rest in ("?q=%00", "/export.csv?q=%00")),
+        *(f"{REPLIES}{rest}" for rest in ("?q=%00", "?words=%00", "/export.csv?words=%00")),
+        *(f"/v1/sms/{rest}" for rest in ("interceptions?q=%00", "opt-outs?q=%00", "replies?phone=%00&content=%00")),
+        *(f"/v1/sms/{rest}.csv?q=%00&content=%00" for rest in ("interceptions", "opt-outs", "replies")),
+        "/portal/suppressions?q=%00", "/portal/suppressions?reason=%00&scope=%00", "/v1/suppressions?q=%00",
+    ],
+)  # fmt: skip
+async def test_what_no_text_can_hold_is_not_found(portal: Doors, path: str) -> None:
+    """A NUL, of which PostgreSQL cannot even be asked."""
+    assert (await portal.http.get(path)).status_code == 200
+
+
 @pytest.fixture
 async def there(db: Database) -> House:
     return await house(db)
@@ -170,6 +186,8 @@ async def test_support_answers_requests_and_keeps_the_global_list(
         "INSERT INTO sms_reply (id, phone, recipient, gateway, content, is_opt_out, at)"
         " VALUES (gen_random_uuid(), '+8613900000001', '1069', 1, 'who is this', false, now())"
     )
+    tile = (await support.get("/console/")).text.partition("解除全局拦截的申请")[2]
+    assert tile.partition('<div class="h1 mb-0">')[2].startswith("1")
     page = (await support.get(CONSOLE)).text
     assert "it rang" in page
     assert "who is this" in page

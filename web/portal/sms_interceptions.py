@@ -76,7 +76,7 @@ async def export(request: Request, caller: Signed, q: str = "", scope: str = "",
 
 
 def _sought(q: str, scope: str, state: str) -> Sought:
-    return Sought(now(), q.strip()[:40], scope[:20], None, _BLOCKING.get(state))
+    return Sought(now(), q.strip()[:40], scope if scope in SCOPES else "", None, _BLOCKING.get(state))
 
 
 async def _listed(request: Request, caller: Caller, sought: Sought, after: UUID | None, state: str) -> dict[str, Any]:

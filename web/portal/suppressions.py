@@ -210,7 +210,7 @@ def _is_id(text: str) -> bool:
 
 
 def _sought(q: str, reason: str, scope: str) -> Sought:
-    return Sought(q.strip()[:254], reason[:20], scope[:20])
+    return Sought(q.strip()[:254], *(text[:20].replace("\0", "") for text in (reason, scope)))
 
 
 async def _listed(request: Request, caller: Caller, sought: Sought, after: UUID | None) -> dict[str, Any]:
