@@ -1,8 +1,8 @@
 """An event of SMS as SendCloud posts it to an SMSHook: form fields (reference §8.5), signed like those of mail (§8.2).
 
 SendCloud says `request` once for all numbers of a request; ours is per message, so each form names one number in its
-arrays. Its page shows neither the form of `replyTime` nor where `tag` comes back: the time is written as everywhere in
-that API (Asia/Shanghai), the tag comes back as `tag` and as `customArgs`.
+arrays. Its page shows neither the form of times nor where `tag` comes back: times are written as everywhere in that API
+(Asia/Shanghai), the tag comes back as `tag` and as `customArgs`.
 """
 
 import base64
@@ -47,8 +47,8 @@ MESSAGES = {
 }
 FAILURES = {
     ResultCode.PROCESSING: "smsworker:not sent",
-    ResultCode.BLOCKED_GLOBAL: "smsworker:address in global block list",
-    ResultCode.BLOCKED_LOCAL: "smsworker:address in user block list",
+    ResultCode.BLOCKED_GLOBAL: "smsworker:address in global bounce list",
+    ResultCode.BLOCKED_LOCAL: "smsworker:address in local bounce list",
     ResultCode.OPTED_OUT: "smsworker:address in unsubscribe list",
     ResultCode.KEYWORD: "smsworker:keyword in content",
     ResultCode.VARIABLES: "smsworker:vars error",
@@ -64,7 +64,7 @@ FAILURES = {
     ResultCode.SWITCHED_OFF: "shut down",
     ResultCode.OTHER: "other",
 }
-"""`message` of a failure; the one of 430 is SendCloud's, the others are written like it."""
+"""`message` of a failure; those of 420 and 430 are SendCloud's, the others are written like them."""
 APPROVED, REJECTED = "1", "-1"
 DOMESTIC, INTERNATIONAL = "0", "2"
 """`msgType` (reference §7.3)."""
@@ -78,6 +78,8 @@ class SmsAbout:
     sms_user: str = ""
     template: int | None = None
     label: int = 0
+    submitted_at: dt.datetime | None = None
+    """When a carrier took it."""
 
 
 def form_of(kind: str, occurred_at: dt.datetime, data: Mapping[str, Any], about: SmsAbout) -> dict[str, str]:
@@ -93,7 +95,8 @@ def form_of(kind: str, occurred_at: dt.datetime, data: Mapping[str, Any], about:
         "templateId": "" if template is None else str(template),
         "labelId": str(about.label),
     }
-    return fields | _own(event, data) | {"timestamp": str(int(occurred_at.timestamp() * 1000))}
+    fields |= _own(event, data) | _times(event, occurred_at, about)
+    return fields | {"timestamp": str(int(occurred_at.timestamp() * 1000))}
 
 
 def user_id(account: UUID) -> int:
@@ -111,13 +114,24 @@ def _own(event: Event, data: Mapping[str, Any]) -> dict[str, str]:
     return _message(event, data)
 
 
+def _times(event: Event, occurred_at: dt.datetime, about: SmsAbout) -> dict[str, str]:
+    """Of what a carrier had: when it took the message, and when it reported of it."""
+    if event not in (Event.SMS_DELIVER, Event.SMS_DELIVERERROR):
+        return {}
+    taken = "" if about.submitted_at is None else _written(about.submitted_at)
+    return {"outboundTime": taken, "receiptTime": _written(occurred_at)}
+
+
+def _written(at: dt.datetime) -> str:
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
+
+
 def _reply(data: Mapping[str, Any]) -> dict[str, str]:
-    at = dt.datetime.fromisoformat(data["replied_at"]).astimezone(SHANGHAI)
     return {
         "phone": wire_phone(data["phone"]),
         "replyContent": data["content"],
         "encodeReplyContent": encoded(data["content"]),
-        "replyTime": f"{at:%Y-%m-%d %H:%M:%S}",
+        "replyTime": _written(dt.datetime.fromisoformat(data["replied_at"])),
     }
 
 

@@ -143,13 +143,15 @@ FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission
 JOIN api_user u ON u.id = s.api_user_id
 """
 _ABOUT_SMS = """
-SELECT m.id, s.account_id AS account, u.name AS sms_user, t.number AS template, coalesce(l.id, 0) AS label
+SELECT m.id, s.account_id AS account, u.name AS sms_user, t.number AS template, coalesce(l.id, 0) AS label,
+       m.attempted_at AS submitted_at
 FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
 JOIN sms_user u ON u.id = s.api_user_id JOIN sms_template_version v ON v.id = s.template_version_id
 JOIN sms_template t ON t.id = v.template_id
 LEFT JOIN sms_label l ON l.account_id = s.account_id AND l.name = s.label
 WHERE s.channel = 'sms'
 """
+_SMS_ABOUT = ("account", "sms_user", "template", "label", "submitted_at")
 _RELEASE = f"""
 UPDATE webhook_event SET next_attempt_at = NULL
 WHERE endpoint_id = $1 AND {PENDING} AND next_attempt_at IS NOT NULL
@@ -234,7 +236,7 @@ async def about_sms(connection: Connection, events: list[TakenEvent]) -> dict[in
     """The same of events of SMS."""
     messages = list({event.message_id for event in events if event.message_id is not None})
     rows = await connection.fetch(_ABOUT_SMS, messages)
-    return {row["id"]: SmsAbout(row["account"], row["sms_user"], row["template"], row["label"]) for row in rows}
+    return {row["id"]: SmsAbout(**{name: row[name] for name in _SMS_ABOUT}) for row in rows}
 
 
 async def record(connection: Connection, endpoint: UUID, tries: list[Try]) -> None:

@@ -100,6 +100,8 @@ async def test_each_event_is_posted_with_what_the_rows_say(db: Database) -> None
         (customer.name, str(customer.numbers[SmsKind.MARKETING]), label, "t-1")
     }
     assert {each["statusCode"] for each in forms if "statusCode" in each} == {"430", "500"}
+    submitted = {bool(each.get("outboundTime")) for each in forms if each["eventType"] in "25"}
+    assert submitted == {True}
     for each in of_messages:
         named = read_sms_id(each["smsId"] if "smsId" in each else json.loads(each["smsIds"])[0])
         assert named is not None

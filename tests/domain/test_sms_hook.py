@@ -19,7 +19,7 @@ from domain.webhooks import Event, OwedEvent
 
 AT = dt.datetime(2026, 12, 1, 8, 0, 0, 250_000, tzinfo=dt.UTC)
 ACCOUNT, SEND = new_id(), UUID("0192f0c1-2a4b-7c3d-8e9f-0a1b2c3d4e5f")
-ABOUT = SmsAbout(ACCOUNT, "shop_sms", 1001, 1007)
+ABOUT = SmsAbout(ACCOUNT, "shop_sms", 1001, 1007, AT - dt.timedelta(seconds=3))
 ROW: dict[str, Any] = {
     "account_id": ACCOUNT, "submission_id": SEND, "id": 4711, "ordinal": 3, "address": "+8613800138000",
     "label": "autumn", "tag": '{"order":"A-1"}', "segments": 2, "submitted": 2, "state": "delivered", "reason": "",
@@ -34,6 +34,7 @@ COMMON = {
     "timestamp": "1796112000250",
 }  # fmt: skip
 OF_MESSAGE = {"msgType": "0", "msgCount": "2", "tag": '{"order":"A-1"}', "customArgs": '{"order":"A-1"}'}
+TIMES = {"outboundTime": "2026-12-01 15:59:57", "receiptTime": "2026-12-01 16:00:00"}
 NAME = sms_id(SEND, 3, "+8613800138000")
 
 
@@ -59,7 +60,7 @@ def test_request() -> None:
 
 
 def test_deliver() -> None:
-    assert form(ended()) == COMMON | OF_MESSAGE | {
+    assert form(ended()) == COMMON | OF_MESSAGE | TIMES | {
         "event": "deliver", "eventType": "2", "message": "Successfully delivered", "smsId": NAME,
         "phone": "13800138000",
     }  # fmt: skip
@@ -75,10 +76,14 @@ def test_workererror_as_the_reference_samples_it() -> None:
 
 def test_delivererror() -> None:
     said = form(ended(state="bounced", reason=SmsReason.EMPTY_NUMBER, reply="UNDELIV MK:0001"))
-    assert said == COMMON | OF_MESSAGE | {
+    assert said == COMMON | OF_MESSAGE | TIMES | {
         "event": "delivererror", "eventType": "5", "message": "empty phone number",
         "encodeMessage": b64("empty phone number"), "statusCode": "500", "smsId": NAME, "phone": "13800138000",
     }  # fmt: skip
+
+
+def test_a_message_that_is_gone_has_no_time() -> None:
+    assert form(ended(), SmsAbout(ACCOUNT))["outboundTime"] == ""
 
 
 def test_reply_names_no_message() -> None:
