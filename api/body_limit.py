@@ -8,8 +8,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 32 * 2**20
 """Room for a recipient file of 20 MB, or for 100,000 recipients with variables as JSON."""
-NARROW = {re.compile("/v1/certifications/[^/]+/documents"): 11 * 2**20, re.compile("/t/.*"): 2**20}
-"""Room for one paper of 10 MB; and hardly any for strangers who unsubscribe."""
+NARROW = {
+    re.compile("/v1/certifications/[^/]+/documents|/v1/sms-signatures/[^/]+/proof"): 11 * 2**20,
+    re.compile("/v1/sms"): 8 * 2**20,
+    re.compile("/t/.*"): 2**20,
+    re.compile("/v1/registrations(/.*)?|/register(/.*)?"): 2**16,
+}
+"""Room for one paper of 10 MB, and for 2,000 numbers with many values; hardly any for strangers."""
 
 UPLOADS = re.compile("/(?:v1|portal)/(?:address|contact)-lists/[^/]+/imports?")
 """Files of members, which the forms keep on the disk; how large they may be is a setting."""

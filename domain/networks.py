@@ -27,6 +27,15 @@ def plain(text: str) -> Address:
     return mapped or address
 
 
+def neighbourhood(text: str) -> str:
+    """What is counted as one visitor: of IPv6 the /64, which one customer of a provider has."""
+    try:
+        address = plain(text)
+    except ValueError:
+        return text
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+
+
 class Reach:
     """Which addresses may be connected to: those of the Internet, and the networks (CIDR) that an operator allows."""
 

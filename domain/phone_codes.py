@@ -13,6 +13,8 @@ CODE_VALID = dt.timedelta(minutes=10)
 TRIES = 5
 """Wrong ones of one code; then another must be asked for."""
 RESEND_AFTER = dt.timedelta(seconds=60)
+UNPROVED_FOR = dt.timedelta(days=30)
+"""Then a number whose code nobody typed is forgotten: it may be a stranger's."""
 ACCOUNTS_PER_PHONE = 3
 """Whose members may have proved the same number."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from domain.accounts import LINK_VALID_HOURS
 from domain.errors import Refusal
 from domain.phone_codes import PhoneStage
+from domain.reviews import LONG_NUMBER
 
 LINK_VALID = dt.timedelta(hours=LINK_VALID_HOURS)
 RESEND_AFTER = dt.timedelta(seconds=60)
@@ -77,4 +78,6 @@ def confirmation_fault(wish: OperatorConfirmation) -> str | None:
         return f"reason must have at most {REASON_LENGTH} characters and no address"
     if not wish.actor.strip() or len(wish.actor) > ACTOR_LENGTH or "@" in wish.actor:
         return f"actor must name who decides, in at most {ACTOR_LENGTH} characters and without an address"
+    if LONG_NUMBER.search(wish.reason) or LONG_NUMBER.search(wish.actor):
+        return "write no number of seven digits or more: it would stay in the process's history"
     return None

@@ -18,7 +18,7 @@ MAX_PARTS = 20
 PARTS: Mapping[Kind, frozenset[str]] = {Kind.CERTIFICATION_REVIEW: frozenset(Part)}
 """What a reviewer can object to by itself; a template is judged as a whole."""
 _BETWEEN = r"[\s‐-―−﹣－-]*"
-_LONG_NUMBER = re.compile(rf"\d(?:{_BETWEEN}\d){{5,}}{_BETWEEN}[\dXx]")
+LONG_NUMBER = re.compile(rf"\d(?:{_BETWEEN}\d){{5,}}{_BETWEEN}[\dXx]")
 """Seven digits or more, the last may be an X, however they are grouped: of a telephone, a card, a licence."""
 
 
@@ -162,7 +162,7 @@ def objection(decision: ReviewDecision, kind: Kind) -> str | None:
 
 def indiscretion(decision: ReviewDecision) -> str | None:
     """Why this decision cannot be taken where it stays in a process's history, as it does in the Temporal UI."""
-    if any(_LONG_NUMBER.search(words) for words in (decision.reason, decision.actor, *decision.parts.values())):
+    if any(LONG_NUMBER.search(words) for words in (decision.reason, decision.actor, *decision.parts.values())):
         return (
             "Write no number of seven digits or more here: what is decided here stays in the process's history. "
             "Leave it out, or decide in the console, which keeps it out of the history."

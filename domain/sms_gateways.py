@@ -19,7 +19,7 @@ MOST_BINDS, MOST_WINDOW, MOST_RATE, MOST_RANK = 8, 1_000, 100_000, 100
 MOST_COST = 100
 """Yuan for a segment."""
 TLS = (Tls.NONE, Tls.REQUIRED, Tls.VERIFIED)
-"""SMPP begins encrypted or not at all: nothing is offered on the way."""
+"""The weakest first. SMPP begins encrypted or not at all: nothing is offered on the way."""
 ANY = ""
 """A route for every other country, or for every kind."""
 E = TypeVar("E", bound=StrEnum)
@@ -103,14 +103,15 @@ def read_gateway(typed: TypedGateway) -> GatewayEntry:
 def read_route(gateway: str, country: str, kind: str, rank: str, cost: str) -> RouteEntry:
     """`cost` in yuan. Raises `Refusal`: `sms_gateway_number`, `sms_route_country`, `sms_gateway_choice`,
     `sms_route_cost`."""
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", cost.strip() or "0", re.ASCII) or float(cost or 0) > MOST_COST:
+    price = cost.strip() or "0"
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", price, re.ASCII) or float(price) > MOST_COST:
         raise Refusal("sms_route_cost", field="cost", most=MOST_COST)
     return RouteEntry(
         gateway=_number("gateway", gateway, 1, 32_767),
         country=_country(country),
         kind=_one_of("kind", kind, SmsKind).value if kind.strip() else ANY,
         rank=_number("rank", rank, 1, MOST_RANK),
-        cost_micro=round(float(cost.strip() or 0) * 1_000_000),
+        cost_micro=round(float(price) * 1_000_000),
     )
 
 

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from domain.networks import neighbourhood
+
 _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("MicroMessenger", "WeChat"), ("Firefox", "Firefox"),
              ("Chrome", "Chrome"), ("Safari", "Safari"))  # fmt: skip
 _SYSTEMS = (("Windows", "Windows"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"),
@@ -15,6 +17,11 @@ class Visitor:
 
     ip: str
     client: str = ""
+
+    @property
+    def place(self) -> str:
+        """What a limit of visitors counts as one: an IPv6 address is one of 2⁶⁴ that its owner can take in turn."""
+        return neighbourhood(self.ip)
 
 
 def describe_client(user_agent: str) -> str:

@@ -30,7 +30,7 @@ from services.hashing import Hashing
 from services.limits import Limit, Limits
 from services.registrations import address_of
 from services.sessions import Sessions, require_member
-from store import accounts, audit_log
+from store import accounts, audit_log, phone_codes
 from store import members as rows
 from store.accounts import Account, LinkToken, Member
 from store.columns import now
@@ -165,6 +165,7 @@ class Members:
             _refuse_owner(member)
             action = "member.removed" if member.email_confirmed_at else "member.invitation_withdrawn"
             member.removed_at, member.email_confirmed_at, member.password_hash = at, None, ""
+            await phone_codes.forget(session, member)
             await accounts.revoke_sessions(session, member.id, at)
             await session.flush()
             await self._void(session, member, at)

@@ -53,8 +53,10 @@ PER_NUMBER = (
 )
 """However many registrations name it (domain-rules §4.1)."""
 PER_RANGE = Limit("phone-code-range", 20, HOUR)
-PER_COUNTRY = Limit("phone-code-country", 100, HOUR)
+PER_COUNTRY = (Limit("phone-code-country", 100, HOUR), Limit("phone-code-country-day", 500, DAY))
 """Of each country but mainland China: where pumped numbers are, since they pay for being called."""
+AT_HOME = (Limit("phone-code-home", 2_000, HOUR),)
+"""Of mainland China, from everywhere: what an hour of pumping can cost."""
 
 log = structlog.get_logger(__name__)
 
@@ -195,12 +197,20 @@ class PhoneCodes:
         wait = rows.step(member, row).wait_seconds(now())
         if wait:
             raise Refusal("too_many_requests", seconds=wait)
-        counted = [(limit, visitor.ip) for limit in PER_IP] + [(PER_OWNER, str(member.id))]
+        counted = [(limit, visitor.place) for limit in PER_IP] + [(PER_OWNER, str(member.id))]
         counted += [(limit, phone.e164) for limit in PER_NUMBER] + [(PER_RANGE, number_range(phone.e164))]
-        if not phone.is_domestic:
-            counted.append((PER_COUNTRY, phone.country))
         for limit, subject in counted:
             await self._limits.take_in(session, limit, subject)
+        await self._allow_country(session, phone)
+
+    async def _allow_country(self, session: Session, phone: Phone) -> None:
+        """Last of all: everybody's requests wait for each other here. It is used up by pumping, or by a success."""
+        for limit in AT_HOME if phone.is_domestic else PER_COUNTRY:
+            try:
+                await self._limits.take_in(session, limit, phone.country)
+            except Refusal:
+                log.warning("phone_codes_used_up", country=phone.country, limit=limit.name)
+                raise
 
     def _digest(self, member: Member, phone: str, send_id: UUID, code: str) -> bytes:
         return self._base.vault.digest(f"phone-code/{member.id}/{phone}/{send_id}/{code}")

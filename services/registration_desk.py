@@ -1,6 +1,7 @@
 """Quick registration at the console (seed 1): an operator stands for what neither mail nor SMS could prove."""
 
 from dataclasses import dataclass
+from hmac import compare_digest
 from uuid import UUID
 
 from domain.accounts import AccountState
@@ -22,6 +23,8 @@ class WaitingNumber:
     email: str
     phone: str
     codes_sent: int
+    mark: str
+    """Stands for this very number: its owner may give another one while the operator looks at it."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,18 @@ class RegistrationDesk:
         async with self._base.db.read() as session:
             held = await registration.case(session, account_id)
             numbers = [
-                WaitingNumber(member.id, member.email, mask_phone(row.phone), row.codes_sent)
+                WaitingNumber(
+                    member.id, member.email, mask_phone(row.phone), row.codes_sent, self._mark(member, row.phone)
+                )
                 for member, row in await phone_codes.waiting(session, account_id)
             ]
         pending = held is not None and held.account.state == AccountState.PENDING
         return Openings(pending, held.row.mails_sent if held else 0, numbers)
 
-    async def open_account(self, operator: Operator, account_id: UUID, reason: str, phone: bool) -> None:
-        """As if the link had been followed, and with `phone` as if the code had been typed, too.
+    async def open_account(self, operator: Operator, account_id: UUID, reason: str, mark: str = "") -> None:
+        """As if the link had been followed, and with the `mark` of a number as if its code had been typed, too.
 
-        Raises `registration_over`, `address_in_use`, `phone_missing`, `phone_taken`.
+        Raises `registration_over`, `address_in_use`, `phone_missing`, `phone_taken`, `phone_changed`.
         """
         operator.require(Duty.ACCOUNTS)
         words, base = reason_of(reason), self._base
@@ -60,24 +65,38 @@ class RegistrationDesk:
             held = await registration.case(session, account_id, lock=True)
             if held is None or held.account.state != AccountState.PENDING:
                 raise Refusal("registration_over")
-            if phone:
-                await phone_codes.vouch(session, held.member, now())
+            if mark:
+                await self._vouch(session, held.member, mark)
             process = await registration.activate(session, held, operator.actor, base.vault, base.policy, now())
-            detail = {"reason": words, "through": "console", "phone": phone}
+            detail = {"reason": words, "through": "console", "phone": bool(mark)}
             subject = f"account/{account_id}"
             await audit_log.note(session, operator.actor, "registration.quick", subject, account_id, **detail)
         await base.clockwork.start(process)
 
-    async def confirm_phone(self, operator: Operator, account_id: UUID, member_id: UUID, reason: str) -> None:
-        """The number that a member gave counts as proved. Raises `not_found`, `phone_missing`, `phone_taken`."""
+    async def confirm_phone(
+        self, operator: Operator, account_id: UUID, member_id: UUID, reason: str, mark: str
+    ) -> None:
+        """The number that a member gave, and that the operator saw, counts as proved.
+
+        Raises `not_found`, `phone_missing`, `phone_taken`, `phone_changed`.
+        """
         operator.require(Duty.ACCOUNTS)
         words = reason_of(reason)
         async with self._base.db.begin() as session:
             member = await _active_member(session, account_id, member_id)
             if member.phone is None or await _is_waiting(session, member):
-                await phone_codes.vouch(session, member, now())
+                await self._vouch(session, member, mark)
                 subject = f"member/{member_id}"
                 await audit_log.note(session, operator.actor, "phone.vouched", subject, account_id, reason=words)
+
+    async def _vouch(self, session: Session, member: accounts.Member, mark: str) -> None:
+        row = await phone_codes.of_member(session, member.id, lock=True)
+        if row is not None and row.phone and not compare_digest(self._mark(member, row.phone).encode(), mark.encode()):
+            raise Refusal("phone_changed", field="phone")
+        await phone_codes.vouch(session, member, now())
+
+    def _mark(self, member: accounts.Member, phone: str) -> str:
+        return self._base.vault.digest(f"waiting-number/{member.id}/{phone}").hex()[:32]
 
 
 async def _active_member(session: Session, account_id: UUID, member_id: UUID) -> accounts.Member:

@@ -81,7 +81,7 @@ class Registrations:
         if form.language not in LANGUAGES:
             raise Refusal("invalid", field="language", reason="zh, en")
         phone = self._phone(form.phone)
-        await self._limits.take((PER_IP, visitor.ip), (MAILS_PER_ADDRESS, email))
+        await self._limits.take((PER_IP, visitor.place), (MAILS_PER_ADDRESS, email))
         applicant = rows.Applicant(name, email, await self._hashing.make(form.password), form.language, phone)
         handle, at = new_token(HANDLE_PREFIX), now()
         async with self._base.db.begin() as session:

@@ -11,7 +11,8 @@ from domain.ids import new_id
 from domain.operators import Duty, Operator, reason_of
 from domain.secrets import Vault
 from domain.sms_carriers import GatewayState
-from domain.sms_gateways import GatewayEntry, RouteEntry
+from domain.sms_gateways import TLS, GatewayEntry, RouteEntry
+from domain.transport import Tls
 from services.foundation import Foundation
 from store import sms_gateways as rows
 from store.audit_log import note
@@ -72,13 +73,17 @@ class SmsGatewayDesk:
         return number
 
     async def change(self, operator: Operator, number: int, entry: GatewayEntry, seen: str) -> None:
-        """`seen`: `changed_at` as the form showed it. An empty password leaves it as it is.
+        """`seen`: `changed_at` as the form showed it. An empty password leaves it as it is, unless another server would
+        hear it then.
 
-        Raises `Refusal`: `not_found`, `sms_gateway_exists`, `sms_gateway_changed_meanwhile`.
+        Raises `Refusal`: `not_found`, `sms_gateway_exists`, `sms_gateway_changed_meanwhile`,
+        `sms_gateway_password_missing`.
         """
         async with self._change(operator, number) as (session, row):
             if row.changed_at.isoformat() != seen:
                 raise Refusal("sms_gateway_changed_meanwhile")
+            if not entry.password and _tells_others(row, entry):
+                raise Refusal("sms_gateway_password_missing", field="password")
             await rows.one_at_a_time(session)
             await _require_free(session, entry.name, number)
             before = _shown(entry_of(row))
@@ -187,6 +192,11 @@ def _write(row: SmsGateway, vault: Vault, entry: GatewayEntry) -> None:
         setattr(row, name, value)
     if entry.password:
         row.sealed_password = vault.seal(entry.password.encode(), f"sms-gateway/{row.id}")
+
+
+def _tells_others(row: SmsGateway, entry: GatewayEntry) -> bool:
+    """Whether the password that is kept would be said to another server, or be less protected on its way."""
+    return (row.host, row.port) != (entry.host, entry.port) or TLS.index(entry.tls) < TLS.index(Tls(row.tls))
 
 
 def _turn(row: SmsGateway, state: GatewayState, reason: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 import structlog
 
+from domain.phone_codes import UNPROVED_FOR
 from domain.sms import RECEIPT_TIMEOUT
 from domain.sms_reporting import EARLY, KEPT, WAITS
 from domain.sms_transport import Receipt
@@ -23,7 +24,9 @@ from store import sms_sweeping as sweeping
 from store.columns import now
 from store.db import DATABASE_TROUBLE, Connection, Database
 from store.dialogues import PastFirst
+from store.phone_codes import forget_unproved
 from store.sms_frequency import forget_recent
+from store.sms_nobodys import forget_replies
 from store.sms_requests import forget_answers
 from store.sms_sweeping import Look
 
@@ -37,6 +40,8 @@ LOOK_SECONDS = 0.5
 LOOKS_PER_FAR_ONE, LOOKS_PER_CLEANING = 30, 600
 NEAR = dt.timedelta(seconds=30)
 """Commits that are under way are done by then."""
+NOBODYS_KEPT = dt.timedelta(days=90)
+"""Replies that answer no customer's message, for people to read."""
 
 
 class SmsReceipts:
@@ -94,6 +99,8 @@ class SmsReceipts:
         await self._until_none(self._forget)
         await self._until_none(lambda connection: forget_answers(connection, now(), MOST))
         await self._until_none(lambda connection: forget_recent(connection, now(), MOST))
+        await self._until_none(lambda connection: forget_replies(connection, now() - NOBODYS_KEPT, MOST))
+        await self._until_none(lambda connection: forget_unproved(connection, now() - UNPROVED_FOR, MOST))
 
     async def _match_parked(self, since: dt.datetime) -> None:
         after: int | None = 0

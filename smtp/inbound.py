@@ -16,9 +16,10 @@ import structlog
 from aiosmtpd.smtp import Envelope, Session
 
 from domain import verp
+from domain.networks import neighbourhood
 from domain.reports.mime import MAIL_OCTETS
 from services.inbound import BELOW, Inbound
-from smtp.limits import Room, neighbourhood
+from smtp.limits import Room
 from smtp.protocol import TROUBLE, Dialogue
 from store.db import DATABASE_TROUBLE
 
@@ -76,7 +77,7 @@ class Pace:
         self._since = self._at
 
     def take(self, place: str) -> bool:
-        """Whether one more may come now from there (`smtp.limits.neighbourhood`)."""
+        """Whether one more may come now from there (`domain.networks.neighbourhood`)."""
         now = time.monotonic()
         if now - self._since >= 3600:
             self._since = now

@@ -8,8 +8,9 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from typing import Protocol
+
+from domain.networks import neighbourhood
 
 CONNECTIONS = 500
 PER_ADDRESS = 50
@@ -131,16 +132,3 @@ class Room:
 
     connections: Connections = field(default_factory=Connections)
     memory: Memory = field(default_factory=Memory)
-
-
-def neighbourhood(address: str) -> str:
-    """What is counted as one address: of IPv6 the /64, which one customer of a provider has."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.version == 4:
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ip_network((found, 64), strict=False))

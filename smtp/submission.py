@@ -16,6 +16,7 @@ from aiosmtpd.smtp import MISSING, AuthResult
 from domain.addresses import BadAddress, normalise_address
 from domain.errors import Refusal
 from domain.free_content import FreeMail, Written
+from domain.networks import neighbourhood
 from domain.sendcloud import message_id
 from domain.sending import Recipient
 from domain.submitted_mail import SubmittedMail, Unreadable, read_mail
@@ -23,7 +24,7 @@ from domain.xsmtpapi import BadXsmtpapi, read_header
 from services.api_keys import Holder
 from services.catalog import Services
 from smtp import replies
-from smtp.limits import Room, neighbourhood
+from smtp.limits import Room
 from smtp.logins import Failures
 from smtp.protocol import IDLE, Dialogue
 from store.db import DATABASE_TROUBLE

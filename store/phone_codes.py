@@ -12,7 +12,7 @@ from domain.errors import Refusal
 from domain.phone_codes import ACCOUNTS_PER_PHONE, CODE_VALID, RESEND_AFTER, TRIES, PhoneStage, PhoneStep
 from store.accounts import Account, Member
 from store.columns import moment
-from store.db import Session
+from store.db import Connection, Session
 from store.ledger import Price
 from store.sms_gateways import SmsGateway
 
@@ -124,6 +124,23 @@ async def forget(session: Session, member: Member) -> None:
     row = await of_member(session, member.id, lock=True)
     if row is not None:
         row.phone, row.send_id, row.digest, row.expires_at = "", None, None, None
+
+
+_FORGET = """
+WITH old AS MATERIALIZED (
+    SELECT p.member_id FROM phone_code p JOIN member m ON m.id = p.member_id
+    WHERE p.phone <> '' AND p.phone IS DISTINCT FROM m.phone AND coalesce(p.sent_at, m.created_at) < $1
+    LIMIT $2 FOR UPDATE OF p SKIP LOCKED
+)
+UPDATE phone_code p SET phone = '', send_id = NULL, digest = NULL, expires_at = NULL
+FROM old WHERE p.member_id = old.member_id
+"""
+
+
+async def forget_unproved(connection: Connection, before: dt.datetime, limit: int) -> int:
+    """Forget some numbers that have waited for their code since before then; how many."""
+    done = await connection.execute(_FORGET, before, limit)
+    return int(done.rpartition(" ")[2])
 
 
 async def waiting(session: Session, account: UUID) -> list[tuple[Member, PhoneCode]]:

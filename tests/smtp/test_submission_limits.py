@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from domain.networks import neighbourhood
 from smtp import protocol
-from smtp.limits import Connections, Memory, Room, neighbourhood
+from smtp.limits import Connections, Memory, Room
 from smtp.submission import SubmissionDialogue
 from store.db import Database
 from tests import patience

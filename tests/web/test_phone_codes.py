@@ -127,6 +127,13 @@ async def test_a_member_adds_changes_and_removes_the_number(db: Database) -> Non
         assert PHONE not in gone.text
 
 
+def mark_of(page: str) -> str:
+    """What stands in a page of the console for the number that it shows."""
+    found = re.search(r'name="phone" value="([0-9a-f]{32})"', page)
+    assert found
+    return found[1]
+
+
 async def test_support_opens_an_account_with_its_number(db: Database) -> None:
     home = await phone_house(db)
     made = await registered(home, "13800138000")
@@ -137,9 +144,10 @@ async def test_support_opens_an_account_with_its_number(db: Database) -> None:
         page = await client.get(path)
         assert "快捷注册" in page.text and "+86138****8000" in page.text and "13800138000" not in page.text
         token = csrf_of(page)
-        nothing = await client.post(f"{path}/quick-registration", data={"csrf_token": token, "phone": "1"})
+        mark = mark_of(page.text)
+        nothing = await client.post(f"{path}/quick-registration", data={"csrf_token": token, "phone": mark})
         assert (nothing.status_code, 'id="e-reason"' in nothing.text) == (422, True)
-        data = {"csrf_token": token, "phone": "1", "reason": "ticket 4711"}
+        data = {"csrf_token": token, "phone": mark, "reason": "ticket 4711"}
         assert (await client.post(f"{path}/quick-registration", data=data)).status_code == 303
         again = await client.post(f"{path}/quick-registration", data=data)
         assert again.status_code == 409
@@ -163,7 +171,7 @@ async def test_support_vouches_for_a_members_number(db: Database) -> None:
         path = f"/console/customers/{alice.caller.account_id}"
         page = await client.get(path)
         assert "等待验证的手机号码" in page.text
-        data = {"csrf_token": csrf_of(page), "reason": "passport seen"}
+        data = {"csrf_token": csrf_of(page), "reason": "passport seen", "phone": mark_of(page.text)}
         act = f"members/{alice.caller.member_id}/phone"
         silent = await client.post(f"{path}/{act}", data=data | {"reason": " "})
         assert (silent.status_code, 'role="alert"' in silent.text) == (422, True)
@@ -179,6 +187,37 @@ async def test_support_vouches_for_a_members_number(db: Database) -> None:
     async with db.read() as session:
         entries = [each for each in await session.exec(select(AuditEntry)) if each.action == "phone.vouched"]
     assert [each.detail for each in entries] == [{"reason": "passport seen"}]
+
+
+async def test_support_confirms_the_number_it_saw_and_no_other(db: Database) -> None:
+    """Else a customer could show one number on the phone, and have another one confirmed."""
+    home = await phone_house(db)
+    made, alice = await registered(home, "13800138000", email=BOB), await home.member()
+    codes = home.services.phone_codes
+    await codes.send_to_member(alice.caller, "13700137000", proof(home), HERE)
+    root = await signed(home, "root", OperatorRole.SUPPORT)
+    async with at_the_console(home, root.token) as client:
+        for account, act in (
+            (made.account_id, "quick-registration"),
+            (alice.caller.account_id, f"members/{alice.caller.member_id}/phone"),
+        ):
+            path = f"/console/customers/{account}"
+            page = await client.get(path)
+            await later(home, MINUTE)
+            if account == made.account_id:
+                await asked(home, made, "13900139000")
+            else:
+                await codes.send_to_member(alice.caller, "13600136000", proof(home), HERE)
+            data = {"csrf_token": csrf_of(page), "reason": "told on the phone", "phone": mark_of(page.text)}
+            for mark in (data["phone"], "1", "ü"):
+                stale = await client.post(f"{path}/{act}", data=data | {"phone": mark})
+                assert (stale.status_code, "客户换了手机号码" in stale.text) == (409, True), mark
+            assert mark_of(stale.text) != data["phone"] and " checked" not in stale.text
+            assert await phone_of(home, account) is None
+            fresh = await client.post(f"{path}/{act}", data=data | {"phone": mark_of(stale.text)})
+            assert fresh.status_code == 303
+    assert await phone_of(home, made.account_id) == "+8613900139000"
+    assert await phone_of(home, alice.caller.account_id) == "+8613600136000"
 
 
 async def fill_in(page: object, base: str, language: str) -> None:

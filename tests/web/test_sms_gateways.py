@@ -94,6 +94,23 @@ async def test_a_gateway_is_added_changed_paused_resumed_and_removed(
     assert not any("hush-hush" in row["said"] for row in log)
 
 
+async def test_a_password_is_told_to_no_other_server(admin: httpx2.AsyncClient, db: Database, there: House) -> None:
+    """Who may change a gateway could have it said to a server of theirs, and read it there."""
+    await admin.post("/console/sms-gateways", data=GATEWAY)
+    number = await number_of(db)
+    seen = (await db.pool.fetchval("SELECT changed_at FROM sms_gateway")).isoformat()
+    same = GATEWAY | {"password": "", "seen": seen}
+    for change in ({"host": "smpp.thief.example"}, {"port": "2776"}, {"tls": "required"}, {"tls": "none"}):
+        answer = await admin.post(f"/console/sms-gateways/{number}?lang=en", data=same | change)
+        assert answer.status_code == 422 and 'id="e-password"' in answer.text, change
+    (config,) = await SmsGatewayRows(db, there.base.vault, "worker-1").configs() or []
+    assert (config.host, config.port, config.tls) == ("smpp.carrier.example", 2775, Tls.VERIFIED)
+    moved = same | {"host": "smpp.carrier2.example", "password": "said-again"}
+    assert (await admin.post(f"/console/sms-gateways/{number}", data=moved)).status_code == 303
+    (config,) = await SmsGatewayRows(db, there.base.vault, "worker-1").configs() or []
+    assert (config.host, config.password) == ("smpp.carrier2.example", "said-again")
+
+
 BAD = [
     ("name", ""), ("name", "x" * 61), ("host", "no host"), ("host", ""), ("port", "0"), ("port", "70000"),
     ("port", "二"), ("system_id", "x" * 16), ("system_id", "中文"), ("password", ""), ("password", "x" * 65),
@@ -118,6 +135,9 @@ async def test_routes(admin: httpx2.AsyncClient, db: Database) -> None:
     route = ROUTE | {"gateway": number}
     assert (await admin.post("/console/sms-routes", data=route)).status_code == 303
     assert (await admin.post("/console/sms-routes", data=route)).status_code == 409
+    assert (await admin.post("/console/sms-routes", data=route | {"cost": " "})).status_code == 409, (
+        "nothing costs nothing"
+    )
     for field, value in (
         ("country", "ZZ"),
         ("country", "中国"),

@@ -166,6 +166,8 @@ async def test_an_operator_confirms_once_and_it_is_recorded(temporal_env: Workfl
         (OperatorConfirmation("x" * 201), "at most 200"),
         (OperatorConfirmation("phone call", " "), "actor must name"),
         (OperatorConfirmation("phone call", "zhang@songda.example"), "without an address"),
+        (OperatorConfirmation("called 138 0013-8000 back"), "no number of seven digits"),
+        (OperatorConfirmation("ticket 4711", "+44 7400 123456"), "no number of seven digits"),
     ],
 )
 async def test_a_bad_confirmation_is_rejected_and_leaves_no_event(

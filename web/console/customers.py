@@ -46,7 +46,7 @@ async def open_account(
     """Neither mail nor code arrived, and they proved who they are."""
     _, here = translator(request), f"/console/customers/{account_id}"
     try:
-        await served(request).registration_desk.open_account(operator, account_id, reason, bool(phone))
+        await served(request).registration_desk.open_account(operator, account_id, reason, phone)
     except Refusal as refusal:
         return await _again(request, operator, account_id, refusal, {"reason": reason, "phone": phone})
     return see(here, request, _("账户已开通。"))
@@ -54,12 +54,12 @@ async def open_account(
 
 @router.post("/customers/{account_id}/members/{member_id}/phone")
 async def confirm_phone(
-    request: Request, operator: SignedOperator, account_id: UUID, member_id: UUID, reason: Text = ""
+    request: Request, operator: SignedOperator, account_id: UUID, member_id: UUID, reason: Text = "", phone: Text = ""
 ) -> Response:
     """The code did not arrive, and the member proved whose number it is."""
     _, here = translator(request), f"/console/customers/{account_id}"
     try:
-        await served(request).registration_desk.confirm_phone(operator, account_id, member_id, reason)
+        await served(request).registration_desk.confirm_phone(operator, account_id, member_id, reason, phone)
     except Refusal as refusal:
         return await _again(request, operator, account_id, refusal, {"reason": reason})
     return see(here, request, _("手机号码已确认。"))
