@@ -13,7 +13,7 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.ids import new_id
 from domain.outcomes import bounded
 from domain.sending import MessageState
-from domain.sms_reporting import PartWord, Stand, Verdict, is_final, is_uncertain, judge
+from domain.sms_reporting import OPEN, PartWord, Stand, Verdict, is_final, is_uncertain, judge
 from domain.sms_transport import Receipt
 from domain.webhooks import OwedEvent
 from store.db import Connection, by_column
@@ -108,10 +108,15 @@ def storable(receipt: Receipt) -> Receipt:
         receipt,
         smsc_id=bounded(receipt.smsc_id)[:ID_KEPT],
         phone=bounded(receipt.phone)[:PHONE_KEPT],
-        state=bounded(receipt.state)[:STATE_KEPT],
+        state=_word_of_its_own(bounded(receipt.state)[:STATE_KEPT]),
         error=bounded(receipt.error)[:ERROR_KEPT],
         text=bounded(receipt.text)[:BODY_KEPT],
     )
+
+
+def _word_of_its_own(state: str) -> str:
+    """A word that looks like one of ours for "no receipt yet" would leave its part without one for ever."""
+    return f"{state}?" if state in OPEN else state
 
 
 async def match(connection: Connection, receipts: Sequence[Receipt]) -> Matched:

@@ -91,9 +91,13 @@ WHERE m.id = ANY($1::bigint[]) AND m.state = 'sent' AND m.reason = 'uncertain' A
 RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.state, m.reason, m.code, m.reply, m.segments,
     m.submitted, m.finished_at AS ended_at, s.label, s.tag, s.channel, s.charged_from
 """
+# Workers may have been away for longer: whom a slot names may be a dead process's, which is not uncertain yet.
 _NOBODYS = """
 WITH old AS MATERIALIZED (
-    SELECT id FROM sms_receipt WHERE fate = '' AND arrived_at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT r.id FROM sms_receipt r WHERE r.fate = '' AND r.arrived_at < $1
+      AND NOT EXISTS (SELECT FROM slot s JOIN message m ON m.id = s.message_id WHERE m.address = r.phone)
+      AND NOT EXISTS (SELECT FROM sms_uncertain u WHERE u.phone = r.phone AND u.since >= $1)
+    ORDER BY r.id LIMIT $2 FOR UPDATE OF r SKIP LOCKED
 ), named AS (
     UPDATE sms_receipt r SET fate = 'unknown' FROM old WHERE r.id = old.id RETURNING r.id
 )
@@ -206,7 +210,7 @@ async def give_up(connection: Connection, now: dt.datetime, before: dt.datetime,
 
 
 async def name_nobodys(connection: Connection, before: dt.datetime, limit: int) -> int:
-    """Receipts that waited since before that instant are nobody's."""
+    """Receipts that waited since before that instant are nobody's, unless their number became uncertain since then."""
     return int(await connection.fetchval(_NOBODYS, before, limit))
 
 

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from domain.accounts import SYSTEM_ACCOUNT
+from domain.errors import LeaseLost
 from domain.sms import SmsKind
 from domain.sms_outcomes import reference_of
+from domain.sms_reporting import WAITS
 from domain.sms_transport import Receipt, Submitted
 from services.sms_receipts import SmsReceipts
+from store import dead_senders, sms_sweeping
 from store.columns import now
 from store.db import Database
 from store.webhooks import WebhookEndpoint
@@ -51,7 +54,7 @@ class House:
         if lost:
             self.lost.add(e164(phone))
         await accept_sms(self.db, self.customer, phone, kind=kind, **({"template": template} if template else {}))
-        await self.up.send()
+        await self.up.send(kind.line)
         return e164(phone)
 
     async def says(self, phone: str, state: str = "DELIVRD", part: int = 0, **more: Any) -> Receipt:
@@ -328,6 +331,39 @@ async def test_nobodys_receipts_are_named_and_forgotten(house: House) -> None:
     await house.db.pool.execute("UPDATE sms_receipt SET arrived_at = now() - interval '8 days'")
     await house.up.receipts.forget()
     assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt") == 0
+
+
+async def test_a_receipt_outlives_an_outage_after_a_kill(house: House) -> None:
+    """Its worker is killed before the carrier's answer is recorded, and no worker is there for ten minutes."""
+    [phone] = new_phones(1)
+    house.carrier.gate = asyncio.Event()
+    await accept_sms(house.db, house.customer, phone)
+    page = await house.up.page()
+    assert page is not None
+    sending = asyncio.create_task(house.up.deliver(page))
+    while not house.carrier.got:
+        await asyncio.sleep(0.01)
+    await house.up.hear(receipt(1, "x1", e164(phone)))
+    await house.db.pool.execute("UPDATE sms_receipt SET arrived_at = now() - interval '10 minutes'")
+    await house.db.pool.execute("UPDATE slot SET intent_at = now() - interval '11 minutes' WHERE message_id > 0")
+    await house.db.pool.execute("UPDATE sender SET lease_until = now() - interval '1 second'")
+    await house.up.receipts.sweep()
+    async with house.db.raw() as connection:
+        assert await dead_senders.settle_dead_sender(connection) == 1
+        assert await sms_sweeping.name_nobodys(connection, now() - WAITS, 10) == 0, "nobody has asked yet whose it is"
+    await house.up.receipts.sweep()
+    assert await house.state(e164(phone)) == ("delivered", "")
+    house.carrier.gate.set()
+    with pytest.raises(LeaseLost):
+        await sending
+    await house.up.deliver(page)
+
+
+async def test_a_carriers_word_is_never_ours_for_no_receipt(house: House) -> None:
+    for word in ("LATE", "\x01"):
+        phone = await house.sent()
+        await house.says(phone, word)
+        assert await house.state(phone) == ("bounced", "sms.other")
 
 
 async def test_the_platforms_own_lists_no_number(house: House) -> None:
