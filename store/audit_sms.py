@@ -25,9 +25,11 @@ CHECKS = (
     Check(
         "what the receipts of its parts say is what an SMS ended as",
         "SELECT m.id AS message, m.state, array_agg(p.state) AS receipts FROM message m"
-        " JOIN sms_part p ON p.message_id = m.id WHERE m.state IN ('sent', 'delivered') GROUP BY m.id"
+        " JOIN sms_part p ON p.message_id = m.id GROUP BY m.id"
         " HAVING m.state = 'sent' AND count(*) = m.segments AND every(p.state <> '')"
-        " OR m.state = 'delivered' AND NOT every(p.state = 'DELIVRD')",
+        " OR m.state = 'delivered' AND NOT every(p.state = 'DELIVRD')"
+        " OR m.state IN ('bounced', 'unknown') AND count(*) = m.segments"
+        " AND (every(p.state = 'DELIVRD') OR bool_or(p.state = ''))",
     ),
     Check(
         "pages' totals equal what their SMS came to",
@@ -45,6 +47,12 @@ CHECKS = (
         "SELECT m.id AS message FROM message m JOIN submission s ON s.id = m.submission_id AND s.channel = 'sms'"
         " LEFT JOIN sms_uncertain u ON u.message_id = m.id"
         " WHERE m.state = 'sent' AND m.reason = 'uncertain' AND u.message_id IS NULL",
+    ),
+    Check(
+        "only what is uncertain waits for a receipt that proves it",
+        "SELECT u.message_id AS message, m.state, m.reason, u.settled_at FROM sms_uncertain u"
+        " LEFT JOIN message m ON m.id = u.message_id WHERE m.reason IS DISTINCT FROM 'uncertain'"
+        " OR m.state <> CASE WHEN u.settled_at IS NULL THEN 'sent' ELSE 'unknown' END",
     ),
     Check(
         "no SMS waits for its receipt past its time",

@@ -46,6 +46,16 @@ BREAKAGES = [
         "what the receipts of its parts say is what an SMS ended as",
     ),
     ("UPDATE sms_part SET state = 'DELIVRD'", "what the receipts of its parts say is what an SMS ended as"),
+    (
+        "UPDATE message SET state = 'bounced', reason = 'sms.other' WHERE state = 'delivered'",
+        "what the receipts of its parts say is what an SMS ended as",
+    ),
+    ("UPDATE sms_uncertain SET settled_at = now()", "only what is uncertain waits for a receipt that proves it"),
+    (
+        "INSERT INTO sms_uncertain (message_id, phone, gateway, attempt, since)"
+        " SELECT id, address, 1, 1, now() FROM message WHERE state = 'delivered'",
+        "only what is uncertain waits for a receipt that proves it",
+    ),
     ("UPDATE page SET delivered = delivered - 1", PAGES),
     ("UPDATE page SET uncertain = 0", PAGES),
     ("UPDATE message SET state = 'bounced' WHERE state = 'sent' AND reason = 'uncertain'", PAGES),
