@@ -99,8 +99,10 @@ CONTROL_WORKFLOWS: list[type] = [
     ScheduledTask,
 ]
 EXPRESS_WORKFLOWS: list[type] = [DeliveryWorkflow]
-PAGES_AT_ONCE = {DueLine.MAIL: 8, DueLine.SMS: 4, DueLine.SMS_MARKETING: 2}
+PAGES_AT_ONCE = {DueLine.MAIL: 8, DueLine.SMS: 4, DueLine.SMS_MARKETING: 2, DueLine.SMS_CODES: 4}
 """With half of them in hand, the others are kept for accounts that did not fill a share of a batch."""
+CONNECTIONS = 7 + len(DueLine)
+"""To the database, of each driver: each relay keeps one, to listen on."""
 RUNNERS_AT_ONCE, RUNNERS_BUSY = 32, 4
 """Of campaigns, in one process; most of them wait for their lane. Of those that do not, so few are enough that one's
 first and last messages leave no gap."""
@@ -246,7 +248,9 @@ def metered(port: int) -> Runtime:
 
 async def make_tools(settings: Settings) -> Tools:
     """Open what the process holds open. Raises when the database or Temporal cannot be reached."""
-    db = await Database.open(settings.database_url, longest=LONGEST_WHILE_SENDING, planning=BY_INDEX)
+    db = await Database.open(
+        settings.database_url, connections=CONNECTIONS, longest=LONGEST_WHILE_SENDING, planning=BY_INDEX
+    )
     sender = SenderProcess(db, settings.sender_slots, settings.sms_slots)
     client, vault = await connect(settings), Vault(settings.secret_key.get_secret_value())
     base = Foundation(db, Clockwork(db, client), vault, settings.policy())

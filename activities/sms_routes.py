@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 LOOK = 2.0
 """Seconds between two looks at what operators decided."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 16.0
-"""Seconds for which a carrier is left alone that asked for less, or could not take anything: doubled each time."""
+"""Seconds for which a carrier is left alone that asked for less, took nothing or did not answer: doubled each time."""
 _ASKS_FOR_LESS = frozenset({SmsReason.RATE_LIMITED, SmsReason.CONN})
 
 
@@ -69,11 +69,13 @@ class SmsRoutes:
         return max(0.0, until - time.monotonic())
 
     def heard(self, gateway: int, submitted: Submitted) -> None:
-        """What it answered: who asks for less is asked later, and whoever takes something is trusted again."""
+        """What it answered: who asks for less is asked later, and whoever takes something is trusted again. What is
+        said to who does not answer is uncertain, and nobody else may say it then: others take what is not said yet."""
         outcome, now = submitted.outcome, time.monotonic()
+        asks_for_less = outcome.kind is OutcomeKind.DEFERRED and outcome.reason in _ASKS_FOR_LESS
         if outcome.kind is OutcomeKind.DELIVERED:
             self._pauses.pop(gateway, None)
-        elif outcome.kind is OutcomeKind.DEFERRED and outcome.reason in _ASKS_FOR_LESS and not self.pause_of(gateway):
+        elif (asks_for_less or outcome.kind is OutcomeKind.UNCERTAIN) and not self.pause_of(gateway):
             _, last = self._pauses.get(gateway, (0.0, FIRST_PAUSE / 2))
             pause = min(LONGEST_PAUSE, 2 * last)
             self._pauses[gateway] = now + pause, pause

@@ -13,9 +13,10 @@ class DueLine(IntEnum):
 
     MAIL = 0
     SMS = 1
-    """Codes and notices."""
+    """Notices."""
     SMS_MARKETING = 2
-    """A flood of marketing never stands before a code, not even of its own account."""
+    SMS_CODES = 3
+    """A flood of marketing or of notices never stands before a code, not even of its own account."""
 
     @property
     def channel(self) -> Channel:

@@ -30,7 +30,8 @@ class SmsKind(StrEnum):
 
     @property
     def line(self) -> DueLine:
-        return DueLine.SMS_MARKETING if self is SmsKind.MARKETING else DueLine.SMS
+        lines = {SmsKind.CODE: DueLine.SMS_CODES, SmsKind.MARKETING: DueLine.SMS_MARKETING}
+        return lines.get(self, DueLine.SMS)
 
 
 class Market(StrEnum):

@@ -152,6 +152,22 @@ async def test_a_carrier_that_takes_nothing_is_left_alone_for_a_while(db: Databa
         assert up.routes.pause_of(1) == 0.0
 
 
+async def test_texts_go_past_a_carrier_that_does_not_answer(db: Database) -> None:
+    """What was said to it is uncertain; what was not goes to the next one, before a whole page is uncertain."""
+    customer, silent, second = await make_sms_customer(db), FakeCarrier(1, lambda asked: LOST), FakeCarrier(2)
+    async with engine(db, silent, second) as up:
+        for _ in range(4):
+            up.routes.heard(1, LOST)
+            up.routes._pauses[1] = (0.0, up.routes._pauses[1][1])  # its pause is over, and it is as before
+        await accept_sms(db, customer, *new_phones(40))
+        result = await up.send()
+        assert (result.uncertain, result.delivered) == (len(silent.got), len(second.got))
+        assert len(silent.got) <= 4, "one for each conversation"
+        up.routes.heard(1, Submitted(TAKEN, ("a",)))
+        assert up.routes.pause_of(1) == 0.0
+    await audited(db, dt.timedelta(hours=1))
+
+
 async def test_routes_are_those_of_the_country_and_the_kind(db: Database) -> None:
     codes, everything, china = FakeCarrier(1), FakeCarrier(2), FakeCarrier(3)
     async with engine(db) as up:
@@ -312,7 +328,7 @@ async def test_values_of_the_platforms_own_are_forgotten_once_they_are_sent(db: 
     await db.pool.execute("UPDATE submission SET account_id = $1, charged_from = NULL", SYSTEM_ACCOUNT)
     assert VALUES["code"] in str(await db.pool.fetchval("SELECT variables FROM message LIMIT 1"))
     async with engine(db, carrier) as up:
-        await up.send()
+        await up.send(DueLine.SMS_CODES)
     rows = await db.pool.fetch("SELECT state, variables FROM message")
     assert [(row["state"], row["variables"]) for row in rows] == [("sent", {}), ("sent", {})]
 

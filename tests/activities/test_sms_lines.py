@@ -3,6 +3,8 @@
 import asyncio
 import datetime as dt
 
+import pytest
+
 from activities.lanes import Lanes
 from domain.channels import DueLine
 from domain.sms import SmsKind
@@ -44,20 +46,22 @@ async def test_a_full_lane_keeps_a_text_waiting_and_counts_its_parts(db: Databas
             await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_codes_do_not_wait_for_marketing_of_the_same_account(db: Database) -> None:
-    """All the room of marketing is taken by dialogues that hang."""
+@pytest.mark.parametrize("kind", [SmsKind.MARKETING, SmsKind.NOTICE])
+async def test_codes_do_not_wait_for_a_flood_of_the_same_account(db: Database, kind: SmsKind) -> None:
+    """All the room of the flood is taken by dialogues that hang; more of it waits, longer than the code."""
     customer, gate = await make_sms_customer(db), asyncio.Event()
     carrier = FakeCarrier(1, gate=gate)
-    await accept_sms(db, customer, *new_phones(40), kind=SmsKind.MARKETING)
+    await accept_sms(db, customer, *new_phones(40), kind=kind)
     await db.pool.execute("UPDATE due SET due_at = now()")
     async with engine(db, carrier) as up:
-        page = await up.page(DueLine.SMS_MARKETING)
+        page = await up.page(kind.line)
         assert page is not None
         flood = asyncio.create_task(up.deliver(page))
         await until(lambda: _true(len(carrier.got) >= 4))
+        await accept_sms(db, customer, *new_phones(40), kind=kind)
         [phone] = new_phones(1)
         await accept_sms(db, customer, phone, kind=SmsKind.CODE)
-        codes = await up.page(DueLine.SMS)
+        codes = await up.page(DueLine.SMS_CODES)
         assert codes is not None
         code = asyncio.create_task(up.deliver(codes))
         await until(lambda: _true(e164(phone) in {text.phone for text in carrier.got}))
@@ -88,21 +92,23 @@ async def test_lines_are_claimed_each_by_itself_and_kept_whatever_happens(db: Da
     await submit(db, mailer, ["a@x.test"])
     await accept_sms(db, customer)
     await accept_sms(db, customer, kind=SmsKind.MARKETING)
+    await accept_sms(db, customer, kind=SmsKind.CODE)
     await db.pool.execute("UPDATE due SET due_at = now()")
     async with db.raw() as connection:
         found = {line: await pages.claim_batch(connection, line=line) for line in DueLine}
         assert {line: batch and batch.messages for line, batch in found.items()} == dict.fromkeys(DueLine, 1)
-        assert [await pages.next_due(connection, line) for line in DueLine] == [None, None, None]
+        assert [await pages.next_due(connection, line) for line in DueLine] == [None] * len(DueLine)
         rows = await connection.fetch("SELECT channel, line FROM page ORDER BY line")
-        assert [tuple(row) for row in rows] == [("email", 0), ("sms", 1), ("sms", 2)]
+        assert [tuple(row) for row in rows] == [("email", 0), ("sms", 1), ("sms", 2), ("sms", 3)]
         for batch in found.values():  # nobody tried
             assert batch is not None
             taken = await pages.take_page(connection, batch.page)
             assert taken is not None and await pages.close_page(connection, batch.page, taken.epoch, dt.timedelta(0))
-        assert [row["line"] for row in await connection.fetch("SELECT line FROM due ORDER BY line")] == [0, 1, 2]
+        rows = await connection.fetch("SELECT line FROM due ORDER BY line")
+        assert [row["line"] for row in rows] == [0, 1, 2, 3]
     async with engine(db, carrier) as up:
-        await up.send(DueLine.SMS)
-        up.routes._pauses.clear()
-        await up.send(DueLine.SMS_MARKETING)
-        assert [row["line"] for row in await db.pool.fetch("SELECT line FROM due ORDER BY line")] == [0, 1, 2]
+        for line in (DueLine.SMS, DueLine.SMS_MARKETING, DueLine.SMS_CODES):
+            await up.send(line)
+            up.routes._pauses.clear()
+        assert [row["line"] for row in await db.pool.fetch("SELECT line FROM due ORDER BY line")] == [0, 1, 2, 3]
     await audited(db)

@@ -17,6 +17,7 @@ from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
 from activities.sms_delivery import SmsChannel, SmsWire
 from activities.sms_routes import SmsRoutes
+from domain.channels import DueLine
 from domain.sms import SmsKind
 from domain.sms_carriers import IdForm
 from domain.sms_transport import Hears, Reply
@@ -67,7 +68,7 @@ class Path:
         """Every try, one after the other."""
         for _ in range(40):
             await until(self._ready)
-            if (page := await self.up.page()) is not None:
+            if (page := await self.up.page() or await self.up.page(DueLine.SMS_CODES)) is not None:
                 await self.up.deliver(page)
             elif await self.db.pool.fetchval("SELECT count(*) FROM due") == 0:
                 return
