@@ -1,12 +1,15 @@
 """The machine of `test_sending_machine` with SMS: nothing is ever sent twice, and receipts come whenever they like.
 
 A receipt may come before the commit that records its part, twice, from two processes at once, or never; of a dialogue
-that broke it is the only word. After every step each queued message is in one place, no number was texted twice, and
-what is charged is what carriers took.
+that broke it is the only word. A carrier may take the first part of a long text and refuse the second, or fall silent.
+72 hours may pass at any moment, and what was counted may be settled: a receipt that comes later corrects outcome and
+books. After every step each queued message is in one place, no number was texted twice, and what is counted as charged
+is what is recorded as taken; at the end, what is recorded is what carriers took.
 """
 
 import datetime as dt
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -20,10 +23,11 @@ from domain.sending import MessageState, Outcome, OutcomeKind
 from domain.sms import SmsKind
 from domain.sms_outcomes import reference_of, settle_sms
 from domain.sms_transport import Receipt, Submitted
-from store import audit, leases, sms_receipts, sms_sweeping
+from store import audit, leases, settling, sms_receipts, sms_sweeping
 from store.columns import now
 from store.db import Database
 from store.dialogues import Ended, Intent
+from store.pages import PageMessage
 from tests.sending_model import HELD, SCALE, Line, Step, misplaced
 from tests.sms_engine_world import accept_sms, new_phones
 from tests.sms_world import SmsCustomer, add_template, make_sms_customer
@@ -53,6 +57,7 @@ sms_acts = st.one_of(
     st.tuples(st.just("close"), pick, pick),
     st.tuples(st.just("lease"), pick, st.sampled_from(("crash", "stall", "renew", "leave")), st.booleans()),
     st.tuples(st.just("sweep"), pick),
+    st.tuples(st.just("overdue"), pick),
     st.tuples(st.just("at_once"), some_step, some_step),
     st.tuples(st.just("hear_at_once"), pick, pick, some_step),
 )
@@ -70,7 +75,7 @@ class SmsHouse(House):
 
     async def empty(self) -> None:
         await super().empty()
-        await self.eye.execute("UPDATE ledger_account SET held_micro = 0 WHERE name = 'prepaid'")
+        await self.eye.execute(FORGET_CHARGES)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,8 @@ class SmsMachine(SendingMachine):
         self.sending.line = DueLine.SMS
         self.spoken: list[Receipt] = []
         """Receipts of what carriers took, which may come from now on."""
+        self.in_part: set[int] = set()
+        """Messages of which a carrier took the first part, and no more."""
 
     @initialize(count=st.integers(2, 6), customer=customers, without=st.sampled_from(PLANS))
     def begin(self, count: int, customer: int, without: str) -> None:
@@ -112,9 +119,7 @@ class SmsMachine(SendingMachine):
     def end_of(self, intent: Intent, kind: OutcomeKind, *, resend: bool, spoken: bool = True) -> Ended:
         """A carrier that takes a text gives ids; the engine's own rule says what becomes of it."""
         message, at = intent.message, now()
-        ids: tuple[str, ...] = ()
-        if kind is OutcomeKind.DELIVERED:
-            ids = tuple(f"{message.id}-{part}" for part in range(message.segments))
+        ids = ids_of(message) if kind is OutcomeKind.DELIVERED else ids_of(message)[: spoken and breaks_off(message)]
         outcome = Outcome(kind, text="ESME", host="carrier", egress=1 if spoken else 0)
         end = settle_sms(Submitted(outcome, ids), message.attempts, message.expires_at, at, SCALE)
         return Ended(intent, end.outcome, end.state, end.next_at, at, at, spoken, "sms-1", end.ids)
@@ -129,20 +134,23 @@ class SmsMachine(SendingMachine):
         for line in lines:
             message = line.intent.message
             if self.outside.received[message.id] > before[message.id]:
-                self._took(line)
+                self._took(line, message.segments)
+            elif line.ended is not None and line.ended.outcome.kind is not OutcomeKind.DROPPED and breaks_off(message):
+                self._took(line, 1)
+                self.outside.received[message.id] += 1
+                self.in_part.add(message.id)
 
-    def _took(self, line: Line) -> None:
+    def _took(self, line: Line, parts: int) -> None:
         message = line.intent.message
-        for part in range(message.segments):
-            self.spoken.append(
-                Receipt(1, f"{message.id}-{part}", message.address, "", reference=reference_of(message.id))
-            )
+        reference = reference_of(message.id)
+        self.spoken += [Receipt(1, one, message.address, "", reference=reference) for one in ids_of(message)[:parts]]
 
     def _say_all(self, process: Any) -> None:
-        silent = [line for line in process.lines.values() if line.ended is None]
-        if not process.unanswered:
-            for line in silent:
-                self._took(line)
+        if process.unanswered:
+            self.do(self.sending.commit(process, process.unanswered))
+        for line in process.lines.values():
+            if line.ended is None:
+                self._took(line, line.intent.message.segments)
         super()._say_all(process)
 
     def hear(self, which: int, state: str, twice: bool) -> None:
@@ -159,10 +167,28 @@ class SmsMachine(SendingMachine):
         """Two receipts, or a receipt and whatever else, in transactions that overlap."""
         if not self.spoken:
             return
-        second = self._some_step(*step) if step[0] in ("commit", "settle") else self._hearing(other, "DELIVRD")
-        if second is not None:
-            self.run(self.sending.both(self._hearing(which, "DELIVRD"), second))
-            self._register()
+        second = self._beside(*step) or self._hearing(other, "DELIVRD")
+        self.run(self.sending.both(self._hearing(which, "DELIVRD"), second))
+        self._register()
+
+    def _beside(self, name: str, which: int, what: int) -> Step | None:
+        if name in ("commit", "settle"):
+            return self._some_step(name, which, what)
+        return self._some_overdue(which) if name in ("expire", "renew") else None
+
+    def overdue(self, which: int) -> None:
+        self.do(self._some_overdue(which))
+
+    def _some_overdue(self, which: int) -> Step:
+        """72 hours are over for all that waits for a receipt; or a customer's counted segments are settled."""
+        late = now() + 8 * DAY
+        match which % 4:
+            case 0:
+                return Step(lambda connection: sms_sweeping.expire(connection, now(), late, 999))
+            case 1:
+                return Step(lambda connection: sms_sweeping.give_up(connection, now(), late, 999))
+        account = self.house.customers[which % 2].account
+        return Step(lambda connection: settling.settle_account(connection, account))
 
     def sweep(self, which: int) -> None:
         long_ago, soon = now() - dt.timedelta(days=1), now() + dt.timedelta(days=1)
@@ -225,20 +251,42 @@ class SmsMachine(SendingMachine):
         async with self.house.db.raw() as connection:
             findings = await audit.check(connection, now())
             left = await connection.fetchval("SELECT count(*) FROM message WHERE state IN ('queued', 'sent')")
-            told = await connection.fetch(
-                "SELECT m.id, m.state FROM message m WHERE m.state NOT IN ('delivered', 'bounced')"
-            )
+            rows = await connection.fetch("SELECT id, state, submitted FROM message")
         assert left == 0
-        for row in told:  # whoever got it, of that a receipt came
-            assert self.outside.received[row["id"]] == 0, dict(row)
+        taken = Counter(int(said.smsc_id.partition("-")[0]) for said in self.spoken)
+        for row in rows:
+            assert row["submitted"] == taken[row["id"]], dict(row)
+            if row["state"] not in ("delivered", "bounced"):  # whoever got it, of that a receipt came
+                assert row["id"] in self.in_part or not self.outside.received[row["id"]], dict(row)
         wrong = [finding for finding in findings if finding.count and finding.name != "no settlement stays behind"]
         assert not wrong, wrong
 
 
+def ids_of(message: PageMessage) -> tuple[str, ...]:
+    """Of its parts, as the carrier gives them."""
+    return tuple(f"{message.id}-{part}" for part in range(message.segments))
+
+
+def breaks_off(message: PageMessage) -> bool:
+    """Of these a carrier takes the first part, whatever it says of the second."""
+    return message.segments > 1 and message.ordinal % 2 == 1
+
+
 DAY = dt.timedelta(days=1)
+FORGET_CHARGES = """
+SET session_replication_role = replica;
+DELETE FROM entry WHERE journal_id IN (SELECT id FROM journal WHERE kind IN ('charge', 'adjustment'));
+DELETE FROM journal WHERE kind IN ('charge', 'adjustment');
+SET session_replication_role = DEFAULT;
+UPDATE ledger_account l SET held_micro = 0, carry_micro = 0,
+    balance_fen = (SELECT coalesce(sum(amount_fen), 0) FROM entry e WHERE e.ledger_account_id = l.id)
+WHERE name = 'prepaid'
+"""
 CHARGED = """
 SELECT s.id, t.sent, m.submitted FROM submission s
-CROSS JOIN LATERAL (SELECT coalesce(sum(t.sent), 0) AS sent FROM tally t WHERE t.submission_id = s.id) t
+CROSS JOIN LATERAL (
+    SELECT coalesce((SELECT sum(t.sent) FROM tally t WHERE t.submission_id = s.id), 0)
+         + coalesce((SELECT sum(h.sent) FROM hold h WHERE h.submission_id = s.id), 0) AS sent) t
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(m.submitted) FILTER (WHERE NOT (m.state = 'sent' AND m.reason = 'uncertain')), 0) AS submitted
     FROM message m WHERE m.submission_id = s.id) m
