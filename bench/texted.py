@@ -15,7 +15,8 @@ NAMED = 50
 """Phones of each kind that are named in the report; all are counted."""
 _WAITING = """
 SELECT count(*) FILTER (WHERE state = 'queued' OR state = 'sent' AND reason <> 'uncertain')::int AS waiting,
-       (SELECT count(*) FROM tally WHERE account_id = $1)::int AS tallies
+       (SELECT count(*) FROM tally WHERE account_id = $1)::int AS tallies,
+       (SELECT count(*) FROM sms_receipt r JOIN sms_uncertain u USING (phone) WHERE r.fate = '')::int AS proofs
 FROM message WHERE account_id = $1
 """
 _ENDS = "SELECT address, state, reason, submitted, possible_duplicate FROM message WHERE account_id = $1"
@@ -38,7 +39,7 @@ async def settled(place: Ground, texter: Texter) -> bool:
     while time.monotonic() < end:
         try:
             row = await place.db.pool.fetchrow(_WAITING, texter.account)
-            if not row["waiting"] and not row["tallies"]:
+            if not (row["waiting"] or row["tallies"] or row["proofs"]):
                 return True
         except DATABASE_TROUBLE:
             pass  # it may still be coming back

@@ -69,12 +69,18 @@ def phones(first: int, count: int) -> list[str]:
     return [str(FIRST_NUMBER + first + number) for number in range(count)]
 
 
-def notice_to(texter: Texter, numbers: Sequence[str]) -> dict[str, Any]:
-    """The body of a request."""
-    people = [{"phone": phone, "variables": values_for(phone)} for phone in numbers]
+def notice_to(texter: Texter, numbers: Sequence[str], *, long: bool = False) -> dict[str, Any]:
+    """The body of a request; long: each text has two segments."""
+    values = long_values_for if long else values_for
+    people = [{"phone": phone, "variables": values(phone)} for phone in numbers]
     return {"sms_user": texter.name, "template": str(texter.notice), "recipients": people}
 
 
 def values_for(phone: str) -> dict[str, str]:
     """Of the notice's variables; with them it is one segment."""
     return {"name": f"读者{phone[-6:]}", "order": f"A-{phone[-6:]}"}
+
+
+def long_values_for(phone: str) -> dict[str, str]:
+    """With them the notice is two segments."""
+    return {"name": f"读者{phone[-6:] * 4}", "order": f"A-{phone[-6:] * 5}"}

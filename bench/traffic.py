@@ -22,6 +22,8 @@ from store.db import DATABASE_TROUBLE
 PATIENCE = 240.0
 """Seconds for which one request is repeated."""
 ANSWER_WITHIN = 8.0
+LONG_SHARE = 0.3
+"""Of requests for SMS."""
 _STATE = "SELECT state, finished_at IS NOT NULL AS over FROM campaign WHERE id = $1"
 _MEMBERS = "SELECT address FROM list_member WHERE list_id = $1"
 
@@ -55,15 +57,16 @@ class Traffic:
                 await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
 
     async def texts(self, texter: Texter, line: int, pause: float) -> None:
-        """SMS to one number or up to a hundred, one request after the other, until told to stop. `line`: numbers are
-        of its own million."""
+        """SMS to one number or up to a hundred, one request after the other, until told to stop; some of two segments.
+        `line`: numbers are of its own million."""
         chance = random.Random(f"{self.seed} texts {line}")
         number, first = 0, line * 1_000_000
         async with self.place.client(texter.key) as http:
             while not self.stop.is_set():
                 number, count = number + 1, chance.choice((1, 1, 10, 100))
                 numbers, first = phones(first, count), first + count
-                answer = await self._ask(http, "/v1/sms", notice_to(texter, numbers), f"t{line}-{number}")
+                body = notice_to(texter, numbers, long=chance.random() < LONG_SHARE)
+                answer = await self._ask(http, "/v1/sms", body, f"t{line}-{number}")
                 if answer is not None and answer["accepted"] == count:
                     self.texted.update(f"+86{phone}" for phone in numbers)
                 await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
