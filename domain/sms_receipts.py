@@ -20,6 +20,8 @@ MAX_TEXT, MAX_STATE, MAX_ERROR, MAX_PHONE = 500, 20, 32, 21
 USER_MESSAGE_REFERENCE, RECEIPTED_MESSAGE_ID, NETWORK_ERROR_CODE = 0x0204, 0x001E, 0x0423
 MESSAGE_PAYLOAD, MESSAGE_STATE = 0x0424, 0x0427
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
+MOST_PARTS = 255
+"""Of a long text: their count has one octet, in a header and in a `sar` parameter."""
 HAS_HEADER = 0x40
 """`esm_class`: the text begins with a user data header."""
 _TYPE, _RECEIPT_TYPES = 0x3C, (0x04, 0x20)
@@ -112,6 +114,8 @@ def _plain(came: Delivered) -> str:
 def submitted_id(written: str, form: IdForm) -> str:
     """The id of a `submit_sm_resp` as its receipts will write it. An id that is no number stays as it is."""
     bare = written.strip()[:MAX_ID]
+    if form is IdForm.AS_IS:
+        return _same(bare)
     try:
         if form is IdForm.HEX_TO_DECIMAL:
             return str(_int(bare, 16))
@@ -120,6 +124,12 @@ def submitted_id(written: str, form: IdForm) -> str:
     except ValueError:
         pass
     return bare
+
+
+def _same(written: str) -> str:
+    """Hexadecimal digits are a number: some carriers write it with zeros in front, or in another case, in the receipt
+    (appendix B has ten digits there)."""
+    return written.lstrip("0").lower() or written[:1] if re.fullmatch(r"[0-9A-Fa-f]+", written) else written
 
 
 def _int(text: str, base: int) -> int:
@@ -133,7 +143,7 @@ def _receipt_id(in_text: str, in_tlv: bytes, form: IdForm) -> str:
     tlv = in_tlv.split(b"\0")[0].decode("latin-1").strip()[:MAX_ID]
     bare = in_text.split()[0][:MAX_ID] if in_text else ""
     if form is IdForm.AS_IS:
-        return tlv or bare
+        return _same(tlv or bare)
     if not bare:
         return submitted_id(tlv, form)
     try:
@@ -218,7 +228,7 @@ def segment_of(came: Delivered) -> tuple[Segment | None, bytes]:
 
 
 def _segment(reference: int, total: int, number: int) -> Segment | None:
-    return Segment(reference, total, number) if total > 1 and 1 <= number <= total else None
+    return Segment(reference, total, number) if 1 <= number <= total and 1 < total <= MOST_PARTS else None
 
 
 def _header(came: Delivered) -> tuple[dict[int, bytes], bytes]:

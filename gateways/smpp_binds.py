@@ -138,7 +138,7 @@ class BindKeeper:
             for each in watching:
                 each.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
-        self._note("smpp_bind_ended", next((link.problem for link in links if link.ended.is_set()), ""))
+        self._note("smpp_bind_ended", next((link.problem for link in links if link.problem), ""))
 
     def _note(self, event: str, problem: str) -> None:
         if problem != self.problem:

@@ -7,7 +7,16 @@ from functools import partial
 import structlog
 
 from domain.sms_carriers import GatewayBook, GatewayConfig, ReplyPiece
-from domain.sms_receipts import Delivered, Segment, is_receipt, phone_of, read_receipt, read_text, segment_of
+from domain.sms_receipts import (
+    MAX_PHONE,
+    Delivered,
+    Segment,
+    is_receipt,
+    phone_of,
+    read_receipt,
+    read_text,
+    segment_of,
+)
 from domain.sms_transport import Hears, Reply
 from gateways import smpp_pdu as wire
 from gateways.smpp_link import Link
@@ -63,7 +72,7 @@ class Ear:
         segment, octets = segment_of(came)
         content = read_text(octets, came.data_coding)[:MOST_CONTENT]
         sender = phone_of(came.source, came.source_ton)
-        recipient = came.destination.replace("\0", "")
+        recipient = came.destination.replace("\0", "")[:MAX_PHONE]
         now = dt.datetime.now(dt.UTC)
         if segment is None:
             await self._hears.reply(Reply(self._config.number, sender, recipient, content, now))

@@ -12,6 +12,8 @@ from gateways.smpp_pdu import Frames, Garbage, Pdu
 
 CONNECT_SECONDS = 10.0
 LAST_SEQUENCE = 0x7FFFFFFF
+MOST_UNREAD = 4 * 2**20
+"""Octets for a carrier that does not read what it is told."""
 
 
 class NotWritten(Exception):
@@ -49,12 +51,17 @@ class Link(asyncio.Protocol):
         self._asked: dict[int, asyncio.Future[Pdu]] = {}
         self._sequence = 0
         self._came = 0.0
+        self._doubted = -1.0
+        """When something was not answered in time; if nothing came since, nobody may be there any more."""
+        self._making_sure = asyncio.Lock()
         self.in_flight = 0
         """Messages that hold a place in its window."""
         self.bound = False
         self.leaving = False
         self.problem = ""
         self.ended = asyncio.Event()
+        self._done_with = asyncio.Event()
+        """It ended, or is of no use."""
 
     @classmethod
     async def open(cls, way: Way, command: int) -> "Link":
@@ -114,46 +121,75 @@ class Link(asyncio.Protocol):
             transport.write(octets)
             async with asyncio.timeout(self._way.seconds):
                 return await answered
+        except TimeoutError:
+            self._doubted = asyncio.get_running_loop().time()
+            raise
         finally:
             self._asked.pop(sequence, None)
+
+    async def make_sure(self) -> None:
+        """Before a text is trusted to it: when it left something unanswered and is silent since, ask whether it is
+        there. Else a half-open connection swallows a window of texts again and again. Raises `NotWritten`."""
+        async with self._making_sure:
+            if self._came < self._doubted:
+                await self._ask_whether_there()
+        if self.ended.is_set():
+            raise NotWritten(self.problem)
+
+    async def _ask_whether_there(self) -> None:
+        try:
+            await self.ask(wire.ENQUIRE_LINK, lambda sequence: wire.pdu(wire.ENQUIRE_LINK, sequence))
+        except TimeoutError:
+            self.abort("no answer to enquire_link")
+        except (Broken, NotWritten):
+            self.abort("closed")
 
     def answer(self, to: Pdu, status: int = wire.OK) -> None:
         """To a request of the carrier; if it is gone, it will ask again."""
         self._write(wire.response(to, status))
 
     def _write(self, octets: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(octets)
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > MOST_UNREAD:
+            self.abort("it does not read what it is told")
+            return
+        self._transport.write(octets)
 
     async def watch(self) -> None:
-        """Until it ends: when it has been quiet for a while, ask whether the carrier is there."""
+        """Until it ends or is retired: when it has been quiet for a while, ask whether the carrier is there."""
         loop, quiet = asyncio.get_running_loop(), self._way.config.enquire.total_seconds()
-        while not self.ended.is_set():
+        while not self._done_with.is_set():
             left = self._came + quiet - loop.time()
             if left > 0:
                 await self._ends_within(left)
                 continue
-            try:
-                await self.ask(wire.ENQUIRE_LINK, lambda sequence: wire.pdu(wire.ENQUIRE_LINK, sequence))
-            except TimeoutError:
-                self.abort("no answer to enquire_link")
-            except (Broken, NotWritten):
-                return
+            await self._ask_whether_there()
 
     async def _ends_within(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self.ended.wait()
+                await self._done_with.wait()
         except TimeoutError:
             return
 
+    def retire(self, problem: str) -> None:
+        """Nothing new is asked on it, and `watch` returns; what is in flight may still be answered."""
+        self.leaving = True
+        self.problem = self.problem or problem
+        self._done_with.set()
+
     async def leave(self, patience: float) -> None:
-        """An orderly end: what is in flight is answered, then unbind."""
+        """An orderly end: what is in flight gets the time that it has for its answer, then unbind."""
         self.leaving = True
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(self._way.seconds):
                 while self.in_flight and not self.ended.is_set():
                     await asyncio.sleep(0.02)
+        except TimeoutError:
+            pass
+        try:
+            async with asyncio.timeout(patience):
                 await self.ask(wire.UNBIND, lambda sequence: wire.pdu(wire.UNBIND, sequence))
         except (TimeoutError, Broken, NotWritten):
             pass
@@ -179,6 +215,7 @@ class Link(asyncio.Protocol):
             for came in self._frames.feed(data):
                 self._take(came)
         except Garbage as problem:
+            self._write(wire.pdu(wire.GENERIC_NACK, 0, status=wire.INVALID_LENGTH))
             self.abort(f"no SMPP: {problem}")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -187,6 +224,7 @@ class Link(asyncio.Protocol):
 
     def _over(self) -> None:
         self.ended.set()
+        self._done_with.set()
         for answered in self._asked.values():
             if not answered.done():
                 answered.set_exception(Broken(self.problem))

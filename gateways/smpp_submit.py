@@ -16,9 +16,10 @@ from domain.sms_carriers import (
     GatewayConfig,
     not_taken,
     outcome_of_status,
+    status_name,
     uncertain,
 )
-from domain.sms_receipts import HAS_HEADER, USER_MESSAGE_REFERENCE, submitted_id
+from domain.sms_receipts import HAS_HEADER, MOST_PARTS, USER_MESSAGE_REFERENCE, submitted_id
 from domain.sms_text import is_gsm, parts
 from domain.sms_transport import ShortMessage, Submitted
 from gateways import smpp_pdu as wire
@@ -29,7 +30,6 @@ AGAIN_AFTER = (0.2, 0.5, 1.0)
 """Seconds: a part that is refused for the rate after others were taken is tried again, else half a text arrives."""
 OTHER_BINDS = 3
 """So often a part that was not written is given to another bind."""
-MOST_PARTS = 255
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Submitter:
     async def _all(self, link: Link, message: ShortMessage, made: Sequence[Part], ids: list[str]) -> Outcome:
         """Parts after those that `ids` has; their ids are added to it. Raises `NotWritten`."""
         pauses = list(AGAIN_AFTER)
+        await link.make_sure()
         while len(ids) < len(made):
             try:
                 answer = await link.ask(wire.SUBMIT_SM, self._writer(message, made[len(ids)]))
@@ -114,6 +115,8 @@ class Submitter:
             elif ids and pauses and answer.status in (THROTTLED, QUEUE_FULL):
                 await asyncio.sleep(pauses.pop(0))
             else:
+                if answer.status == wire.NOT_BOUND:
+                    link.retire(status_name(answer.status))
                 return outcome_of_status(answer.status)
         return SUBMITTED
 

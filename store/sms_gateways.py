@@ -17,7 +17,7 @@ from store.lanes import Lane
 SEEN_WITHIN = dt.timedelta(minutes=2)
 """What a process said longer ago is not believed: it is gone."""
 PIECES_WAIT = dt.timedelta(minutes=10)
-"""For the other parts of a long text, on the carrier's clock of sending; then it is given out with gaps."""
+"""For the other parts of a long text, since the first one came; then it is given out with gaps."""
 GIVEN_AGAIN = dt.timedelta(minutes=5)
 """After which a text that somebody took to give out, and did not, is given out by another."""
 
@@ -93,6 +93,10 @@ class SmsGatewaySight(SQLModel, table=True):
     seen_at: dt.datetime = moment(default_factory=now)
 
 
+class PieceOfAnother(Exception):
+    """A handset numbered two long texts alike, and the first one still waits: this part has to come once more."""
+
+
 class SmsReplyPiece(SQLModel, table=True):
     """A part of a long text from a handset that waits for the others, which can come to other processes."""
 
@@ -135,7 +139,7 @@ async def say_seen(connection: Connection, process: str, sights: Sequence[Gatewa
 
 async def keep_piece(connection: Connection, piece: ReplyPiece) -> list[ReplyPiece]:
     """Durable when this returns: all parts, for whoever brought the last one; else none. One at a time for each text,
-    so that of two processes one sees the whole."""
+    so that of two processes one sees the whole. Raises `PieceOfAnother`."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 20))", piece.key)
         await connection.execute(
@@ -146,6 +150,8 @@ async def keep_piece(connection: Connection, piece: ReplyPiece) -> list[ReplyPie
             *(piece.content, piece.at),
         )
         rows = await connection.fetch("SELECT * FROM sms_reply_piece WHERE key = $1 ORDER BY part", piece.key)
+        if any(row["part"] == piece.index and row["content"] != piece.content for row in rows):
+            raise PieceOfAnother
         if len(rows) < piece.total:
             return []
         await connection.execute("UPDATE sms_reply_piece SET given_at = clock_timestamp() WHERE key = $1", piece.key)

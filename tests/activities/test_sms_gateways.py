@@ -13,6 +13,7 @@ from domain.sms_carriers import GatewaySight, ReplyPiece
 from domain.sms_gateways import GatewayEntry, RouteEntry
 from services.sms_gateways import SeededGateway, ensure_gateways
 from store.db import Database
+from store.sms_gateways import PieceOfAnother
 
 SECRET = "a secret of thirty-two characters"
 NOW = dt.datetime(2026, 12, 1, 2, 0, tzinfo=dt.UTC)
@@ -52,6 +53,19 @@ async def test_a_part_that_is_told_twice_counts_once(db: Database, vault: Vault)
     assert await two.piece(piece(1, 2)) is None
     whole = await two.piece(piece(2, 2))
     assert whole is not None and whole.reply.content == "part 1 part 2 "
+
+
+async def test_two_long_texts_that_a_handset_numbers_alike(db: Database, vault: Vault) -> None:
+    one, two = books(db, vault)
+    await one.piece(piece(1, at=dt.datetime.now(dt.UTC) - dt.timedelta(minutes=11)))
+    other = replace(piece(1), content="another text ")
+    with pytest.raises(PieceOfAnother):
+        await two.piece(other)  # the carrier says it again
+    assert [each.reply.content for each in await one.overdue()] == ["part 1 …"]
+    await one.given(other.key)
+    assert await two.piece(other) is None
+    (row,) = await db.pool.fetch("SELECT content FROM sms_reply_piece")
+    assert row["content"] == "another text "
 
 
 async def test_texts_that_stay_incomplete_are_given_out_once(db: Database, vault: Vault) -> None:

@@ -111,7 +111,25 @@ def test_ids_in_two_bases() -> None:
     assert read(usual("00001A2B"), IdForm.DECIMAL_TO_HEX).smsc_id == "1a2b"
     assert submitted_id("no-number", IdForm.HEX_TO_DECIMAL) == "no-number"
     assert submitted_id("-1", IdForm.HEX_TO_DECIMAL) == "-1"
-    assert submitted_id(" 00A1 ", IdForm.AS_IS) == "00A1"
+
+
+@pytest.mark.parametrize(
+    ("answered", "receipted", "same"),
+    [
+        ("6699", "0000006699", True),
+        ("1A2B", "00001a2b", True),
+        (" 00A1 ", "a1", True),
+        ("000", "0", True),
+        ("0", "", False),
+        ("6699", "66990", False),
+        ("AbC-01", "AbC-01", True),
+        ("AbC-01", "abc-01", False),
+    ],
+)
+def test_zeros_and_case_of_a_number_do_not_count(answered: str, receipted: str, same: bool) -> None:
+    ours = submitted_id(answered, IdForm.AS_IS)
+    assert (read(usual(receipted)).smsc_id == ours) is same
+    assert (read("", tlvs={RECEIPTED_MESSAGE_ID: receipted.encode() + b"\0"}).smsc_id == ours) is same
 
 
 @given(st.integers(1, 2**63))
@@ -136,7 +154,7 @@ FIELDS = {
 def test_fields_in_any_order_are_all_read(fields: dict[str, str], order: list[str], upper: bool, gap: str) -> None:
     text = gap.join(f"{name.upper() if upper else name}:{fields[name]}" for name in order)
     receipt = read(text)
-    assert (receipt.smsc_id, receipt.state) == (fields["id"], fields["stat"])
+    assert (receipt.smsc_id, receipt.state) == (submitted_id(fields["id"], IdForm.AS_IS), fields["stat"])
     assert receipt.error == {"000": "", "011": "err:011"}.get(fields["err"], fields["err"])
     assert receipt.done_at == dt.datetime(2026, 12, 1, 1, 32, tzinfo=dt.UTC)
 
@@ -164,7 +182,7 @@ def test_whatever_comes_is_read_somehow(
         assert "\0" not in text
         text.encode()
     segment, body = segment_of(delivered)
-    assert segment is None or 1 <= segment.number <= segment.total
+    assert segment is None or 1 <= segment.number <= segment.total <= 255
     words = read_text(body, coding)
     assert "\0" not in words
     words.encode()
@@ -233,6 +251,7 @@ def test_where_a_part_belongs() -> None:
     sar = {SAR_REFERENCE: b"\x00\x09", SAR_TOTAL: b"\x02", SAR_NUMBER: b"\x01"}
     assert segment_of(came(b"hi", 0, tlvs=sar)) == (Segment(9, 2, 1), b"hi")
     assert segment_of(came(b"hi", 0, tlvs=sar | {SAR_NUMBER: b"\x00"}))[0] is None
+    assert segment_of(came(b"hi", 0, tlvs=sar | {SAR_TOTAL: b"\xff\xff"}))[0] is None, "no text has so many parts"
 
 
 def test_long_texts_are_put_together_with_gaps_shown() -> None:
