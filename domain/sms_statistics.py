@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.errors import Refusal
 from domain.sms_results import ResultCode, SmsReason, code_of
+from domain.times import SHANGHAI
 
 MAX_DAYS = 100
 """Of one question (reference §7.5)."""
+YEARS = range(1970, 3000)
+"""What can be asked about: moments of other days cannot all be reckoned with."""
 FAILED = frozenset({"bounced", "dropped", "unknown"})
 
 
@@ -77,6 +81,17 @@ class Line:
     def ratio(self, part: int) -> str:
         """A part of what was requested in percent with two decimals: `60.47`."""
         return f"{100 * part / self.requested:.2f}" if self.requested else "0.00"
+
+
+def moments(first: dt.date, last: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """When these days of Asia/Shanghai begin and end; both count.
+
+    Raises `Refusal`: `sms_statistics_range` when they are in the wrong order, too many, or of no time of ours.
+    """
+    if not (first <= last and (last - first).days < MAX_DAYS and first.year in YEARS and last.year in YEARS):
+        raise Refusal("sms_statistics_range", field="from", limit=MAX_DAYS)
+    since, until = (dt.datetime.combine(day, dt.time(), SHANGHAI) for day in (first, last + dt.timedelta(days=1)))
+    return since, until
 
 
 def lines(counted: Iterable[Counted]) -> list[Line]:

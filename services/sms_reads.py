@@ -8,10 +8,9 @@ from uuid import UUID
 from domain.accounts import Caller
 from domain.errors import Refusal
 from domain.sending import Rejected
-from domain.sms_statistics import MAX_DAYS, Line, lines
+from domain.sms_statistics import Line, lines, moments
 from domain.sms_text import compose
 from domain.spreadsheets import BOM, cell, csv_lines
-from domain.times import SHANGHAI
 from services.foundation import Foundation
 from store import sms_reads
 from store.sms_reads import Asked, SmsMessage, SmsPartRow, SmsSend, Status
@@ -97,12 +96,9 @@ class SmsReads:
     async def statistics(self, caller: Caller, first: dt.date, last: dt.date) -> list[Line]:
         """What was accepted on these days (Asia/Shanghai, both count), by day and template.
 
-        Raises `Refusal`: `sms_statistics_range` when the days are in the wrong order or too many.
+        Raises `Refusal`: `sms_statistics_range`.
         """
-        if first > last or (last - first).days >= MAX_DAYS:
-            raise Refusal("sms_statistics_range", field="from", limit=MAX_DAYS)
-        since = dt.datetime.combine(first, dt.time(), SHANGHAI)
-        until = dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), SHANGHAI)
+        since, until = moments(first, last)
         async with self._base.db.read() as session:
             return lines(await sms_reads.per_day(session, caller.account_id, since, until))
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from domain.errors import Refusal
 from domain.sms_results import ResultCode, SmsReason
-from domain.sms_statistics import by_day, lines, total
+from domain.sms_statistics import by_day, lines, moments, total
 
 MONDAY, TUESDAY = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
 
@@ -73,3 +74,18 @@ def test_lines_are_by_day_and_template_and_add_up() -> None:
 def test_days_without_sms_are_shown() -> None:
     days = by_day(lines([Counted("delivered", day=TUESDAY)]), MONDAY - dt.timedelta(days=1), TUESDAY)
     assert [(day.day, line.requested) for day, line in days] == [(22, 0), (23, 0), (24, 1)]
+
+
+def test_days_are_those_of_shanghai_from_their_first_moment_to_the_last() -> None:
+    since, until = moments(MONDAY, TUESDAY)
+    assert (since.isoformat(), until.isoformat()) == ("2026-11-23T00:00:00+08:00", "2026-11-25T00:00:00+08:00")
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(TUESDAY, MONDAY), (MONDAY, MONDAY + dt.timedelta(days=100)), (dt.date.min, dt.date.min),
+     (dt.date.max, dt.date.max)],
+)  # fmt: skip
+def test_days_that_cannot_be_asked_about(first: dt.date, last: dt.date) -> None:
+    with pytest.raises(Refusal, match="sms_statistics_range"):
+        moments(first, last)
