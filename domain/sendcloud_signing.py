@@ -5,8 +5,8 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 
-UNSIGNED = frozenset({"signature", "smsKey"})
-"""Parameters that are not signed; an old sample sends the key itself, which says nothing here."""
+SIGNATURE, KEY = "signature", "smsKey"
+"""Parameters that are not signed. The oldest samples send the key itself, which is no proof of anything here."""
 SKEW = dt.timedelta(seconds=60)
 """How far a call's timestamp may be from our clock."""
 _HASHES = {32: "md5", 64: "sha256"}
@@ -30,20 +30,26 @@ def sign(key: str, given: Mapping[str, str], algorithm: str = "md5") -> str:
 def is_signed(signature: str, keys: Iterable[str], given: Mapping[str, str]) -> bool:
     """Whether one of the keys signed all that was given (`given` with or without the signature itself).
 
-    Parameters without a value may be left out of what is signed, as some clients do: for us such a one is not given.
     Takes as long for a wrong signature as for a right one.
     """
     if not has_form(signature):
         return False
-    algorithm = _HASHES[len(signature)]
-    everything = {name: value for name, value in given.items() if name not in UNSIGNED}
-    filled = {name: value for name, value in everything.items() if value}
-    variants = [everything] if len(filled) == len(everything) else [everything, filled]
+    algorithm, variants = _HASHES[len(signature)], _variants(given)
     received, right = signature.lower(), False
     for key in keys:
         for variant in variants:
             right |= hmac.compare_digest(sign(key, variant, algorithm), received)
     return right
+
+
+def _variants(given: Mapping[str, str]) -> list[dict[str, str]]:
+    """What clients sign of a call: everything; or only what has a value; or, with the key sent along, that one too."""
+    signed = {name: value for name, value in given.items() if name != SIGNATURE}
+    everything = {name: value for name, value in signed.items() if name != KEY}
+    filled = {name: value for name, value in everything.items() if value}
+    found = [everything]
+    found += [filled] if len(filled) < len(everything) else []
+    return found + ([signed] if KEY in signed else [])
 
 
 def is_timely(timestamp: str, now: dt.datetime) -> bool:

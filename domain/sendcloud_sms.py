@@ -46,10 +46,11 @@ def read_sms_id(name: str) -> SmsName | None:
     if match is None:
         return None
     at, some, high, low = (int(match[place]) for place in range(1, 5))
-    if at >= 1 << 48 or some > 0xFFF or high > _LOW or low > _LOW:
+    ordinal = int(match[5], 36)
+    if at >= 1 << 48 or some > 0xFFF or max(high, low, ordinal) > _LOW:
         return None
     phone = match[6] if match[6].startswith("+") else f"+86{match[6]}"
-    return SmsName(UUID(int=at << 80 | _VERSION | some << 64 | _VARIANT | high << 31 | low), int(match[5], 36), phone)
+    return SmsName(UUID(int=at << 80 | _VERSION | some << 64 | _VARIANT | high << 31 | low), ordinal, phone)
 
 
 def _base36(number: int) -> str:

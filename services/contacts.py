@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -31,7 +31,7 @@ from store import audience_import
 from store import contacts as rows
 from store.accounts import Account
 from store.columns import now
-from store.contacts import ContactList, Person
+from store.contacts import ContactList, Person, Sought
 from store.db import Connection, Session
 
 EXPORT_BATCH = 2_000
@@ -167,13 +167,12 @@ class Contacts:
             found = await rows.search(connection, caller.account_id, list_id, searched(prefix), after, limit + 1)
         return ContactPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
-    async def numbered_contacts(
-        self, caller: Caller, list_id: UUID, phone: str, start: int, limit: int
-    ) -> tuple[int, list[Person]]:
-        """(how many, those from `start` on); `phone`: only the one of this number."""
-        wanted = phone_of(phone) if phone.strip() else ""
+    async def numbered_contacts(self, caller: Caller, list_id: UUID, sought: Sought) -> tuple[int, list[Person]]:
+        """(how many, those from `start` on); number and name are as somebody writes them."""
+        phone = phone_of(sought.phone) if sought.phone.strip() else ""
+        wanted = replace(sought, phone=phone, user_name=storable(sought.user_name))
         async with self._base.db.raw() as connection:
-            return await rows.numbered_contacts(connection, caller.account_id, list_id, wanted, start, limit)
+            return await rows.numbered_contacts(connection, caller.account_id, list_id, wanted)
 
     async def contact(self, caller: Caller, list_id: UUID, contact: int) -> Person:
         """One contact; raises `Refusal("contact_not_found")`."""

@@ -57,6 +57,16 @@ class Contact(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Which contacts of a list are looked for, and which page of them. `phone` in E.164; empty: all."""
+
+    phone: str = ""
+    user_name: str = ""
+    start: int = 0
+    limit: int = 100
+
+
+@dataclass(frozen=True)
 class Person:
     """One contact, as doors show it and tasks read it."""
 
@@ -227,6 +237,8 @@ async def last(connection: Connection, account: UUID, list_id: UUID) -> int | No
     return None if row is None else row["last"] or 0
 
 
+_OF_NAME = f"{_PEOPLE} AND c.user_name = $3"
+_COUNT_OF_NAME = f"SELECT count(*) FROM ({_OF_NAME}) AS found"  # noqa: S608 - constants of ours
 _SEARCH = f"{_PEOPLE} AND c.id > $3 AND c.phone >= $4 AND starts_with(c.phone, $4) ORDER BY c.id LIMIT $5"
 _NEXT = f"{_PEOPLE} AND c.id > $3 ORDER BY c.id LIMIT $4"
 
@@ -243,16 +255,23 @@ async def search(
 
 
 async def numbered_contacts(
-    connection: Connection, account: UUID, list_id: UUID, phone: str, start: int, limit: int
+    connection: Connection, account: UUID, list_id: UUID, sought: Sought
 ) -> tuple[int, list[Person]]:
-    """(how many, those from `start` on) of a living list of the account; `phone` in E.164, empty: all."""
-    if phone:
-        found = await by_phone(connection, account, list_id, phone)
-        return int(found is not None), [found] if found and not start else []
+    """(how many, those from `start` on) of a living list of the account."""
+    page = (sought.start, sought.limit)
+    if sought.phone:
+        found = await by_phone(connection, account, list_id, sought.phone)
+        fits = [found] if found is not None and sought.user_name in ("", found.user_name) else []
+        return len(fits), fits[sought.start : sought.start + sought.limit]
+    if sought.user_name:
+        of_name = (account, list_id, sought.user_name)
+        total = await connection.fetchval(_COUNT_OF_NAME, *of_name)
+        rows = await connection.fetch(f"{_OF_NAME} ORDER BY c.id OFFSET $4 LIMIT $5", *of_name, *page)
+        return total, [Person(*row) for row in rows]
     total = await connection.fetchval(
         "SELECT members FROM contact_list WHERE id = $2 AND account_id = $1 AND deleted_at IS NULL", account, list_id
     )
-    rows = await connection.fetch(f"{_PEOPLE} ORDER BY c.id OFFSET $3 LIMIT $4", account, list_id, start, limit)
+    rows = await connection.fetch(f"{_PEOPLE} ORDER BY c.id OFFSET $3 LIMIT $4", account, list_id, *page)
     return total or 0, [Person(*row) for row in rows]
 
 

@@ -268,7 +268,7 @@ def _conditions(account: UUID, asked: Asked) -> tuple[str, dict[str, Any]]:
     for name, value, condition in (
         ("phones", asked.phones, "m.address = ANY(:phones)"),
         ("markets", asked.markets, "v.market = ANY(:markets)"),
-        ("template", asked.template, "t.number = :template"),
+        ("template", [] if asked.template is None else [asked.template], "t.number = ANY(:template)"),
         ("template_name", asked.template_name, "t.name = :template_name"),
     ):
         if value:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from api.sendcloud.envelope import Failure
 
@@ -44,13 +44,16 @@ class Parameters(dict[str, str]):
 
 
 async def read(request: Request) -> Parameters:
-    """Raises `Failure` for a body that is no form or is too large."""
+    """Raises `Failure` for a body that is no form, is too large or does not come to its end."""
     found = Parameters(decode(request.scope["query_string"]))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _FORM:
-        found.update(decode(await _body(request)))
-    elif kind == _PARTS:
-        await _read_parts(request, found)
+    try:
+        if kind == _FORM:
+            found.update(decode(await _body(request)))
+        elif kind == _PARTS:
+            await _read_parts(request, found)
+    except ClientDisconnect as gone:
+        raise Failure(40901, detail="请求不完整") from gone
     if len(found) > MOST:
         raise Failure(40901, detail=f"参数个数不能超过{MOST}")
     return found
@@ -70,10 +73,17 @@ async def _read_parts(request: Request, found: Parameters) -> None:
     try:
         async with request.form(max_files=MANY_FILES, max_fields=MOST, max_part_size=LARGEST) as form:
             pairs = form.multi_items()
-            found.update({name: value for name, value in pairs if isinstance(value, str)})
+            found.update({_storable(name): _storable(value) for name, value in pairs if isinstance(value, str)})
             found.files = tuple(name for name, value in pairs if isinstance(value, UploadFile) and value.filename)
     except HTTPException as problem:  # which Starlette makes of what it cannot read
         raise Failure(40901, detail=str(problem.detail)) from problem
+    except UnicodeError as problem:  # of a charset that Python knows and that is none, `undefined` say
+        raise Failure(40901, detail="不支持的charset") from problem
+
+
+def _storable(text: str) -> str:
+    """Some charsets (UTF-7) can say a lone surrogate, which nothing behind can write down."""
+    return text.encode(errors="replace").decode()
 
 
 def decode(encoded: bytes) -> Iterator[tuple[str, str]]:

@@ -3,13 +3,10 @@
 Thin adapters over `services.sms_sending`. Of several numbers the good ones are written to and the others told (311).
 """
 
-import ast
 import datetime as dt
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +15,8 @@ from starlette.routing import Route
 from api.sendcloud.parameters import Parameters
 from api.sendcloud.sms_envelope import MESSAGES, NONE, PART, REFUSALS, SmsFailure, failure_of, offending, success
 from api.sendcloud.sms_signing import BASE, SmsCall, sms_route
+from api.sendcloud.sms_values import named, read, value_of, values_of
+from api.sendcloud.sms_words import label_of, request_id
 from domain.errors import Refusal
 from domain.refusals import explain
 from domain.sendcloud_sms import sms_id
@@ -28,7 +27,6 @@ from store.columns import now
 
 MOST_TOS = 200
 """Numbers with values of their own in one call."""
-LONGEST_REQUEST_ID = 128
 REQUEST_ID_LIVES = dt.timedelta(hours=1)
 OF_THE_TEXT = (441, 460, 483)
 """Codes of what is wrong with values: when all numbers have it, the call is answered with it."""
@@ -40,7 +38,7 @@ async def send(call: SmsCall) -> Response:
     """One text with the same values to numbers with `,` between them."""
     phones = _phones(call.given)
     template = _template(call.given)
-    values = _values(call.given.text("vars"))
+    values = values_of(call.given.text("vars"))
     people = [SmsRecipient(phone, values, line) for line, phone in enumerate(phones, 1)]
     return await _accept(call, people, template)
 
@@ -89,14 +87,16 @@ ROUTES: Sequence[Route] = (
 
 async def _accept(call: SmsCall, people: Sequence[SmsRecipient], template: str) -> Response:
     asked = SmsRequest(
-        call.sms_user, template, tuple(people), await _label(call), _tag(call.given), _market(call.given),
-        _request_id(call), REQUEST_ID_LIVES, skip_invalid=True,
+        call.sms_user, template, tuple(people), await label_of(call), _tag(call.given), _market(call.given),
+        request_id(call), REQUEST_ID_LIVES, skip_invalid=True,
     )  # fmt: skip
     try:
         return _answer(await call.served.sms.send(call.caller, asked), people)
     except NobodyLeft as refusal:
-        raise _none(refusal, people) from refusal
+        raise _none(refusal.rejected, people) from refusal
     except Refusal as refusal:
+        if REFUSALS.get(refusal.code) == NONE:  # nothing may be sent to the only number
+            raise _none([Rejected.of(people[0].line, people[0].phone, refusal)], people) from refusal
         raise failure_of(refusal) from refusal
 
 
@@ -111,11 +111,11 @@ def _answer(accepted: SmsAccepted, people: Sequence[SmsRecipient]) -> Response:
     return success(info | {"failedCount": len(items), "items": items}, code=PART)
 
 
-def _none(refusal: NobodyLeft, people: Sequence[SmsRecipient]) -> SmsFailure:
-    codes = {REFUSALS.get(one.reason) for one in refusal.rejected}
+def _none(rejected: Sequence[Rejected], people: Sequence[SmsRecipient]) -> SmsFailure:
+    codes = {REFUSALS.get(one.reason) for one in rejected}
     if len(codes) == 1 and (code := codes.pop()) in OF_THE_TEXT:
         return SmsFailure(code)
-    why = {one.line: one for one in refusal.rejected}
+    why = {one.line: one for one in rejected}
     items = [_item(one, why.get(one.line)) for one in people]
     return SmsFailure(NONE, info={"successCount": 0, "failedCount": len(items), "smsIds": [], "items": items})
 
@@ -151,65 +151,32 @@ def _template(given: Parameters) -> str:
     return said
 
 
-def _values(text: str) -> dict[str, str]:
-    """Of `vars`; clients send nothing, `{}` or `null` for none, and some escape it once more. Raises 441."""
-    if text.startswith(("%7B", "%7b")):
-        text = unquote(text)
-    try:
-        found = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        raise offending(441, "vars", text) from None
-    return _named(found, offending(441, "vars", text))
-
-
-def _named(found: object, failure: SmsFailure) -> dict[str, str]:
-    """Values by name; numbers count as their digits."""
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise failure
-    if any(isinstance(value, dict | list) for value in found.values()):
-        raise failure
-    return {str(name): _text(value) for name, value in found.items()}
-
-
-def _text(value: object) -> str:
-    return "" if value is None else json.dumps(value) if isinstance(value, bool) else str(value)
-
-
 def _people(text: str) -> list[SmsRecipient]:
     if not text:
         raise SmsFailure(481)
     failure = offending(482, "tos", text)
-    found = _list(text)
+    try:
+        found = read(text)
+    except ValueError:
+        raise failure from None
     if not isinstance(found, list) or not found:
         raise failure
     if len(found) > MOST_TOS:
         raise SmsFailure(482, f"tos个数不能超过{MOST_TOS}")
-    people = []
-    for line, one in enumerate(found, 1):
-        if not isinstance(one, dict) or "vars" not in one or not isinstance(one.get("phone"), str | int):
-            raise failure
-        people.append(SmsRecipient(str(one["phone"]), _named(one["vars"], failure), line))
-    return people
+    return [_person(one, line, failure) for line, one in enumerate(found, 1)]
 
 
-def _list(text: str) -> object:
-    """JSON, or what Python's `str()` makes of a list, as the official Python sample sends."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
+def _person(one: object, line: int, failure: SmsFailure) -> SmsRecipient:
+    if not isinstance(one, dict) or "vars" not in one:
+        raise failure
+    phone = named({"phone": one.get("phone")}, failure)["phone"]
+    return SmsRecipient(phone, named(one["vars"], failure), line)
 
 
 def _code(text: str) -> str:
     """`123456`, or `{"code": "123456"}` as the page shows it."""
     if text.startswith("{"):
-        text = _values(text).get("code", "")
+        text = value_of(text, "code")
     if not _CODE.fullmatch(text):
         raise offending(441, "code", text)
     return text
@@ -223,24 +190,8 @@ def _market(given: Parameters) -> Market | None:
     return Market.INTERNATIONAL if said == "2" else None
 
 
-async def _label(call: SmsCall) -> str:
-    said = call.given.text("labelId")
-    if said in ("", "0"):
-        return ""
-    if not _NUMBER.fullmatch(said):
-        raise offending(501, "labelId", said)
-    return (await call.served.sms_labels.get(call.caller, int(said))).name
-
-
 def _tag(given: Parameters) -> str:
     tag = given.text("tag")
     if len(tag) > MAX_TAG:
         raise SmsFailure(501, f"tag长度不能超过{MAX_TAG}")
     return tag
-
-
-def _request_id(call: SmsCall) -> str | None:
-    said = call.given.text("sendRequestId")
-    if len(said) > LONGEST_REQUEST_ID:
-        raise SmsFailure(501, f"sendRequestId长度不能超过{LONGEST_REQUEST_ID}")
-    return f"smsapi/{call.caller.sms_user_id}/{said}" if said else None

@@ -1,7 +1,7 @@
 """`/smsapi/data/*` and `/smsapi/status/query`: statistics and results (reference/sendcloud-api.md §7.5).
 
-Days are of Asia/Shanghai. Every number of an answer is a string, as documented. `requestNum` is the sum of `sendNum`
-(delivered), of both kinds of failures and of what is still under way.
+Days are of Asia/Shanghai. Every number of a statistics row is a string, sizes are numbers, as SendCloud's samples have
+them. `requestNum` is the sum of `sendNum` (delivered), of both kinds of failures and of what is still under way.
 """
 
 import datetime as dt
@@ -12,13 +12,17 @@ from starlette.responses import Response
 
 from api.sendcloud.sms_envelope import offending, success
 from api.sendcloud.sms_signing import SmsCall, sms_route
+from api.sendcloud.sms_words import MARKETS as MARKET_WORDS
+from api.sendcloud.sms_words import second
+from domain.contacts import storable
 from domain.errors import Refusal
 from domain.sendcloud_sms import read_sms_id, sms_id, wire_phone
 from domain.sms import Market
+from domain.sms_hook import FAILURES as LOGS
 from domain.sms_numbers import read_phone
 from domain.sms_results import ResultCode, code_of
-from domain.sms_statistics import MAX_DAYS, Line, total
-from domain.times import SHANGHAI, business_day
+from domain.sms_statistics import MAX_DAYS, YEARS, Line, moments, total
+from domain.times import business_day
 from store.columns import now
 from store.sms_reads import Asked, Status
 
@@ -29,6 +33,7 @@ KNOWN_TYPES = frozenset("012345")
 STATUS_DAYS = 30
 STATUS_NAMES = 100
 USUAL_DAYS = 1
+DELIVERED, UNDER_WAY = 200, 0
 NOT_PROCESSED = {
     "globalBlackListNum": ResultCode.BLOCKED_GLOBAL,
     "userBlackListNum": ResultCode.BLOCKED_LOCAL,
@@ -80,7 +85,7 @@ async def send_day(call: SmsCall) -> Response:
     if _aggregated(call):
         return success({"total": _send_row(total(found), (f"{first}到{last}", "None", "None"))})
     rows = [_send_row(line, _about(line)) for line in found]
-    return success({"dataList": rows, "dataListSize": str(len(rows))})
+    return success({"dataList": rows, "dataListSize": len(rows)})
 
 
 async def process_failed(call: SmsCall) -> Response:
@@ -98,7 +103,7 @@ async def _failures(call: SmsCall, columns: Mapping[str, ResultCode | None]) -> 
     if _aggregated(call):
         return success({"total": _named((f"{first}到{last}", "None", "None")) | _reasons(total(found), columns)})
     rows = [_named(_about(line)) | _reasons(line, columns) for line in found]
-    return success({"count": str(len(rows)), "voList": rows})
+    return success({"count": len(rows), "voList": rows})
 
 
 async def _found(call: SmsCall) -> tuple[dt.date, dt.date, list[Line]]:
@@ -113,7 +118,7 @@ async def _found(call: SmsCall) -> tuple[dt.date, dt.date, list[Line]]:
     ]  # fmt: skip
 
 
-def _days(call: SmsCall, most: int) -> tuple[dt.date, dt.date]:
+def _days(call: SmsCall, most: int, usual: int = USUAL_DAYS) -> tuple[dt.date, dt.date]:
     """The days that are asked about, both count: `days` of them until today, or `startDate` to `endDate`."""
     today = business_day(now())
     days, start, end = (call.given.text(name) for name in ("days", "startDate", "endDate"))
@@ -122,7 +127,7 @@ def _days(call: SmsCall, most: int) -> tuple[dt.date, dt.date]:
         if first > last or (last - first).days >= most:
             raise offending(501, "startDate", f"{start}（最多{most}天，且不晚于endDate）")
         return first, last
-    count = _number(days, "days") if days else USUAL_DAYS
+    count = _number(days, "days") if days else usual
     if not 1 <= count <= most:
         raise offending(501, "days", f"{days}（1到{most}）")
     return today - dt.timedelta(days=count - 1), today
@@ -130,9 +135,12 @@ def _days(call: SmsCall, most: int) -> tuple[dt.date, dt.date]:
 
 def _day(text: str, name: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(text)
+        found = dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day, of Shanghai
     except ValueError as error:
         raise offending(501, name, f"{text}（yyyy-MM-dd）") from error
+    if found.year not in YEARS:
+        raise offending(501, name, text)
+    return found
 
 
 def _number(text: str, name: str) -> int:
@@ -151,7 +159,7 @@ def _markets(call: SmsCall) -> tuple[str, ...]:
 
 
 def _aggregated(call: SmsCall) -> bool:
-    said = call.given.text("aggregate")
+    said = call.given.text("aggregate") or call.given.text("Aggregate")  # the official sample for Java says so
     if said not in ("", "0", "1"):
         raise offending(501, "aggregate", said)
     return said == "1"
@@ -189,21 +197,21 @@ async def status_query(call: SmsCall) -> Response:
 
 
 def _asked(call: SmsCall) -> Asked:
-    first, last = _days(call, STATUS_DAYS)
     given = call.given
     ids = _few(given.several("smsIds"), "smsIds")
+    since, until = moments(*_days(call, STATUS_DAYS, STATUS_DAYS if ids else USUAL_DAYS))
     names = [(name.submission, name.ordinal) for each in ids if (name := read_sms_id(each))]
     if ids and not names:
         raise offending(501, "smsIds", ids[0])
     template = given.text("templateId")
     return Asked(
-        since=dt.datetime.combine(first, dt.time(), SHANGHAI),
-        until=dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), SHANGHAI),
+        since=since,
+        until=until,
         phones=[_phone(each) for each in _few(given.several("phones"), "phones")],
         names=names,
         markets=_markets(call),
         template=_number(template, "templateId") if template else None,
-        template_name=given.text("templateName"),
+        template_name=storable(given.text("templateName")),
         start=_between(given.text("start"), "start", 0, 10**9, 0),
         limit=_between(given.text("limit"), "limit", 0, 100, 100),
     )
@@ -233,31 +241,34 @@ def _status(one: Status) -> dict[str, Any]:
     code, words = _result(one)
     return {
         "smsId": sms_id(one.send_id, one.ordinal, one.phone),
-        "msgType": MSG_TYPES[one.market],
+        "msgType": MARKET_WORDS[Market(one.market)],
         "receiver": wire_phone(one.phone),
-        "requestTime": _moment(one.accepted_at),
-        "sendLog": one.reply,
+        "requestTime": second(one.accepted_at),
+        "sendLog": one.reply or _log(code),
         "smsUser": one.sms_user,
         "status": words,
         "statusCode": code,
         "templateId": str(one.template),
         "templateName": one.template_name,
-        "updateTime": _moment(one.changed_at),
+        "updateTime": second(one.changed_at),
     }
 
 
-def _result(one: Status) -> tuple[str, str]:
-    """Code and words: `处理失败-局部拦截列表`, say. What is under way has no code."""
+def _result(one: Status) -> tuple[int, str]:
+    """Code and words: `处理失败-局部拦截列表`, say. What is under way has the code 0: it must be a number."""
     if one.outcome == "delivered":
-        return "200", "送达"
+        return DELIVERED, "送达"
     if one.outcome in ("queued", "deferred", "sent"):
-        return "", "发送中" if one.outcome == "sent" else "等待发送"
+        return UNDER_WAY, "请求"
     code = code_of(one.reason)
-    return str(int(code)), f"{'发送失败' if code.is_delivery else '处理失败'}-{FAILURES[code]}"
+    return int(code), f"{'发送失败' if code.is_delivery else '处理失败'}-{FAILURES[code]}"
 
 
-def _moment(at: dt.datetime) -> str:
-    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+def _log(code: int) -> str:
+    """What is told where no carrier said anything."""
+    if code in (DELIVERED, UNDER_WAY):
+        return "发送成功" if code == DELIVERED else ""
+    return LOGS[ResultCode(code)]
 
 
 _CALLS: dict[str, Callable[..., Any]] = {

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api.sendcloud.sms_envelope import SmsFailure, offending, success
 from api.sendcloud.sms_signing import SmsCall, sms_route
-from api.sendcloud.sms_words import INSERTED, MARKETS, SIGN_TYPES, UPDATED, VERIFY, chosen, number_of, second
+from api.sendcloud.sms_words import MARKETS, SIGN_TYPES, VERIFY, chosen, number_of, second
 from domain.errors import Refusal
 from domain.reviews import ReviewState
 from domain.sms import Market
@@ -15,31 +15,34 @@ from domain.sms_signatures import MAX_SIGNATURES, SignatureDraft, SignatureSourc
 from services.sms_signatures import CHANGEABLE
 from store.sms_signatures import SmsSignature, Wanted
 
+FOUND, SAVED, CHANGED = "获取短信签名成功", "短信签名保存成功", "短信签名更新成功"
+
 
 async def get(call: SmsCall) -> Response:
     """One signature."""
-    return success({"smsSignVo": _values(await _sign(call))})
+    return success({"smsSignVo": _values(await _sign(call))}, FOUND)
 
 
 async def index(call: SmsCall) -> Response:
     """All of the account, newest first."""
     found = await call.served.sms_signatures.page(call.caller, Wanted(), MAX_SIGNATURES + 1)
     values = [_values(each) for each in found if not each.is_builtin]
-    return success({"total": len(values), "count": len(values), "voList": values})
+    return success({"total": len(values), "count": len(values), "voList": values}, FOUND)
 
 
 async def save(call: SmsCall) -> Response:
     """A signature, to review; one that was saved before and is under no review goes there again."""
     draft = _draft(call, None)
     service = call.served.sms_signatures
-    row = await _waiting(call, draft) or await service.create(call.caller, draft)
+    waiting = await _waiting(call, draft)
+    row = waiting or await service.create(call.caller, draft)
     try:
         row = await service.submit(call.caller, str(row.id))
     except Refusal:
-        if row.submitted_at is None:  # nothing of a refused call stays
+        if waiting is None:  # nothing of a refused call stays; what the customer wrote before does
             await service.delete(call.caller, str(row.id))
         raise
-    return success({"smsSignVo": _values(row)}, INSERTED)
+    return success({"smsSignVo": _values(row)}, SAVED)
 
 
 async def update(call: SmsCall) -> Response:
@@ -47,7 +50,7 @@ async def update(call: SmsCall) -> Response:
     row = await _sign(call)
     service = call.served.sms_signatures
     await service.change(call.caller, str(row.id), _draft(call, row))
-    return success({"smsSignVo": _values(await service.submit(call.caller, str(row.id)))}, UPDATED)
+    return success({"smsSignVo": _values(await service.submit(call.caller, str(row.id)))}, CHANGED)
 
 
 async def _waiting(call: SmsCall, draft: SignatureDraft) -> SmsSignature | None:

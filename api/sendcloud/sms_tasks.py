@@ -1,6 +1,7 @@
 """Tasks on contact lists on `/smsapi` (reference §7.4): a scheduled task of one time, over `services.scheduled_tasks`.
 
-`senderName` names the SMS user that sends; left out, it is the one that signs.
+It sends as the SMS user that signs: `senderName` is a free text to SendCloud, and nothing here. A repeated
+`sendRequestId` gets the task of the first call (ours: SendCloud names none for tasks, and a list is texted only once).
 """
 
 import datetime as dt
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from api.sendcloud.sms_envelope import SmsFailure, offending, success
 from api.sendcloud.sms_signing import SmsCall, sms_route
-from api.sendcloud.sms_words import number_of, second
+from api.sendcloud.sms_words import FOUND, label_of, number_of, request_id, second
 from domain.cadences import Cadence, Repeat
 from domain.errors import Refusal
 from domain.scheduled_tasks import NewTask, RunState, SmsContent, TaskState
@@ -19,6 +20,7 @@ from services.scheduled_tasks import TaskView
 
 MOMENT = "%Y-%m-%d %H:%M:%S"
 WAITING = "等待执行"
+SAVED = "联系人列表任务保存成功"
 TASK_STATES = {
     TaskState.ACTIVE: WAITING,
     TaskState.PAUSED: "已暂停",
@@ -45,12 +47,13 @@ async def send(call: SmsCall) -> Response:
     task_name = _required(call, "taskName")
     template = _template(call)
     at = _moment(given.text("executeTime"))
-    label = await _label(call)
+    label = await label_of(call)
     members = await call.served.contacts.named(call.caller, name, "contactListName")
-    content = SmsContent(given.text("senderName") or call.sms_user, template, str(members.id), label)
-    asked = NewTask(task_name, content, Cadence(Repeat.ONCE, at=at))
+    content = SmsContent(call.sms_user, template, str(members.id), label)
+    asked = NewTask(task_name, content, Cadence(Repeat.ONCE, at=at), idempotency_key=request_id(call))
     created = await call.served.scheduled_tasks.create(call.caller, asked, run_now=at is None)
-    return success({"smsTask": await _values(call, await call.served.scheduled_tasks.get(call.caller, created.id))})
+    view = await call.served.scheduled_tasks.get(call.caller, created.id)
+    return success({"smsTask": await _values(call, view)}, SAVED)
 
 
 async def query(call: SmsCall) -> Response:
@@ -61,7 +64,7 @@ async def query(call: SmsCall) -> Response:
         raise offending(501, "taskId", said)
     view = await call.served.scheduled_tasks.get_by_number(call.caller, number)
     values = await _values(call, view)
-    return success({"smsTask": values | {"labelId": await _label_id(call, view)}})
+    return success({"smsTask": values | {"labelId": await _label_id(call, view)}}, FOUND)
 
 
 def _required(call: SmsCall, name: str) -> str:
@@ -89,17 +92,6 @@ def _moment(text: str) -> dt.datetime | None:
         return dt.datetime.strptime(text, MOMENT).replace(tzinfo=SHANGHAI)
     except ValueError:
         raise offending(451, "executeTime", text) from None
-
-
-async def _label(call: SmsCall) -> str:
-    """The name of `labelId`; 0 and nothing are no label."""
-    said = call.given.text("labelId")
-    if said in ("", "0"):
-        return ""
-    number = number_of(said)
-    if number is None:
-        raise offending(501, "labelId", said)
-    return (await call.served.sms_labels.get(call.caller, number)).name
 
 
 async def _label_id(call: SmsCall, view: TaskView) -> int | None:

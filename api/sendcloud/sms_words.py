@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from api.sendcloud.parameters import Parameters
-from api.sendcloud.sms_envelope import offending
+from api.sendcloud.sms_envelope import SmsFailure, offending
+from api.sendcloud.sms_signing import SmsCall
 from domain.reviews import ReviewState
 from domain.sms import Market, SmsKind
 from domain.times import SHANGHAI
@@ -29,7 +30,10 @@ SIGN_TYPES = {"0": Market.DOMESTIC, "1": Market.INTERNATIONAL}
 KINDS = {SmsKind.CODE: "验证码", SmsKind.NOTICE: "通知", SmsKind.MARKETING: "营销"}
 KIND_NUMBERS = {"0": SmsKind.CODE, "1": SmsKind.NOTICE, "2": SmsKind.MARKETING}
 INSERTED, UPDATED, SUBMITTED, DELETED = "插入成功", "更新成功", "提交成功", "删除成功"
+FOUND, SAVED = "查询成功", "保存成功"
+"""What SendCloud's samples say besides; each kind of object has words of its own."""
 USUAL_LIMIT, LARGEST_LIMIT = 100, 1_000
+LONGEST_REQUEST_ID = 128
 _LARGEST = 2**63 - 1
 T = TypeVar("T")
 
@@ -46,7 +50,7 @@ def second(moment: dt.datetime | None) -> str:
 
 def window(given: Parameters) -> tuple[int, int]:
     """`start` (0) and `limit` (100). Raises `SmsFailure` 501."""
-    return _within(given, "start", 0, _LARGEST), max(1, _within(given, "limit", USUAL_LIMIT, LARGEST_LIMIT))
+    return _within(given, "start", 0, _LARGEST), _within(given, "limit", USUAL_LIMIT, LARGEST_LIMIT)
 
 
 def _within(given: Parameters, name: str, usual: int, most: int) -> int:
@@ -72,3 +76,22 @@ def chosen(given: Parameters, name: str, choices: Mapping[str, T], usual: str = 
     if said not in choices:
         raise offending(501, name, said)
     return choices[said]
+
+
+async def label_of(call: SmsCall) -> str:
+    """The name of `labelId`; 0 and nothing are no label. Raises `SmsFailure` 501, or the refusal of an unknown one."""
+    said = call.given.text("labelId")
+    if said in ("", "0"):
+        return ""
+    number = number_of(said)
+    if number is None:
+        raise offending(501, "labelId", said)
+    return (await call.served.sms_labels.get(call.caller, number)).name
+
+
+def request_id(call: SmsCall) -> str | None:
+    """`sendRequestId`, as a key of this SMS user's. Raises `SmsFailure` 501."""
+    said = call.given.text("sendRequestId")
+    if len(said) > LONGEST_REQUEST_ID:
+        raise SmsFailure(501, f"sendRequestId长度不能超过{LONGEST_REQUEST_ID}")
+    return f"smsapi/{call.caller.sms_user_id}/{said}" if said else None

@@ -41,7 +41,7 @@ async def test_a_row_by_day_and_template(wire: Wire) -> None:
             "msgType": "0", "requestNum": "5", "sendNum": "2", "processFailedNum": "1", "sendFailedNum": "1",
             "billingNum": "5", "sendRatio": "40.00", "processFailedRatio": "20.00", "sendFailedRatio": "20.00",
         }],
-        "dataListSize": "1",
+        "dataListSize": 1,
     }  # fmt: skip
     assert await wire.done("data/sendDay") == info, "a day is what nobody asks for"
 
@@ -64,7 +64,7 @@ async def test_all_together_over_a_window(wire: Wire) -> None:
 async def test_why_they_failed(wire: Wire) -> None:
     await texted(wire.db, wire.customer, *FATES, Fate(state="bounced", reason="expired"), at=noon())
     processing = await wire.done("data/processFailed")
-    assert processing["count"] == "1"
+    assert processing["count"] == 1
     row = processing["voList"][0]
     assert {name: count for name, count in row.items() if name.endswith("Num")} == {
         "globalBlackListNum": "0", "userBlackListNum": "0", "unsubscribleNum": "1", "keyWordFilterNum": "0",
@@ -82,7 +82,8 @@ async def test_why_they_failed(wire: Wire) -> None:
         {"days": 0}, {"days": 101}, {"days": "x"}, {"days": "٣"}, {"startDate": "2026-11-01"},
         {"startDate": "2026-11-02", "endDate": "2026-11-01"}, {"startDate": "2026-01-01", "endDate": "2026-12-01"},
         {"startDate": "1.11.2026", "endDate": "2.11.2026"}, {"msgTypeStr": "9"}, {"aggregate": "yes"},
-        {"templateIdsStr": "1;two"},
+        {"templateIdsStr": "1;two"}, {"startDate": "9999-12-31", "endDate": "9999-12-31"},
+        {"startDate": "0001-01-01", "endDate": "0001-01-01"}, {"startDate": "20261101", "endDate": "20261102"},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["data/sendDay", "data/processFailed", "data/sendFailed"])
@@ -100,11 +101,14 @@ async def test_what_became_of_messages(wire: Wire) -> None:
     info = await wire.done("status/query")
     assert (info["total"], info["voListSize"]) == ("4", 4)
     assert [(row["status"], row["statusCode"]) for row in info["voList"]] == [
-        ("送达", "200"), ("处理失败-局部拦截列表", "420"), ("发送中", ""), ("等待发送", ""),
+        ("送达", 200), ("处理失败-局部拦截列表", 420), ("请求", 0), ("请求", 0),
+    ]  # fmt: skip
+    assert [row["sendLog"] for row in info["voList"]] == [
+        "发送成功", "smsworker:address in local bounce list", "", "",
     ]  # fmt: skip
     first = info["voList"][0]
     assert first["smsId"] == sms_id(send, 0, "+8613100000000")
-    assert (first["receiver"], first["smsUser"], first["msgType"]) == ("13100000000", wire.customer.name, "0")
+    assert (first["receiver"], first["smsUser"], first["msgType"]) == ("13100000000", wire.customer.name, "国内短信")
     assert (first["templateId"], first["templateName"]) == (str(wire.customer.numbers[SmsKind.NOTICE]), "notice")
     assert dt.datetime.strptime(first["requestTime"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - of Shanghai
     assert info["voList"][3]["receiver"] == "+447400123456"
@@ -116,7 +120,9 @@ async def test_what_became_of_messages(wire: Wire) -> None:
     assert await receivers(smsIds=f"{first['smsId']};{sms_id(send, 2, '+8613100000002')}") == [
         "13100000000", "13100000002",
     ]  # fmt: skip
-    assert await receivers(templateName="marketing") == []
+    assert await receivers(templateName="marketing") == await receivers(templateName="\0") == []
+    assert await receivers(templateId=0) == []
+    assert await receivers(msgTypeStr="2") == []
     assert await receivers(templateId=first["templateId"], start=1, limit=1) == ["13100000001"]
 
 
@@ -124,11 +130,20 @@ async def test_what_became_of_messages(wire: Wire) -> None:
     ("given", "code"),
     [
         ({"phones": "12345"}, 412), ({"phones": ";".join(["13100000000"] * 101)}, 501), ({"smsIds": "x"}, 501),
+        ({"smsIds": "1_1_1_1_zzzzzz$13800138000"}, 501), ({"startDate": "9999-12-31", "endDate": "9999-12-31"}, 501),
         ({"days": 31}, 501), ({"limit": 101}, 501), ({"start": "-1"}, 501), ({"templateId": "x"}, 501),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_asked_of_messages(wire: Wire, given: dict[str, object], code: int) -> None:
     await wire.refused("status/query", code, **given)
+
+
+async def test_a_message_is_found_by_its_id_for_thirty_days_and_others_for_the_days_that_are_asked(wire: Wire) -> None:
+    send = await texted(wire.db, wire.customer, Fate("+8613100000000"), at=noon(20))
+    name = sms_id(send, 0, "+8613100000000")
+    assert (await wire.done("status/query", smsIds=name))["total"] == "1"
+    assert (await wire.done("status/query", smsIds=name, days=3))["total"] == "0"
+    assert (await wire.done("status/query", phones="13100000000"))["total"] == "0"
 
 
 async def test_nobody_asks_about_anothers(wire: Wire) -> None:

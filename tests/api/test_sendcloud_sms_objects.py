@@ -1,16 +1,18 @@
-"""`/smsapi`: templates, signatures, labels, contact lists and tasks on them, on the wire (reference §7.4, §7.6)."""
+"""`/smsapi`: templates, signatures, labels and contact lists on the wire (reference §7.4, §7.6)."""
 
 import json
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from api.sendcloud import sms_contacts, sms_labels, sms_signs, sms_tasks, sms_templates
 from domain.sms import SmsKind
+from domain.sms_signatures import SignatureDraft, SignatureSource
+from services.catalog import build_services
 from store import onboarding
 from store.db import Database
+from tests.sends_doors import foundation
 from tests.sms_world import CONTENTS, SIGNATURE, SmsCustomer, make_sms_customer
 from tests.smsapi_world import Wire, envelope, wire_of
 
@@ -18,6 +20,7 @@ MODULES = (sms_templates, sms_signs, sms_labels, sms_contacts, sms_tasks)
 PATHS = sorted({route.path for module in MODULES for route in module.ROUTES})
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 SECOND = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
+SIGNS = "获取短信签名成功"
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ async def test_a_template_by_get_and_in_the_list(wire: Wire) -> None:
 
 
 async def test_a_template_is_added_changed_submitted_and_deleted(wire: Wire) -> None:
-    sign_id = (await wire.done("sign/list"))["voList"][0]["id"]
+    sign_id = (await wire.done("sign/list", SIGNS))["voList"][0]["id"]
     made = await wire.done(
         "addsms",
         "插入成功",
@@ -147,33 +150,33 @@ async def test_a_template_that_cannot_be_is_not_added(wire: Wire, wrong: dict[st
 
 
 async def test_another_accounts_signature_is_not_used(wire: Wire, other: Wire) -> None:
-    hers = (await other.done("sign/list"))["voList"][0]["id"]
+    hers = (await other.done("sign/list", SIGNS))["voList"][0]["id"]
     good = {"templateName": "新", "templateText": "你好", "smsTypeStr": "1"}
     assert "短信签名不存在" in await wire.refused("addsms", 501, signId=hers, **good)
     await wire.refused("sign/get", 501, id=hers)
     await wire.refused("sign/update", 501, id=hers, signName="夺来的签名")
-    assert (await other.done("sign/list"))["voList"][0]["signName"] == SIGNATURE
+    assert (await other.done("sign/list", SIGNS))["voList"][0]["signName"] == SIGNATURE
 
 
 async def test_signatures_are_saved_reviewed_and_listed(wire: Wire) -> None:
-    saved = (await wire.done("sign/save", "插入成功", signType="0", signName="送达商城"))["smsSignVo"]
+    saved = (await wire.done("sign/save", "短信签名保存成功", signType="0", signName="送达商城"))["smsSignVo"]
     assert SECOND.fullmatch(saved.pop("createTime")) and SECOND.fullmatch(saved.pop("updateTime"))
     number = saved.pop("id")
     assert saved == {"signName": "送达商城", "signTypeDesc": "国内短信", "verifyStatus": "待审核"}
-    shown = (await wire.done("sign/get", id=number))["smsSignVo"]
+    shown = (await wire.done("sign/get", SIGNS, id=number))["smsSignVo"]
     assert (shown["id"], shown["verifyStatus"]) == (number, "待审核")
-    listed = await wire.done("sign/list")
+    listed = await wire.done("sign/list", SIGNS)
     assert (listed["total"], listed["count"]) == (2, 2)
     assert [each["verifyStatus"] for each in listed["voList"]] == ["待审核", "审核通过"]
     await wire.refused("sign/save", 501, signType="0", signName="送达商城")
     await wire.refused("sign/update", 501, id=number, signName="改名")
     await wire.db.pool.execute("UPDATE sms_signature SET state = 'rejected' WHERE number = $1", number)
-    assert (await wire.done("sign/get", id=number))["smsSignVo"]["verifyStatus"] == "审核不通过"
+    assert (await wire.done("sign/get", SIGNS, id=number))["smsSignVo"]["verifyStatus"] == "审核不通过"
     for path, name in (("sign/update", "送达商店"), ("sign/updatesms", "送达超市")):
-        changed = (await wire.done(path, "更新成功", id=number, signName=name))["smsSignVo"]
+        changed = (await wire.done(path, "短信签名更新成功", id=number, signName=name))["smsSignVo"]
         assert (changed["signName"], changed["verifyStatus"]) == (name, "待审核")
         await wire.db.pool.execute("UPDATE sms_signature SET state = 'rejected' WHERE number = $1", number)
-    foreign = (await wire.done("sign/save", "插入成功", signType="1", signName="Songda Shop"))["smsSignVo"]
+    foreign = (await wire.done("sign/save", "短信签名保存成功", signType="1", signName="Songda Shop"))["smsSignVo"]
     assert foreign["signTypeDesc"] == "国际短信"
 
 
@@ -182,13 +185,22 @@ async def test_signatures_are_saved_reviewed_and_listed(wire: Wire) -> None:
 )
 async def test_a_signature_that_cannot_be_is_not_saved(wire: Wire, wrong: dict[str, str | None]) -> None:
     await wire.refused("sign/save", 501, **({"signType": "0", "signName": "送达商城"} | wrong))
-    assert (await wire.done("sign/list"))["total"] == 1
+    assert (await wire.done("sign/list", SIGNS))["total"] == 1
 
 
 async def test_before_certification_nothing_of_a_refused_signature_stays(db: Database) -> None:
     async with wire_of(db, await begun(db, await make_sms_customer(db, certified=False))) as wire:
         await wire.refused("sign/save", 473, signType="0", signName="送达商城")
-        assert (await wire.done("sign/list"))["total"] == 1
+        assert (await wire.done("sign/list", SIGNS))["total"] == 1
+
+
+async def test_a_refused_signature_leaves_what_was_written_before(wire: Wire) -> None:
+    """A draft of the portal's that still lacks its proof is no business of this call."""
+    draft = SignatureDraft("送达商城", source=SignatureSource.APP, note="our app")
+    services = build_services(await foundation(wire.db))
+    written = await services.sms_signatures.create(wire.customer.caller(), draft)
+    await wire.refused("sign/save", 501, signType="0", signName="送达商城")
+    assert (await wire.done("sign/get", SIGNS, id=written.number))["smsSignVo"]["verifyStatus"] == "未提交审核"
 
 
 async def test_labels(wire: Wire, other: Wire) -> None:
@@ -214,48 +226,54 @@ async def test_labels(wire: Wire, other: Wire) -> None:
     assert (await wire.done("label/list"))["total"] == 2
 
 
-@pytest.mark.parametrize("named", ["contactListName", "contactName"])
-async def test_contact_lists(wire: Wire, other: Wire, named: str) -> None:
-    made = (await wire.done("smsContactList/save", "插入成功", **{named: "会员"}, description="2026"))["contact"]
+@pytest.mark.parametrize(
+    ("named", "renamed"), [("contactListName", "newContactListName"), ("contactName", "newContactName")]
+)
+async def test_contact_lists(wire: Wire, other: Wire, named: str, renamed: str) -> None:
+    made = (await wire.done("smsContactList/save", "保存成功", **{named: "会员"}, description="2026"))["contact"]
     assert isinstance(made["contactListId"], int) and SECOND.fullmatch(made["createTime"])
     assert {name: made[name] for name in ("contactListName", "description", "memberCount")} == {
         "contactListName": "会员", "description": "2026", "memberCount": 0,
     }  # fmt: skip
-    change = {named: "会员", "newContactListName": "老会员"}
+    change = {named: "会员", renamed: "老会员"}
     changed = (await wire.done("smsContactList/update", "更新成功", **change))["contact"]
     assert (changed["contactListName"], changed["description"]) == ("老会员", "2026")
-    page = await wire.done("smsContactList/list", start=0, limit=10)
+    page = await wire.done("smsContactList/list", "查询成功", start=0, limit=10)
     assert (page["total"], page["count"], page["contactLists"][0]["contactListName"]) == (1, 1, "老会员")
     await wire.refused("smsContactList/save", 501, **{named: "老会员"})
     await wire.refused("smsContactList/save", 501)
     await other.refused("smsContactList/update", 501, **{named: "老会员"}, newContactListName="x")
     await other.refused("smsContactList/delete", 501, **{named: "老会员"})
-    assert (await other.done("smsContactList/list"))["total"] == 0
-    assert await wire.done("smsContactList/delete", "删除成功", **{named: "老会员"}) == {}
+    assert (await other.done("smsContactList/list", "查询成功"))["total"] == 0
+    assert await wire.done("smsContactList/delete", "删除联系人列表和对应的成员成功", **{named: "老会员"}) == {}
     await wire.refused("smsContactList/delete", 501, **{named: "老会员"})
 
 
 async def test_members_of_a_contact_list(wire: Wire, other: Wire) -> None:
-    await wire.done("smsContactList/save", "插入成功", contactListName="会员")
+    await wire.done("smsContactList/save", "保存成功", contactListName="会员")
     here = {"contactListName": "会员"}
     variables = json.dumps({"%code%": "1", "n": 2})
     given = here | {"phone": "138 0013 8000", "userName": "李雷", "vars": variables}
-    member = (await wire.done("smsContactListMember/saveOrUpdate", "插入成功", **given))["contactMember"]
+    member = (await wire.done("smsContactListMember/saveOrUpdate", "保存成功", **given))["contactMember"]
     assert SECOND.fullmatch(member["createTime"]) and isinstance(member["id"], int)
-    assert {name: member[name] for name in ("phone", "userName", "vars")} == {
-        "phone": "13800138000", "userName": "李雷", "vars": {"code": "1", "n": "2"},
-    }  # fmt: skip
+    assert (member["phone"], member["userName"]) == ("13800138000", "李雷")
+    assert json.loads(member["vars"]) == {"code": "1", "n": "2"}
     assert set(member) == {"id", "contactlistId", "phone", "userName", "vars", "createTime"}
     changed = (
-        await wire.done("smsContactListMember/saveOrUpdate", "更新成功", **here, phone="+8613800138000", userName="韩")
+        await wire.done("smsContactListMember/saveOrUpdate", "保存成功", **here, phone="+8613800138000", userName="韩")
     )["contactMember"]
-    assert (changed["id"], changed["userName"], changed["vars"]) == (member["id"], "韩", {})
-    await wire.done("smsContactListMember/saveOrUpdate", "插入成功", **here, phone="+447400123456")
-    page = await wire.done("smsContactListMember/list", **here, start=1, limit=5)
+    assert (changed["id"], changed["userName"], changed["vars"]) == (member["id"], "韩", "{}")
+    await wire.done("smsContactListMember/saveOrUpdate", "保存成功", **here, phone="+447400123456")
+    page = await wire.done("smsContactListMember/list", "查询成功", **here, start=1, limit=5)
     assert (page["total"], page["count"]) == (2, 1)
     assert page["contactMemberList"][0]["phone"] == "+447400123456"
-    assert (await wire.done("smsContactListMember/list", **here, phone="13800138000"))["total"] == 1
-    lists = (await wire.done("smsContactList/list"))["contactLists"]
+    for name, count in (("韩", 1), ("李雷", 0), ("\0", 0)):
+        for phone in (None, "13800138000"):
+            found = await wire.done("smsContactListMember/list", "查询成功", **here, userName=name, phone=phone)
+            assert (found["total"], found["count"], len(found["contactMemberList"])) == (count, count, count)
+    assert (await wire.done("smsContactListMember/list", "查询成功", **here, limit=0))["count"] == 0
+    assert (await wire.done("smsContactListMember/list", "查询成功", **here, phone="13800138000"))["total"] == 1
+    lists = (await wire.done("smsContactList/list", "查询成功"))["contactLists"]
     assert (lists[0]["memberCount"], lists[0]["contactListId"]) == (2, member["contactlistId"])
     for path in ("list", "saveOrUpdate", "delete"):
         await other.refused(f"smsContactListMember/{path}", 501, **here, phone="13800138000")
@@ -263,7 +281,7 @@ async def test_members_of_a_contact_list(wire: Wire, other: Wire) -> None:
         await wire.refused(f"smsContactListMember/{path}", 412, **here, phone="1380013800")
     assert await wire.done("smsContactListMember/delete", "删除成功", **here, phone="13800138000") == {}
     await wire.refused("smsContactListMember/delete", 501, **here, phone="13800138000")
-    assert (await wire.done("smsContactListMember/list", **here))["total"] == 1
+    assert (await wire.done("smsContactListMember/list", "查询成功", **here))["total"] == 1
 
 
 @pytest.mark.parametrize(
@@ -276,7 +294,6 @@ async def test_members_of_a_contact_list(wire: Wire, other: Wire) -> None:
         ({"vars": "{"}, 441),
         ({"vars": "[1]"}, 441),
         ({"vars": '{"a": {}}'}, 441),
-        ({"vars": '{"a": true}'}, 441),
         ({"vars": '{"中文": "1"}'}, 441),
         ({"vars": '{"a": "x\\ny"}'}, 441),
         ({"vars": "[" * 5_000}, 441),
@@ -288,91 +305,10 @@ async def test_members_of_a_contact_list(wire: Wire, other: Wire) -> None:
     ids=str,
 )
 async def test_a_member_that_cannot_be_is_not_saved(wire: Wire, wrong: dict[str, str], code: int) -> None:
-    await wire.done("smsContactList/save", "插入成功", contactListName="会员")
+    await wire.done("smsContactList/save", "保存成功", contactListName="会员")
     good = {"contactListName": "会员", "phone": "13800138000"}
     await wire.refused("smsContactListMember/saveOrUpdate", code, **(good | wrong))
-    assert (await wire.done("smsContactListMember/list", contactListName="会员"))["total"] == 0
-
-
-async def with_members(wire: Wire) -> dict[str, Any]:
-    """The parameters of a good task."""
-    await wire.done("smsContactList/save", "插入成功", contactListName="会员")
-    for phone in ("13800138000", "13800138001"):
-        await wire.done("smsContactListMember/saveOrUpdate", "插入成功", contactListName="会员", phone=phone)
-    return {
-        "contactListName": "会员", "taskName": "上新", "senderName": wire.customer.name,
-        "templateId": wire.customer.numbers[SmsKind.MARKETING],
-    }  # fmt: skip
-
-
-async def test_a_task_is_made_and_asked_for(wire: Wire, other: Wire) -> None:
-    good = await with_members(wire)
-    label = (await wire.done("label/save", "插入成功", labelName="春季"))["labelId"]
-    at = "2027-03-01 10:00:00"
-    made = (await wire.done("sendContactListTask", **good, labelId=label, executeTime=at))["smsTask"]
-    number = made.pop("taskId")
-    assert isinstance(number, int) and SECOND.fullmatch(made.pop("createTime"))
-    assert made == {
-        "contactListName": "会员", "taskName": "上新", "senderName": wire.customer.name,
-        "templateId": wire.customer.numbers[SmsKind.MARKETING], "memberCount": 2, "status": "等待执行", "endTime": "",
-    }  # fmt: skip
-    planned = await wire.db.pool.fetchval("SELECT next_at FROM scheduled_task")
-    assert planned.isoformat() == "2027-03-01T02:00:00+00:00"
-    shown = (await wire.done("queryContactListTask", taskId=number))["smsTask"]
-    assert (shown["status"], shown["labelId"]) == ("等待执行", label)
-    await wire.done("smsContactList/update", "更新成功", contactListName="会员", newContactListName="老会员")
-    assert (await wire.done("queryContactListTask", taskId=number))["smsTask"]["contactListName"] == "老会员"
-    await wire.done("smsContactList/delete", "删除成功", contactListName="老会员")
-    assert (await wire.done("queryContactListTask", taskId=number))["smsTask"]["memberCount"] == 0
-    for wrong in ("", "x", "0", "9" * 40):
-        await wire.refused("queryContactListTask", 501, taskId=wrong)
-    await other.refused("queryContactListTask", 501, taskId=number)
-
-
-async def test_a_task_without_a_time_runs_now_and_says_what_became_of_it(wire: Wire) -> None:
-    good = await with_members(wire)
-    made = (await wire.done("sendContactListTask", **good))["smsTask"]
-    assert made["status"] in ("等待执行", "执行中")
-    await wire.db.pool.execute("UPDATE scheduled_run SET state = 'done', listed = 2, accepted = 2, ended_at = now()")
-    shown = (await wire.done("queryContactListTask", taskId=made["taskId"]))["smsTask"]
-    assert (shown["status"], shown["memberCount"]) == ("执行完成", 2)
-    assert SECOND.fullmatch(shown["endTime"])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "code"),
-    [
-        ({"executeTime": "2027-13-01 10:00:00"}, 451),
-        ({"executeTime": "2027-03-01"}, 451),
-        ({"executeTime": "2027-03-01T10:00:00"}, 451),
-        ({"executeTime": "1767225600"}, 451),
-        ({"executeTime": "2199-01-01 00:00:00"}, 451),
-        ({"executeTime": "2020-01-01 00:00:00"}, 452),
-        ({"templateId": ""}, 433),
-        ({"templateId": "marketing"}, 431),
-        ({"templateId": "999999"}, 431),
-        ({"senderName": "nobody"}, 471),
-        ({"contactListName": "没有"}, 501),
-        ({"contactListName": ""}, 501),
-        ({"taskName": ""}, 501),
-        ({"taskName": "x" * 101}, 501),
-        ({"labelId": "999"}, 501),
-    ],
-    ids=str,
-)
-async def test_a_task_that_cannot_be_is_not_made(wire: Wire, wrong: dict[str, str], code: int) -> None:
-    good = await with_members(wire)
-    assert await wire.refused("sendContactListTask", code, **(good | wrong)) != ""
-    assert await wire.db.pool.fetchval("SELECT count(*) FROM scheduled_task") == 0
-
-
-async def test_a_task_with_what_is_another_accounts_is_not_made(wire: Wire, other: Wire) -> None:
-    good, hers = await with_members(wire), await with_members(other)
-    label = (await other.done("label/save", "插入成功", labelName="x"))["labelId"]
-    await wire.refused("sendContactListTask", 431, **(good | {"templateId": hers["templateId"]}))
-    await wire.refused("sendContactListTask", 471, **(good | {"senderName": hers["senderName"]}))
-    await wire.refused("sendContactListTask", 501, **(good | {"labelId": label}))
-    assert await wire.db.pool.fetchval("SELECT count(*) FROM scheduled_task") == 0
+    assert (await wire.done("smsContactListMember/list", "查询成功", contactListName="会员"))["total"] == 0
 
 
 async def test_signatures_of_both_hashes_and_get_are_taken(wire: Wire) -> None:

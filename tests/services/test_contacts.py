@@ -159,7 +159,7 @@ async def test_another_accounts_lists_and_contacts_are_not_there(mine: Mine, db:
         assert await rows.chunk(connection, account, target.id, 0, 10) == []
         assert await rows.last(connection, account, target.id) is None
         assert await rows.find_list(connection, account, str(target.number)) is None
-        assert await rows.numbered_contacts(connection, account, target.id, "", 0, 10) == (0, [])
+        assert await rows.numbered_contacts(connection, account, target.id, rows.Sought(limit=10)) == (0, [])
     assert await mine.counted(target.id) == (1, 1)
 
 
