@@ -61,7 +61,7 @@ def require_text(text: str, market: Market) -> str:
     if not name:
         raise Refusal("required", field="text")
     letters = name.replace(" ", "") if market is Market.INTERNATIONAL and "  " not in name else name
-    fits = MIN_LENGTH <= len(name) <= MAX_LENGTH and not letters.isnumeric()
+    fits = MIN_LENGTH <= len(name) <= MAX_LENGTH and not letters.isdecimal()
     if not fits or not all(_is_letter(sign) for sign in letters):
         raise Refusal("sms_signature_bad_text", field="text", text=name[:40])
     return name

@@ -29,7 +29,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _LINK_NAME = re.compile(r"(?:^|[_-])(?:url|link|href|web|site|website|short_?url)(?:$|[_-])|url$|link$", re.IGNORECASE)
-_REPLY = r"\s*(?:请|可)?\s*(?:直接)?\s*(?:回复|回|发送|发)\s*[“\"‘]?(?:TD|[RTNrtn])[”\"’]?(?![A-Za-z0-9])"
+_REPLY = r"\s*(?:请|可)?\s*(?:直接)?\s*(?:回复|回|发送|发)\s*[“\"‘]?(?:[Tt][Dd]|[RTNrtn])[”\"’]?(?![A-Za-z0-9])"
 _OPT_OUT = re.compile(rf"(?:拒收|退订){_REPLY}|{_REPLY}\s*(?:即可)?\s*(?:退订|拒收)")
 _OPT_OUT_ABROAD = re.compile(r"\b(?:reply|text|send)\s+stop\b|\bstop\s+to\s+(?:opt|unsubscribe|end)|unsubscribe", re.I)
 _ADVERTISING = re.compile(
@@ -42,8 +42,8 @@ _CONTACT = re.compile(
 )
 _PHONE = re.compile(r"(?<![\d%A-Za-z])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)")
 _FORBIDDEN = re.compile(
-    r"博彩|赌博|赌场|赌球|六合彩|时时彩|百家乐|老虎机|外围投注|色情|成人视频|约炮|裸聊|援交|枪支|弹药|迷药|冰毒|大麻|毒品"
-    r"|代开发票|开发票联系|办假证|刻章|代考|替考|窃听|私家侦探|刷单|刷信誉|跑分|洗钱|传销|法轮"
+    r"博彩|赌博|赌场|赌球|六合彩|时时彩|百家乐|老虎机|外围投注|色情|成人视频|约炮|裸聊|援交|枪支|弹药|迷药|冰毒|大麻(?!烦|袋)|毒品"
+    r"|代开发票|开发票联系|办假证|(?<!深)刻章|(?<!时)代考(?!虑|察|量)|替考|窃听|私家侦探|刷单|刷信誉|跑分|洗钱|传销|法轮"
     r"|\bcasino\b|\bgambling\b|\bporn|\bescort service",
     re.IGNORECASE,
 )

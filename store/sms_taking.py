@@ -1,10 +1,13 @@
-"""What a group commit writes of SMS beside their messages: the parts that a carrier took, and what is uncertain."""
+"""What a group commit writes of SMS beside messages: parts that were taken, what is uncertain, who was refused."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from domain.accounts import SYSTEM_ACCOUNT
 from domain.sending import MessageState, Reason
+from store.columns import now
 from store.db import Connection, by_column
+from store.sms_interceptions import SmsFailure, note_failures
 
 # One statement, whatever the commit holds of SMS.
 _TAKE = """
@@ -25,9 +28,19 @@ async def record(connection: Connection, ended: Iterable[tuple[Any, tuple[str, .
     """
     parts: list[tuple[Any, ...]] = []
     lost: list[tuple[Any, ...]] = []
+    refused: list[SmsFailure] = []
     for row, ids in ended:
         parts += [(row["id"], row["attempts"], n, row["egress"], one, row["ended_at"]) for n, one in enumerate(ids)]
         if row["state"] == MessageState.SENT and row["reason"] == Reason.UNCERTAIN:
             lost.append((row["id"], row["address"], row["egress"], row["attempts"], row["ended_at"]))
+        elif _is_refused(row):
+            refused.append(SmsFailure(row["account_id"], row["address"], row["id"], row["reason"], row["reply"]))
     if parts or lost:
         await connection.execute(_TAKE, *by_column(parts, 6), *by_column(lost, 5))
+    await note_failures(connection, refused, now())
+
+
+def _is_refused(row: Any) -> bool:
+    """A carrier had it and failed it at once; what expired while it waited says nothing of its number."""
+    failed = row["state"] == MessageState.BOUNCED and row["reason"] != Reason.EXPIRED
+    return failed and row["account_id"] != SYSTEM_ACCOUNT

@@ -18,6 +18,7 @@ from domain.sms_users import require_name as require_user_name
         ("送达", "送达"),
         ("送" * 16, "送" * 16),
         ("7天酒店", "7天酒店"),
+        ("三六零", "三六零"),
     ],
 )
 def test_good_texts(text: str, kept: str) -> None:

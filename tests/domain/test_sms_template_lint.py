@@ -39,6 +39,8 @@ def found(
         (MARKETING, "新品上市，欢迎选购。退订回T"),
         (MARKETING, "新品上市，欢迎选购，回复TD退订"),
         (MARKETING, "新品上市，欢迎选购。拒收请回复R。"),
+        (MARKETING, "新品上市，欢迎选购，回复td退订"),
+        (NOTICE, "给您添了大麻烦，我们会代考虑退换，令人印象深刻章节见附页。"),
     ],
 )
 def test_good_ones(kind: SmsKind, text: str) -> None:
@@ -90,6 +92,7 @@ def test_good_ones(kind: SmsKind, text: str) -> None:
         (NOTICE, "本店有六合彩", "forbidden"),
         (NOTICE, "本店有六 合-彩", "forbidden"),
         (NOTICE, "代开发票请联系", "forbidden"),
+        (NOTICE, "专业代 考、大麻", "forbidden"),
         (MARKETING, "低息贷款。拒收请回复R", "forbidden_in_marketing"),
         (MARKETING, "低息贷 款。拒收请回复R", "forbidden_in_marketing"),
     ],

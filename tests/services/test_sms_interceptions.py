@@ -19,6 +19,7 @@ from store.sms_interceptions import SmsFailure, held_back, note_failures
 from store.sms_interceptions_read import Sought
 from store.sms_opt_outs import Sought as OptedOut
 from tests.accounts_world import house
+from tests.sms_engine_world import REFUSED, FakeCarrier, accept_sms, e164, engine, new_phones
 from tests.sms_world import PHONES, SmsCustomer, make_sms_customer
 
 SUE = Operator(new_id(), "sue", frozenset({OperatorRole.SUPPORT}))
@@ -67,6 +68,27 @@ async def test_ones_own_record_is_removed_with_its_effect_for_everybody(db: Data
             await served.sms_interceptions.remove(mine.caller(), wrong)
     subjects = await db.pool.fetch("SELECT action, subject FROM audit_entry WHERE account_id = $1", mine.account)
     assert [tuple(each) for each in subjects] == [("sms_interception.removed", f"sms-interception/{row.id}")]
+
+
+async def test_a_number_that_a_carrier_refuses_at_once_is_listed_and_not_blocked(db: Database) -> None:
+    served, mine = (await house(db)).services, await make_sms_customer(db)
+    refused, fine = new_phones(2)
+    carrier = FakeCarrier(1, lambda asked: REFUSED if asked.phone == e164(refused) else None)
+    await accept_sms(db, mine, refused, fine)
+    async with engine(db, carrier) as up:
+        await up.send()
+    (row,) = await served.sms_interceptions.page(mine.caller(), Sought(now()), None, 10)
+    assert (row.phone, row.code, row.until, row.error) == (e164(refused), 590, None, "ESME_RINVDSTADR")
+    assert not await blocked(db, mine, row.phone)
+
+
+async def test_what_no_carrier_took_in_its_time_is_not_listed(db: Database) -> None:
+    mine = await make_sms_customer(db)
+    await accept_sms(db, mine)
+    await db.pool.execute("UPDATE submission SET expires_at = now()")
+    async with engine(db, FakeCarrier(1)) as up:
+        assert (await up.send()).bounced == 1
+    assert await db.pool.fetchval("SELECT count(*) FROM sms_interception") == 0
 
 
 async def test_others_records_are_told_of_a_whole_number_alone_and_never_whose_they_are(db: Database) -> None:
