@@ -29,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml Makefile
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV)
 	@echo "Installing the locked packages into $(VENV) …"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --require-hashes --only-binary :all: --no-binary dkimpy,python-alipay-sdk -r requirements.lock
+	@$(PIP) install --require-hashes --only-binary :all: --no-binary dkimpy,django-sendcloud2,python-alipay-sdk -r requirements.lock
 	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
 	@touch $@
 

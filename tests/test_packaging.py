@@ -44,6 +44,11 @@ def test_every_locked_package_has_hashes_and_none_an_address() -> None:
     assert "index-url" not in text
 
 
+def test_the_image_builds_from_source_what_has_no_wheels_as_the_makefile_does() -> None:
+    built = [re.findall(r"--no-binary (\S+)", (CHECKOUT / name).read_text()) for name in ("Makefile", "Dockerfile")]
+    assert built[0] == built[1] != []
+
+
 def compose_check(path: Path) -> subprocess.CompletedProcess[str]:
     """Against the compose schema that check-jsonschema ships."""
     command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.compose-spec"]
