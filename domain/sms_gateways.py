@@ -22,6 +22,8 @@ TLS = (Tls.NONE, Tls.REQUIRED, Tls.VERIFIED)
 """The weakest first. SMPP begins encrypted or not at all: nothing is offered on the way."""
 ANY = ""
 """A route for every other country, or for every kind."""
+_NAME_AT_HOME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+"""Of a host of one's own network (`smsc` in a compose file, a tunnel's end)."""
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -65,7 +67,7 @@ class TypedGateway:
     host: str = ""
     port: str = ""
     system_id: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     system_type: str = ""
     tls: str = "none"
     bind: str = "transceiver"
@@ -135,6 +137,8 @@ def _host(typed: str) -> str:
         return str(ip_address(text))
     except ValueError:
         pass
+    if _NAME_AT_HOME.fullmatch(text):
+        return text.lower()
     try:
         return normalise_domain(text.rstrip("."))
     except BadAddress:

@@ -34,6 +34,11 @@ class GatewayView:
         return sum(sight.bound for sight in self.sights)
 
     @property
+    def is_down(self) -> bool:
+        """In use, and no process is bound to it."""
+        return self.row.state == GatewayState.ENABLED and not self.bound
+
+    @property
     def problems(self) -> list[str]:
         """Why binds are missing, each reason once."""
         return sorted({sight.problem for sight in self.sights if sight.problem})

@@ -111,6 +111,26 @@ async def test_a_password_is_told_to_no_other_server(admin: httpx2.AsyncClient, 
     assert (config.host, config.password) == ("smpp.carrier2.example", "said-again")
 
 
+async def test_the_first_page_warns_of_a_gateway_that_nobody_is_bound_to(
+    admin: httpx2.AsyncClient, db: Database, there: House
+) -> None:
+    warning = "SMS gateways without a bind: China Mobile."
+    assert warning not in await page(admin, "/console/")
+    await admin.post("/console/sms-gateways", data=GATEWAY)
+    number = await number_of(db)
+    assert warning in await page(admin, "/console/")
+    reviewer = await signed(there, "rita", OperatorRole.REVIEWER)
+    async with at_the_console(there, reviewer.token) as other:
+        assert "SMS gateways" not in await page(other, "/console/"), "it is nothing that a reviewer can mend"
+    book = SmsGatewayRows(db, there.base.vault, "worker-1")
+    await book.say([GatewaySight(number, 1, "bind refused: ESME_RALYBND")])
+    assert warning not in await page(admin, "/console/")
+    await db.pool.execute("UPDATE sms_gateway_sight SET seen_at = now() - interval '3 minutes'")
+    assert warning in await page(admin, "/console/"), "the process that was bound is gone"
+    await admin.post(f"/console/sms-gateways/{number}/pause", data={"reason": "line is down"})
+    assert warning not in await page(admin, "/console/"), "somebody decided so"
+
+
 BAD = [
     ("name", ""), ("name", "x" * 61), ("host", "no host"), ("host", ""), ("port", "0"), ("port", "70000"),
     ("port", "二"), ("system_id", "x" * 16), ("system_id", "中文"), ("password", ""), ("password", "x" * 65),

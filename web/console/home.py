@@ -31,7 +31,9 @@ async def home(request: Request, operator: SignedOperator) -> Response:
     services = served(request)
     decides = any(operator.may(duty) for duty in DUTY_OF.values())
     reports = await services.review_report.queues(operator) if decides else []
+    gateways = await services.sms_gateway_desk.listed(operator) if operator.may(Duty.LANES) else []
     return render(
         request, "console/home.html", numbers=await services.console_home.numbers(operator), Duty=Duty,
         reports=reports, QUEUE_NAMES=QUEUE_NAMES, unknown_day=await services.calendar.unknown_day(),
+        gateways_down=[gateway.row.name for gateway in gateways if gateway.is_down],
     )  # fmt: skip
