@@ -12,7 +12,7 @@ from uuid import UUID
 
 from activities.lane_seats import Seat
 from activities.lanes import Lanes, Wait
-from activities.page_work import PageWork, Queue
+from activities.page_work import EXPRESS_PATIENCE, PageWork, Queue
 from activities.sender_process import Pool
 from activities.sms_routes import SmsRoutes
 from domain import sms_text
@@ -32,8 +32,8 @@ FEW = 5
 """Notices of a page that may use the slots that are kept: a flood of one account's notices is a campaign, too."""
 MESSAGES_FOR_A_CONVERSATION = 4
 """Of a page's queue, before another conversation is opened beside the first."""
-LONG = 2.0
-"""Seconds from which on the next carrier is asked, instead of waiting for the first."""
+LONG = EXPRESS_PATIENCE
+"""Seconds from which on the next carrier is asked, instead of waiting for the first: a page waits no longer."""
 NOT_YET = 0.2
 """Seconds until a process that has just begun looks for a carrier again."""
 LEAST_VALIDITY = dt.timedelta(minutes=1)

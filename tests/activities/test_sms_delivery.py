@@ -152,6 +152,16 @@ async def test_a_carrier_that_takes_nothing_is_left_alone_for_a_while(db: Databa
         assert up.routes.pause_of(1) == 0.0
 
 
+async def test_a_text_waits_for_no_carrier_longer_than_its_page_does(db: Database) -> None:
+    """A page of single texts waits a second; what it gives back comes again after five."""
+    customer, first, second = await make_sms_customer(db), FakeCarrier(1), FakeCarrier(2)
+    async with engine(db, first, second) as up:
+        await accept_sms(db, customer)
+        up.routes._pauses[1] = (time.monotonic() + 1.5, 1.5)
+        assert await up.send() == PageResult(delivered=1)
+    assert (len(first.got), len(second.got)) == (0, 1)
+
+
 async def test_texts_go_past_a_carrier_that_does_not_answer(db: Database) -> None:
     """What was said to it is uncertain; what was not goes to the next one, before a whole page is uncertain."""
     customer, silent, second = await make_sms_customer(db), FakeCarrier(1, lambda asked: LOST), FakeCarrier(2)
