@@ -27,8 +27,20 @@ register(
 register(
     "price_malformed",
     422,
-    ("单价格式不正确。", "请填写每封的人民币单价，大于 0、不超过 10 元，最多六位小数，例如 0.0045。"),
-    ("This is no unit price.", "Give yuan for one mail, above 0 and up to 10, at most six decimals, like 0.0045."),
+    ("单价格式不正确。", "请填写每封邮件或每条短信的人民币单价，大于 0、不超过 10 元，最多六位小数，例如 0.0045。"),
+    (
+        "This is no unit price.",
+        "Give yuan for one mail or segment, above 0 and up to 10, at most six decimals, like 0.0045.",
+    ),
+)
+register(
+    "price_country",
+    422,
+    ("这不是短信的国家或地区代码。", "短信请填写两位代码，如 HK、GB，留空表示中国大陆；邮件不分国家，请留空。"),
+    (
+        "This is no code of a country for SMS.",
+        "For SMS give two letters, like HK or GB, or none for mainland China; for mail leave it empty.",
+    ),
 )
 register(
     "price_in_past",

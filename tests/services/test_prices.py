@@ -65,7 +65,11 @@ async def test_other_operators_neither_see_nor_set(db: Database, role: OperatorR
     [
         (NewPrice("0.004", None, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)), "price_in_past"),
         (NewPrice("0.004", new_id()), "not_found"),
-        (NewPrice("0.004", item="sms"), "not_found"),
+        (NewPrice("0.004", item="fax"), "not_found"),
+        (NewPrice("0.004", item="sms:GB"), "not_found"),
+        (NewPrice("0.3", item="sms", country="ZZ"), "price_country"),
+        (NewPrice("0.3", item="sms", country="' OR 1"), "price_country"),
+        (NewPrice("0.004", country="GB"), "price_country"),
         (NewPrice("free"), "price_malformed"),
     ],
 )
@@ -101,3 +105,11 @@ async def test_the_statement_needs_the_right_to_see_money(db: Database, role: Ro
     with pytest.raises(Refusal, match="forbidden"):
         await ledger.statement(Caller(customer.account, api_user_id=customer.api_user), None, None, 5)
     assert (await ledger.balance(caller)).standing.purse is None
+
+
+@pytest.mark.parametrize(("country", "item"), [("", "sms"), ("cn", "sms"), (" gb ", "sms:GB"), ("HK", "sms:HK")])
+async def test_a_segment_has_a_price_by_country(db: Database, country: str, item: str) -> None:
+    """Without one, numbers of another country are refused (`store.sms_accepting`)."""
+    prices = Prices(await foundation(db))
+    await prices.set_price(FINANCE, NewPrice("0.3", item="sms", country=country))
+    assert [(row.item, row.unit_micro) for row in await prices.listed(FINANCE)] == [(item, 300_000)]

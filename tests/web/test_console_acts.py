@@ -186,6 +186,9 @@ async def test_days_and_prices_are_set_through_their_services(db: Database, root
         days = list(await session.exec(select(CalendarDay.works, CalendarDay.changed_by)))
         prices = list(await session.exec(select(Price.unit_micro, Price.set_by)))
     assert (days, prices) == ([(False, "operator/root")], [(3900, "operator/root")])
+    assert (await post(root, "/console/prices/new", unit="0.3", item="sms", country="XX")).status_code == 422
+    assert (await post(root, "/console/prices/new", unit="0.3", item="sms", country="gb")).is_redirect
+    assert "sms:GB" in (await root.get("/console/prices/list")).text
     assert (await post(root, "/console/calendar/2026-12-25/remove")).is_redirect
     assert "0.0039" in (await root.get("/console/prices/list")).text
 

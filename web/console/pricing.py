@@ -1,4 +1,4 @@
-"""/console/prices/new: a price from a time on, for everybody or for one customer."""
+"""/console/prices/new: a price of mails or SMS from a time on, for everybody or for one customer."""
 
 import datetime as dt
 from typing import Annotated
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from domain.errors import Refusal
+from domain.ledger import EMAIL
 from domain.operators import Duty
 from domain.times import SHANGHAI
 from services.prices import NewPrice
@@ -28,18 +29,20 @@ async def form(request: Request, operator: SignedOperator, account: str = "") ->
 
 @router.post("/new")
 async def set_price(
-    request: Request, operator: SignedOperator, unit: Text = "", account: Text = "", begins: Text = ""
-) -> Response:
+    request: Request, operator: SignedOperator, unit: Text = "", item: Text = EMAIL, country: Text = "",
+    account: Text = "", begins: Text = "",
+) -> Response:  # fmt: skip
     """Prices are only ever added."""
     _ = translator(request)
+    typed = {"unit": unit, "item": item, "country": country, "account": account, "begins": begins}
     try:
-        price = NewPrice(unit, parse_account(account), parse_moment(begins))
+        price = NewPrice(unit, parse_account(account), parse_moment(begins), item, country)
         await served(request).prices.set_price(operator, price)
     except Refusal as refusal:
         if refusal.code == "duty_forbidden":
             raise
         placed = Refusal(refusal.code, _PLACES.get(refusal.field or "", refusal.field), **refusal.params)
-        return again(request, PAGE, placed, {"unit": unit, "account": account, "begins": begins})
+        return again(request, PAGE, placed, typed)
     return see("/console/", request, _("价格已设置，从生效时间起适用。"))
 
 

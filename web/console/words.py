@@ -45,7 +45,7 @@ STOPPED = {
 }
 """How Temporal ended a process; see `services.clockwork`."""
 CHANNELS = portal.CHANNELS
-ITEMS = {"email": _("每封邮件")}
+ITEMS = {"email": _("每封邮件"), "sms": _("每条短信（中国大陆）")}
 CLOSED = {CloseReason.TIMEOUT.value: _("超过支付时间"), CloseReason.MEMBER.value: _("客户关闭")}
 BACK = {why.value: text for why, text in WHY_BACK.items()}
 NOTICES = {
