@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sandbox.config import SandboxConfig
 from sandbox.handsets import assembled
+from sandbox.smsc_script import table
 from tests.smpp_world import Heard, MemoryBook, config_of, gateway, ready, sms, until
 
 PHONE = "+8613800130000"
@@ -84,6 +86,12 @@ async def test_carriers_are_steered(api: Any, config: SandboxConfig) -> None:
         assert (await api.post("/handsets/carriers/cpm/disconnect")).json() == {"disconnected": 1}
         await until(lambda: (book.sights and book.sights[0].bound == 0) or not carrier.ready)
         await ready(carriers)
+
+
+def test_the_table_of_numbers_is_the_readmes() -> None:
+    readme = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text()
+    for digits, what in table():
+        assert f"| `{digits}` | {what} |" in readme
 
 
 def test_a_text_that_came_twice_is_two() -> None:
