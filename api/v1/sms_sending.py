@@ -22,7 +22,11 @@ router = APIRouter(prefix="/v1/sms", tags=["sms"])
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "Not signed in, or a bad key."},
     402: {"model": Problem, "description": "The balance does not cover the segments."},
-    409: {"model": Problem, "description": "A step is missing, or the Idempotency-Key was used for another request."},
+    403: {
+        "model": Problem,
+        "description": "The account is not active, the SMS user another's, or the role only looks.",
+    },
+    409: {"model": Problem, "description": "A step is missing, the SMS user is disabled, or the key was used before."},
     422: {"model": Problem, "description": "A field or a number is wrong; `errors` names numbers."},
     429: {"model": Problem, "description": "The number got too many of late, or the day's test messages are used."},
 }

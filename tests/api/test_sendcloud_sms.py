@@ -202,7 +202,7 @@ async def test_a_number_that_nothing_is_sent_to_is_no_fault_of_the_server(wire: 
         ({"templateId": world.number, "phone": "447400123456", "vars": '{"code":"1"}', "msgType": 2}, "暂不支持"),
     ):
         answer = await wire.send(**changes)
-        assert (answer["result"], answer["statusCode"], answer["message"]) == (False, 312, "全部失败"), answer
+        assert (answer["result"], answer["statusCode"], answer["message"]) == (False, 312, "全部请求失败"), answer
         info = answer["info"]
         assert (info["successCount"], info["failedCount"], info["smsIds"]) == (0, 1, [])
         assert info["items"][0]["phone"] == changes["phone"]
