@@ -24,8 +24,8 @@ WORKFLOWS = [*CONTROL_WORKFLOWS, *EXPRESS_WORKFLOWS]
 _OF_THE_MACHINE = {"identity": "worker", "stackTrace": "", "binaryChecksum": "", "buildId": "", "hostName": ""}
 PRIVATE = {
     "an e-mail address": re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"),
-    "a phone number": re.compile(r"\+[1-9]\d{9,13}\b|(?<![\w.+-])1[3-9]\d{9}(?![\w.])"),
-    "a key or token": re.compile(r"\b(sk|smsk|st|ce|pr|whsec)_[\w-]{12}"),
+    "a phone number": re.compile(r"\+[1-9]\d{9,13}\b|(?<![\w.+-])(?:(?:00)?86-?)?1[3-9]\d{9}(?![\w.])"),
+    "a key or token": re.compile(r"\b(sk|smsk|st|ce|pr|rt|iv|whsec)_[\w-]{12}"),
     "a query or a token in a URL": re.compile(r"https?://[^\s\"\\]*(\?|token|hooks)"),
     "markup": re.compile(r"<(p|a|html|body|table|div)\b", re.IGNORECASE),
     "a private key": re.compile(r"PRIVATE KEY|\bMII[A-Za-z0-9+/]{20}"),

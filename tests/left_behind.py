@@ -1,6 +1,8 @@
 """What a whole run leaves behind where others read: histories, ids, search attributes, memos, logs (design §3)."""
 
+import asyncio
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 
 import httpx2
@@ -11,6 +13,8 @@ from demo.material import load
 from demo.scene import Material
 from demo.show import DemoResult
 from tests.kept_histories import PRIVATE, told, without_machine
+from tests.patience import PATIENCE
+from tests.phone_world import solved
 
 RECIPIENTS = ("wanda.recipient@qq.com", "unknown.recipient@gmail.com", "xavier.recipient@company.example")
 MATERIAL = Material(
@@ -23,6 +27,12 @@ MATERIAL = Material(
 """The demo's own recipients, and some whose names are looked for."""
 LEAKS = {what: pattern for what, pattern in PRIVATE.items() if "machine" not in what}
 """Logs and live histories may name this machine."""
+_PHONE = "13712347001"
+"""Of a handset of the sandbox that gets what is sent to it."""
+_CODE = re.compile(r"\d{6}")
+_SIGNED = {"phone": _PHONE, "templateId": "1001", "vars": "{}", "signature": "0" * 32}
+_TEXT = {"template": "1001", "recipients": [{"phone": _PHONE, "variables": {"name": "Trillian"}}]}
+_TOKEN = {"registration_token": "rt_0123456789abcdefghij"}
 
 
 async def strangers(api: str, result: DemoResult) -> None:
@@ -36,9 +46,47 @@ async def strangers(api: str, result: DemoResult) -> None:
             lambda: http.post("/v1/sessions", json={"email": who.email, "password": "wrong " + who.password}),
             lambda: http.post("/v1/sends", content=b"{", headers={"authorization": f"Bearer {who.key}"}),
             lambda: http.get("/v1/sends/x", headers={"authorization": f"Bearer {who.key}x"}),
+            lambda: http.get("/smsapi/send", params=_SIGNED | {"smsUser": who.sms_user}),
+            lambda: http.post("/smsapi/sendCode", data=_SIGNED | {"smsUser": who.sms_user, "code": "135790"}),
+            lambda: http.post("/v1/sms", content=b"{", headers={"authorization": f"Bearer {who.sms_key}"}),
+            lambda: http.post("/v1/sms", json=_TEXT, headers={"authorization": f"Bearer {who.sms_key}"}),
+            lambda: http.get("/v1/sms/replies", params={"phone": _PHONE, "cursor": _PHONE}),
+            lambda: http.get(f"/portal/sms-interceptions?q={_PHONE}"),
+            lambda: http.post("/v1/registrations/phone", json={"phone": _PHONE, "proof": "x", **_TOKEN}),
+            lambda: http.post("/v1/registrations/phone/confirm", json={"code": "135790", **_TOKEN}),
         ]
         for ask in asked:
             assert (await ask()).status_code < 500
+
+
+async def newcomer(api: str, sandbox: str) -> list[str]:
+    """Somebody registers with a mobile number, mistypes the code of its SMS, and types it; what of that is private."""
+    person = {"name": "Ford", "email": "ford@betelgeuse.example", "password": secrets.token_urlsafe(12)}
+    async with (
+        httpx2.AsyncClient(base_url=api, trust_env=False, timeout=30) as http,
+        httpx2.AsyncClient(base_url=sandbox, trust_env=False, timeout=30) as handsets,
+    ):
+        made = await http.post("/v1/registrations", json=person | {"phone": _PHONE})
+        token = made.json()["registration_token"]
+        proof = solved((await http.get("/v1/registrations/challenge")).json())
+        asked = await http.post("/v1/registrations/phone", json={"registration_token": token, "proof": proof})
+        assert asked.status_code == 202, asked.text
+        code = await _texted(handsets)
+        for typed, status in ((str((int(code) + 1) % 10**6).zfill(6), 422), (code, 200)):
+            body = {"registration_token": token, "code": typed}
+            answer = await http.post("/v1/registrations/phone/confirm", json=body)
+            assert answer.status_code == status, answer.text
+    return [*person.values(), token, _PHONE, code]
+
+
+async def _texted(handsets: httpx2.AsyncClient) -> str:
+    """The code on the handset."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            texts = (await handsets.get("/handsets/messages", params={"to": _PHONE})).json()["messages"]
+            if found := next((code for text in texts if (code := _CODE.search(text["content"]))), None):
+                return found[0]
+            await asyncio.sleep(0.2)
 
 
 def secrets_of(result: DemoResult, sandbox: str) -> list[str]:
@@ -65,7 +113,13 @@ async def check_processes(client: Client, private: list[str]) -> set[str]:
 
 def leaks(text: str, private: list[str]) -> list[str]:
     """What is in a text that must not be."""
-    return [what for what, pattern in LEAKS.items() if pattern.search(text)] + [v for v in private if v in text]
+    found = [what for what, pattern in LEAKS.items() if pattern.search(text)]
+    return found + [value for value in private if value in text and _stands_there(value, text)]
+
+
+def _stands_there(value: str, text: str) -> bool:
+    """Six digits are part of many a number; by itself, and not the fraction of a second, they are a code."""
+    return not _CODE.fullmatch(value) or re.search(rf"(?<![\w.]){value}(?!\w)", text) is not None
 
 
 def about(execution: WorkflowExecution) -> str:

@@ -23,7 +23,7 @@ from domain.ids import Kind
 from stack import Options, Stack, temporary_folder
 from supervision.ports import free_base
 from tests.faults_world import SLOTS, books, explained, places
-from tests.left_behind import MATERIAL, check_processes, leaks, secrets_of, strangers
+from tests.left_behind import MATERIAL, check_processes, leaks, newcomer, secrets_of, strangers
 
 ROLES = ("worker", "submission", "api", "temporal", "inbound", "postgres")
 SEED = 7
@@ -99,6 +99,7 @@ async def test_it_leaves_nothing_private_behind(whole_run: Run) -> None:
     await strangers(where.public_url, whole_run.result)
     client = await Client.connect(where.temporal_address)
     private = secrets_of(whole_run.result, where.sandbox_url)
+    private += await newcomer(where.public_url, where.sandbox_url)
     assert await check_processes(client, private) == {kind.value for kind in Kind}, "every kind of process ran"
     for role in ("api", "worker"):
         log = Path(where.logs, f"{role}.log").read_text()
