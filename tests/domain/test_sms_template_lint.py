@@ -40,6 +40,7 @@ def found(
         (MARKETING, "新品上市，欢迎选购，回复TD退订"),
         (MARKETING, "新品上市，欢迎选购。拒收请回复R。"),
         (MARKETING, "新品上市，欢迎选购，回复td退订"),
+        (NOTICE, "您乘坐的飞机CA1831延误，可参加微信抽奖。"),
         (NOTICE, "给您添了大麻烦，我们会代考虑退换，令人印象深刻章节见附页。"),
     ],
 )
@@ -87,6 +88,7 @@ def test_good_ones(kind: SmsKind, text: str) -> None:
         (NOTICE, "QQ：12345678", "contact_id"),
         (NOTICE, "ＱＱ 1 2 3", ""),
         (NOTICE, "加 微 信领取", "contact_id"),
+        (NOTICE, "飞机：songda88", "contact_id"),
         (NOTICE, "请致电13800138000", "phone_number"),
         (NOTICE, "请致电010-12345678", "phone_number"),
         (NOTICE, "本店有六合彩", "forbidden"),
