@@ -24,6 +24,8 @@ class Concern(StrEnum):
     CERTIFICATION_REJECTED = "certification_rejected"
     CERTIFICATION_EXPIRES = "certification_expires"
     TEMPLATE_REJECTED = "template_rejected"
+    SMS_SIGNATURE_REJECTED = "sms_signature_rejected"
+    SMS_TEMPLATE_REJECTED = "sms_template_rejected"
     QUOTA_USED_UP = "quota_used_up"
     QUOTA_NEARLY_USED = "quota_nearly_used"
     BALANCE_LOW = "balance_low"
@@ -47,7 +49,7 @@ class Waiting:
     """A review that a person has not decided yet. `due_at` is None until the process has counted the working time."""
 
     kind: str
-    """`template` or `certification`."""
+    """`template`, `sms_signature`, `sms_template` or `certification`."""
     subject: str
     label: str
     due_at: dt.datetime | None

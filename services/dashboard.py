@@ -32,9 +32,12 @@ class Overview:
     waiting: tuple[Waiting, ...]
     figures: Figures
     days: tuple[DayCount, ...]
+    sms_today: int
     next_step: StepView | None
     steps_done: int
     steps: int
+    sms_step: StepView | None
+    """The next one of the SMS track, once the company is certified: before, it is for who goes there."""
 
     @property
     def today(self) -> DayCount:
@@ -57,15 +60,19 @@ class Dashboard:
             quality = await signals_read.quality(session, Window.WEEK, at, caller.account_id)
             path = await onboarding.situation(session, caller.account_id)
             days = await self._days(session, caller.account_id, today)
-        steps = view(path).email if path else ()
+            midnight = dt.datetime.combine(today, dt.time(), SHANGHAI)
+            sms_today = await rows.sms_since(session, caller.account_id, midnight)
+        steps, sms = (view(path).email, view(path).sms) if path else ((), ())
         return Overview(
             attention=self._attention(caller, found, figures, quality.level),
             waiting=tuple(each for each in reviews if each.kind != "certification" or may(caller, Right.CERTIFY)),
             figures=figures if may(caller, Right.MONEY) else _without_money(figures),
             days=days,
-            next_step=next((step for step in steps if step.state == "current"), None),
+            sms_today=sms_today,
+            next_step=_current(steps),
             steps_done=sum(step.state == "done" for step in steps),
             steps=len(steps),
+            sms_step=_current(sms) if sms and sms[0].state == "done" else None,
         )
 
     def _attention(
@@ -90,6 +97,10 @@ class Dashboard:
         while len(self._counted) > KEPT_ACCOUNTS:
             self._counted.popitem(last=False)
         return days
+
+
+def _current(steps: tuple[StepView, ...]) -> StepView | None:
+    return next((step for step in steps if step.state == "current"), None)
 
 
 def _may_see(caller: Caller, each: Attention) -> bool:

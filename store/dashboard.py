@@ -20,6 +20,13 @@ UNION ALL
     (SELECT state, reason FROM template_version WHERE template_id = t.id ORDER BY number DESC LIMIT 1) v
  WHERE t.account_id = :account AND t.deleted_at IS NULL AND v.state = 'rejected' LIMIT 20)
 UNION ALL
+(SELECT 'sms_signature_rejected', number::text, text, coalesce(reason, '') FROM sms_signature
+ WHERE account_id = :account AND deleted_at IS NULL AND state = 'rejected' LIMIT 20)
+UNION ALL
+(SELECT 'sms_template_rejected', t.number::text, t.name, coalesce(v.reason, '') FROM sms_template t CROSS JOIN LATERAL
+    (SELECT state, reason FROM sms_template_version WHERE template_id = t.id ORDER BY number DESC LIMIT 1) v
+ WHERE t.account_id = :account AND t.deleted_at IS NULL AND v.state = 'rejected' LIMIT 20)
+UNION ALL
 (SELECT 'webhook_disabled', id::text, url, coalesce(last_error, '') FROM webhook_endpoint
  WHERE account_id = :account AND deleted_at IS NULL AND state = 'disabled' AND disabled_by <> 'customer' LIMIT 20)
 UNION ALL
@@ -32,6 +39,13 @@ _WAITING = """
 SELECT 'template' AS kind, t.id::text AS subject, t.name AS label, v.due_at, v.due_provisional AS provisional
 FROM template t JOIN template_version v ON v.template_id = t.id
 WHERE t.account_id = :account AND t.deleted_at IS NULL AND v.state = 'submitted'
+UNION ALL
+SELECT 'sms_template', t.number::text, t.name, v.due_at, v.due_provisional
+FROM sms_template t JOIN sms_template_version v ON v.template_id = t.id
+WHERE t.account_id = :account AND t.deleted_at IS NULL AND v.state = 'submitted'
+UNION ALL
+SELECT 'sms_signature', number::text, text, due_at, due_provisional FROM sms_signature
+WHERE account_id = :account AND deleted_at IS NULL AND state = 'submitted'
 UNION ALL
 SELECT 'certification', id::text, kind, due_at, due_provisional FROM certification
 WHERE account_id = :account AND state = 'submitted'
@@ -49,6 +63,11 @@ SELECT (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
        CASE WHEN m.state = 'queued' AND m.attempts > 0 THEN 'deferred' ELSE m.state END AS outcome, count(*) AS number
 FROM submission s JOIN message m ON m.submission_id = s.id
 WHERE s.account_id = :account AND s.accepted_at >= :since AND s.channel = 'email' GROUP BY 1, 2
+"""
+
+_SMS_OF_DAY = """
+SELECT coalesce(sum(recipients), 0) FROM submission
+WHERE account_id = :account AND accepted_at >= :since AND channel = 'sms'
 """
 
 
@@ -79,6 +98,11 @@ async def by_day(session: Session, account: UUID, since: dt.datetime) -> dict[dt
     for row in await _rows(session, _BY_DAY, {"account": account, "since": since}):
         counted.setdefault(row["day"], {})[row["outcome"]] = row["number"]
     return counted
+
+
+async def sms_since(session: Session, account: UUID, since: dt.datetime) -> int:
+    """Numbers that SMS were accepted for from `since` on."""
+    return int((await _rows(session, _SMS_OF_DAY, {"account": account, "since": since}))[0]["coalesce"])
 
 
 async def _rows(session: Session, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -60,6 +60,8 @@ class StatementLine:
     """The submission of a charge, the payment of a recharge."""
     recharge_id: UUID | None
     """The order that the payment was for."""
+    channel: str | None
+    """`domain.channels.Channel` of a charge's submission."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class OpenHold:
     unit_micro: int
     messages: int
     settled: int
+    channel: str | None
 
     @property
     def held_micro(self) -> int:
@@ -101,17 +104,19 @@ WHERE a.id = :account
 """
 _LINES = """
 SELECT e.id, j.at, j.kind, e.amount_fen, e.balance_after_fen, j.memo,
-    coalesce(c.submission_id, j.reference) AS reference, p.recharge_id
+    coalesce(c.submission_id, j.reference) AS reference, p.recharge_id, s.channel
 FROM ledger_account l
 JOIN entry e ON e.ledger_account_id = l.id
 JOIN journal j ON j.id = e.journal_id
 LEFT JOIN payment p ON p.id = j.reference AND p.account_id = :account AND j.kind = 'recharge'
 LEFT JOIN correction c ON c.id = j.reference AND c.account_id = :account AND j.kind = 'adjustment'
+LEFT JOIN submission s ON s.id = coalesce(c.submission_id, j.reference) AND s.account_id = :account
 WHERE l.account_id = :account AND l.name = :prepaid
 """
 _HOLDS = """
-SELECT submission_id, opened_at, unit_micro, messages, sent + unsent AS settled FROM hold
-WHERE account_id = :account AND closed_at IS NULL ORDER BY opened_at DESC, submission_id DESC LIMIT :limit
+SELECT submission_id, opened_at, unit_micro, messages, sent + unsent AS settled,
+    (SELECT channel FROM submission s WHERE s.id = hold.submission_id) AS channel
+FROM hold WHERE account_id = :account AND closed_at IS NULL ORDER BY opened_at DESC, submission_id DESC LIMIT :limit
 """
 _PRICES = """
 SELECT unit_micro, effective_from, account_id IS NOT NULL AS own FROM price

@@ -7,12 +7,16 @@ from uuid import UUID
 from domain.accounts import Caller, Role
 from domain.dashboard import Concern, DayCount, Figures, balance_concern, quota_concern
 from domain.ids import new_id
+from domain.reviews import ReviewState
+from domain.sms import SmsKind
 from domain.times import SHANGHAI, business_day
 from services.dashboard import Dashboard
 from store.columns import now
 from store.db import Database
 from tests.sending_world import Customer, make_customer
 from tests.services.test_signals import heard
+from tests.sms_engine_world import accept_sms
+from tests.sms_world import SIGNATURE, add_template, make_sms_customer
 from tests.template_world import foundation
 from web.portal.dashboard import HEIGHT, TOP, chart
 
@@ -131,3 +135,15 @@ def test_the_chart_is_as_tall_as_its_busiest_day() -> None:
     assert [part[0] for part in first.parts] == ["delivered", "failed"]
     assert (first.top, sum(part[2] for part in first.parts)) == (TOP, HEIGHT)
     assert (second.parts, second.top) == ((), TOP + HEIGHT)
+
+
+async def test_sms_have_their_place(db: Database) -> None:
+    """What was rejected or waits, the numbers of today, and the next step once the company is certified."""
+    customer = await make_sms_customer(db)
+    await add_template(db, customer, SmsKind.NOTICE, "您的订单已发货。", name="waits", state=ReviewState.SUBMITTED)
+    await accept_sms(db, customer, template="code")
+    await db.pool.execute("UPDATE sms_signature SET state = 'rejected', reason = 'Not yours'")
+    seen = await Dashboard(await foundation(db)).show(customer.caller())
+    assert [(each.label, each.detail) for each in seen.attention] == [(SIGNATURE, "Not yours")]
+    assert [(each.kind, each.label) for each in seen.waiting] == [("sms_template", "waits")]
+    assert (seen.sms_today, seen.today.total) == (1, 0)

@@ -58,6 +58,9 @@ async def test_figures_holds_and_lines(portal: Browser, db: Database) -> None:
     assert f'href="/portal/recharges/{order}"' in page
     for submission in await db.pool.fetch("SELECT id FROM submission WHERE charged_from IS NOT NULL"):
         assert f'href="/portal/sends/{submission["id"]}"' in page
+    await db.pool.execute("UPDATE submission SET channel = 'sms' WHERE id = $1", submission["id"])
+    page = (await portal.http.get("/portal/statement?lang=en")).text
+    assert f'href="/portal/sms-sends/{submission["id"]}"' in page, "an SMS has a page of its own"
 
 
 async def test_lines_are_filtered_paged_and_exported(

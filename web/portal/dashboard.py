@@ -10,6 +10,7 @@ from domain.dashboard import Attention, Concern, DayCount
 from domain.money import show_yuan
 from domain.step_texts import NAMES, in_language, missing_text
 from services.dashboard import Overview
+from services.onboarding import StepView
 from web.i18n import mark as _
 from web.pages import Signed, language_of, render, served
 
@@ -49,16 +50,30 @@ CARDS = {
     Concern.TEMPLATE_REJECTED: Card(
         "warning", _("模板“{label}”未通过审核。"), "/portal/templates/{subject}", _("修改模板")
     ),
+    Concern.SMS_SIGNATURE_REJECTED: Card(
+        "warning", _("短信签名【{label}】未通过审核。"), "/portal/sms-signatures/{subject}", _("修改签名")
+    ),
+    Concern.SMS_TEMPLATE_REJECTED: Card(
+        "warning", _("短信模板“{label}”未通过审核。"), "/portal/sms-templates/{subject}", _("修改模板")
+    ),
     Concern.QUOTA_USED_UP: Card(
         "danger", _("今天的额度已用完，北京时间 0 点恢复。"), "/portal/onboarding", _("如何提高额度")
     ),
     Concern.QUOTA_NEARLY_USED: Card("warning", _("今天的额度快用完了。"), "/portal/onboarding", _("如何提高额度")),
     Concern.BALANCE_LOW: Card("warning", _("余额不足，可能很快不能发送收费邮件。"), "/portal/recharges", _("去充值")),
 }  # fmt: skip
-WORDS = {Concern.TEMPLATE_REJECTED, Concern.CERTIFICATION_REJECTED, Concern.CERTIFICATION_EXPIRES}
+WORDS = {
+    Concern.TEMPLATE_REJECTED,
+    Concern.SMS_SIGNATURE_REJECTED,
+    Concern.SMS_TEMPLATE_REJECTED,
+    Concern.CERTIFICATION_REJECTED,
+    Concern.CERTIFICATION_EXPIRES,
+}
 """Concerns whose detail is meant for people: a reviewer's reason, a date."""
 REVIEWS = {
     "template": (_("模板审核"), "/portal/templates/"),
+    "sms_signature": (_("短信签名审核"), "/portal/sms-signatures/"),
+    "sms_template": (_("短信模板审核"), "/portal/sms-templates/"),
     "certification": (_("认证审核"), "/portal/certification"),
 }
 
@@ -85,7 +100,8 @@ def _context(overview: Overview, language: str) -> dict[str, Any]:
         "overview": overview,
         "attention": [(CARDS[each.concern], _filled(each), _detail(each)) for each in overview.attention],
         "reviews": [(each, *REVIEWS[each.kind]) for each in overview.waiting],
-        "step": _step(overview, language),
+        "step": _step(overview.next_step, language) if overview.next_step else None,
+        "sms_step": _step(overview.sms_step, language) if overview.sms_step else None,
         "bars": chart(overview.days),
         "yuan": show_yuan,
         "chart_size": (WIDTH * len(overview.days), TOP + HEIGHT + 20),
@@ -100,10 +116,7 @@ def _detail(each: Attention) -> str:
     return each.detail if each.concern in WORDS else ""
 
 
-def _step(overview: Overview, language: str) -> dict[str, str] | None:
-    step = overview.next_step
-    if step is None:
-        return None
+def _step(step: StepView, language: str) -> dict[str, str]:
     return {
         "name": in_language(NAMES[step.step], language),
         "missing": missing_text(step.lack, language) if step.lack else "",

@@ -52,6 +52,7 @@ async def _money(request: Request, caller: Caller) -> dict[str, Any]:
     holds = await ledger.holds(caller, HOLDS_SHOWN + 1)
     return {
         "balance": await ledger.balance(caller),
+        "sms_unit": await served(request).sms_templates.unit_price(caller),
         "announced": (await ledger.prices(caller))[1:],
         "holds": holds[:HOLDS_SHOWN],
         "more_holds": len(holds) > HOLDS_SHOWN,
