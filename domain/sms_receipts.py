@@ -26,6 +26,7 @@ HAS_HEADER = 0x40
 """`esm_class`: the text begins with a user data header."""
 _TYPE, _RECEIPT_TYPES = 0x3C, (0x04, 0x20)
 """Bits 5–2 of `esm_class`; a delivery receipt, an intermediate notification."""
+_WORDS = re.compile(r"\btext\s*:", re.IGNORECASE)
 _FIELD = re.compile(r"\b(id|sub|dlvrd|submit date|done date|stat|err|text)\s*:\s*", re.IGNORECASE)
 _LIKE_A_RECEIPT = re.compile(
     r"\s*id:\S+\s+sub:\d+\s+dlvrd:\d+\s+submit date:\d+\s+done date:\d+\s+stat:\S+\s+err:", re.IGNORECASE
@@ -85,8 +86,14 @@ def read_receipt(came: Delivered, gateway: int, id_form: IdForm, clock: dt.timed
         error=_error(fields, came.tlvs.get(NETWORK_ERROR_CODE, b""), state),
         done_at=_moment(fields.get("done date", ""), clock),
         reference=_number(came.tlvs.get(USER_MESSAGE_REFERENCE, b"")),
-        text=text[:MAX_TEXT],
+        text=_without_words(text)[:MAX_TEXT],
     )
+
+
+def _without_words(text: str) -> str:
+    """Up to where the customer's own begin: rows keep the carrier's, and a code is nobody's to keep."""
+    words = _WORDS.search(text)
+    return text[: words.end()] if words else text
 
 
 def receipt_fields(text: str) -> dict[str, str]:

@@ -74,7 +74,7 @@ class Receipt:
     reference: int | None = None
     """`user_message_reference`, when the carrier sent it back."""
     text: str = ""
-    """The whole receipt, bounded."""
+    """The receipt, bounded, up to the words of the message that it quotes."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,15 @@ def test_the_form_of_appendix_b() -> None:
     assert receipt.done_at == dt.datetime(2026, 12, 1, 1, 32, tzinfo=dt.UTC), "in the gateway's clock"
 
 
+@pytest.mark.parametrize("words", ["text:", "Text : ", "TEXT:"])
+def test_the_words_that_a_receipt_quotes_are_not_kept(words: str) -> None:
+    """Carriers quote the beginning of the message, and a code is in it."""
+    receipt = read(usual().replace("text:hello", f"{words}042917 is your code"))
+    assert receipt.state == "DELIVRD" and receipt.text.startswith("id:abc") and "042917" not in receipt.text
+    big = usual().replace("hello", "您的验证码042917").encode("utf-16-be")
+    assert "042917" not in read(big, data_coding=8).text
+
+
 @pytest.mark.parametrize(
     ("text", "smsc_id", "state", "error"),
     [
