@@ -267,6 +267,7 @@ async def test_encrypted_binds(tmp_path: Path) -> None:
         (Tls.REQUIRED, "127.0.0.1", "", True),
         (Tls.VERIFIED, "localhost", str(pem), True),
         (Tls.VERIFIED, "localhost", "", False),
+        (Tls.VERIFIED, "127.0.0.1", str(pem), False),  # the certificate has another name
         (Tls.NONE, "127.0.0.1", "", False),
     ):
         book, heard = MemoryBook(config_of(port, tls=tls, host=host)), Heard()
