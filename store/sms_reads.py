@@ -266,7 +266,7 @@ def _conditions(account: UUID, asked: Asked) -> tuple[str, dict[str, Any]]:
     parameters: dict[str, Any] = {"account": account, "since": asked.since, "until": asked.until}
     where = ""
     for name, value, condition in (
-        ("phones", asked.phones, "m.address = ANY(:phones)"),
+        ("phones", asked.phones, "m.address = ANY(:phones) AND \"left\"(m.address, 1) = '+'"),  # as `message_phone` is
         ("markets", asked.markets, "v.market = ANY(:markets)"),
         ("template", [] if asked.template is None else [asked.template], "t.number = ANY(:template)"),
         ("template_name", asked.template_name, "t.name = :template_name"),

@@ -4,10 +4,11 @@ import importlib
 import itertools
 import json
 import pkgutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from api import sendcloud
 from api.sendcloud.parameters import LARGEST
@@ -17,7 +18,7 @@ from domain.sendcloud_signing import sign
 from domain.sms import SmsKind
 from store import onboarding
 from store.db import Database
-from tests.smsapi_world import Wire, envelope, wire_of
+from tests.smsapi_world import Wire, door, envelope, wire_of
 
 MODULES = [importlib.import_module(each.name) for each in pkgutil.iter_modules(sendcloud.__path__, "api.sendcloud.")]
 ROUTES = {route.path.removeprefix("/smsapi/"): route for each in MODULES for route in getattr(each, "ROUTES", ())}
@@ -160,3 +161,25 @@ async def test_a_long_text_is_no_work(wire: Wire) -> None:
         for long in ("[" + "1," * 500_000 + "]", "{" + "a:1," * 500_000 + "}", json.dumps(["x" * 3_000_000]) + ","):
             answer = await wire.call("sendx" if name == "tos" else "send", **good(wire) | {name: long})
             assert answer["statusCode"] == (482 if name == "tos" else 441)
+
+
+async def test_who_hangs_up_in_the_middle_is_no_fault_of_ours(wire: Wire) -> None:
+    said: list[Message] = []
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/smsapi/send", "raw_path": b"/smsapi/send",
+        "query_string": b"", "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
+    }  # fmt: skip
+    heard: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"smsUser=x", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Message:
+        return next(heard)
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    app = door()
+    await app(scope, receive, send)
+    assert said[0]["status"] == 200
+    assert "请求不完整" in said[1]["body"].decode()
