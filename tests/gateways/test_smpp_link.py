@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from domain.sending import OutcomeKind
 from gateways import smpp, smpp_binds, smpp_link
-from gateways.smpp_pdu import Frames, pdu
+from gateways.smpp_pdu import Frames, Pdu, pdu
 from sandbox.smsc import Behaviour
 from tests.smpp_world import Heard, Line, MemoryBook, config_of, gateway, line, ready, until
 
@@ -47,7 +47,8 @@ async def bound_to(peer: Peer) -> AsyncIterator[MemoryBook]:
 @given(st.lists(st.binary(max_size=40), max_size=5), st.lists(st.integers(1, 30), min_size=1))
 def test_pdus_are_cut_out_wherever_the_octets_are_parted(bodies: list[bytes], steps: list[int]) -> None:
     sent = b"".join(pdu(5, at, body) for at, body in enumerate(bodies))
-    frames, found, at, size = Frames(), [], 0, itertools.cycle(steps)
+    found: list[Pdu] = []
+    frames, at, size = Frames(), 0, itertools.cycle(steps)
     while at < len(sent):
         step = next(size)
         found += frames.feed(sent[at : at + step])
