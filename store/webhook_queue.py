@@ -144,7 +144,7 @@ JOIN api_user u ON u.id = s.api_user_id
 """
 _ABOUT_SMS = """
 SELECT m.id, s.account_id AS account, u.name AS sms_user, t.number AS template, coalesce(l.id, 0) AS label,
-       m.attempted_at AS submitted_at
+       CASE WHEN m.submitted > 0 THEN m.attempted_at END AS submitted_at
 FROM unnest($1::bigint[]) AS w(id) JOIN message m ON m.id = w.id JOIN submission s ON s.id = m.submission_id
 JOIN sms_user u ON u.id = s.api_user_id JOIN sms_template_version v ON v.id = s.template_version_id
 JOIN sms_template t ON t.id = v.template_id

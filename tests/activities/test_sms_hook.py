@@ -125,6 +125,18 @@ async def test_json_of_the_standard_format(db: Database) -> None:
     }  # fmt: skip
 
 
+async def test_what_no_carrier_took_was_never_outbound(db: Database) -> None:
+    customer = await make_sms_customer(db, fen=0)
+    world, message = Hooks(db, customer), await texted(db, customer, number(), state=MessageState.BOUNCED)  # type: ignore[arg-type]
+    await db.pool.execute("UPDATE message SET submitted = 0, reason = 'expired'")
+    async with receiving(lambda n, r: 200) as receiver:
+        process = await sendcloud(world, receiver.url)
+        await tell(db, message)
+        await world.drain(process)
+    (failed,) = [each for each in map(form, receiver.requests) if each["event"] == "delivererror"]
+    assert failed["outboundTime"] == "" and failed["receiptTime"]
+
+
 async def test_an_endpoint_hears_what_it_chose(db: Database) -> None:
     customer = await make_sms_customer(db, fen=0)
     world = Hooks(db, customer)  # type: ignore[arg-type]
