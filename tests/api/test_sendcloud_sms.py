@@ -12,13 +12,21 @@ import httpx2
 import pytest
 
 from domain.ids import new_id
+from domain.reviews import ReviewState
 from domain.secrets import SMS_KEY_PREFIX, new_token
 from domain.sendcloud_signing import sign
 from domain.sendcloud_sms import read_sms_id
 from domain.sms import SmsKind
 from store.db import Database
 from tests.sending_world import VAULT
-from tests.sms_world import PHONES, SmsCustomer, add_international, make_sms_customer, set_sms_price
+from tests.sms_world import (
+    PHONES,
+    SmsCustomer,
+    add_international,
+    add_template,
+    make_sms_customer,
+    set_sms_price,
+)
 from tests.smsapi_world import envelope, wire_of
 
 
@@ -165,7 +173,8 @@ async def test_timestamps(wire: Wire) -> None:
         ({"vars": "{name:{x}}"}, 441), ({"vars": "{name}"}, 441), ({"vars": "{name:a,b}"}, 441),
         ({"vars": "{1,2}"}, 441),
         ({"vars": "[" * 100_000}, 441), ({"vars": '{"name":"\\ud800"}'}, 441),
-        ({"msgType": "1"}, 601), ({"msgType": "2"}, 432), ({"labelId": "4711"}, 501),
+        *(({"msgType": said}, 601) for said in ("1", "3", "4", "5", "x")),
+        ({"msgType": "2"}, 432), ({"labelId": "4711"}, 501),
         ({"sendRequestId": "x" * 129}, 501),
         ({"tag": "x" * 129}, 501), ({"tag": "a\0b"}, 501), ({"sendRequestId": "a\0b"}, 501),
     ],
@@ -238,6 +247,28 @@ async def test_a_request_id_is_sent_once(wire: Wire) -> None:
     await wire.db.pool.execute("UPDATE sms_request_key SET at = at - interval '1 hour'")
     await wire.db.pool.execute("DELETE FROM sms_recent")
     assert (await wire.call("send", given))["info"]["smsIds"] != first["info"]["smsIds"]
+
+
+@pytest.mark.parametrize("said", [None, "", "{}", "null", '{"unused":"1"}'])
+async def test_no_values_are_written_in_several_ways(wire: Wire, said: str | None) -> None:
+    assert (await wire.send(templateId=wire.customer.numbers[SmsKind.MARKETING], vars=said, unknown="1"))["result"]
+
+
+async def test_a_template_that_is_not_approved_and_a_text_that_grows_too_long(wire: Wire) -> None:
+    draft = await add_template(wire.db, wire.customer, SmsKind.NOTICE, "x", name="draft", state=ReviewState.DRAFT)
+    assert await wire.refused("send", wire.good(templateId=draft.number)) == 432
+    long = await add_template(wire.db, wire.customer, SmsKind.NOTICE, "x" * 480 + "%name%", name="long")
+    assert await wire.refused("send", wire.good(templateId=long.number, vars=json.dumps({"name": "y" * 32}))) == 460
+    assert (await wire.send(templateId=long.number))["result"]
+
+
+async def test_two_thousand_numbers_in_one_call(wire: Wire) -> None:
+    answer = await wire.send(phone=",".join(next(PHONES) for _ in range(2_000)))
+    assert (answer["statusCode"], answer["info"]["successCount"], len(set(answer["info"]["smsIds"]))) == (
+        200,
+        2_000,
+        2_000,
+    )
 
 
 @pytest.mark.parametrize(

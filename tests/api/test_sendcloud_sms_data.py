@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from api.sendcloud import sms_data
 from domain.sendcloud_sms import sms_id
 from domain.sms import SmsKind
+from domain.sms_results import ResultCode, SmsReason
 from domain.times import SHANGHAI, business_day
 from store.columns import now
 from store.db import Database
@@ -144,6 +146,27 @@ async def test_a_message_is_found_by_its_id_for_thirty_days_and_others_for_the_d
     assert (await wire.done("status/query", smsIds=name))["total"] == "1"
     assert (await wire.done("status/query", smsIds=name, days=3))["total"] == "0"
     assert (await wire.done("status/query", phones="13100000000"))["total"] == "0"
+
+
+def test_every_result_has_words_and_one_column() -> None:
+    counted = [*sms_data.NOT_PROCESSED.values(), *sms_data.NOT_DELIVERED.values()]
+    assert sorted(code for code in counted if code) == sorted(ResultCode) == sorted(sms_data.FAILURES)
+    assert set(sms_data.LOGS) == set(ResultCode)
+    assert {code for code in sms_data.NOT_DELIVERED.values() if code.is_delivery} == set(
+        sms_data.NOT_DELIVERED.values()
+    )
+
+
+@pytest.mark.parametrize("reason", [reason for reason in SmsReason if reason is not SmsReason.CANCELLED])
+async def test_status_says_each_result(wire: Wire, reason: SmsReason) -> None:
+    await texted(wire.db, wire.customer, Fate(state="bounced", reason=reason.value), at=noon())
+    (row,) = (await wire.done("status/query"))["voList"]
+    code = row["statusCode"]
+    assert row["status"].startswith("发送失败-" if code >= 500 else "处理失败-")
+    assert row["sendLog"]
+    column = "data/sendFailed" if code >= 500 else "data/processFailed"
+    counts = (await wire.done(column, aggregate=1))["total"]
+    assert [count for name, count in counts.items() if name.endswith("Num") and count != "0"] == ["1"]
 
 
 async def test_nobody_asks_about_anothers(wire: Wire) -> None:

@@ -117,6 +117,18 @@ async def test_a_template_is_added_changed_submitted_and_deleted(wire: Wire) -> 
     await wire.refused("get", 431, templateIdStr=number)
 
 
+@pytest.mark.parametrize(("number", "word"), [("0", "验证码"), ("1", "通知"), ("2", "营销")])
+@pytest.mark.parametrize(("position", "last"), [(None, False), ("0", False), ("1", True)])
+async def test_what_a_template_is_for_and_where_its_signature_stands(
+    wire: Wire, number: str, word: str, position: str | None, last: bool
+) -> None:
+    good = {"templateName": "新", "templateText": "验证码%code%", "signName": SIGNATURE, "smsTypeStr": number}
+    made = (await wire.done("addsms", "插入成功", **good, signPositionStr=position))["templateId"]
+    assert (await wire.done("get", templateIdStr=made))["smsType"] == word
+    versions = "SELECT signature_last FROM sms_template_version WHERE template_id ="
+    assert await wire.db.pool.fetchval(f"{versions} (SELECT id FROM sms_template WHERE number = $1)", made) is last
+
+
 @pytest.mark.parametrize("path", ["get", "updatesms", "submitsms", "deletesms"])
 async def test_templates_that_are_not_there(wire: Wire, other: Wire, path: str) -> None:
     await wire.refused(path, 433)
