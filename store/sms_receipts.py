@@ -28,13 +28,15 @@ STATE_KEPT, ERROR_KEPT, ID_KEPT, PHONE_KEPT, BODY_KEPT = 20, 40, 65, 32, 500
 REPEATED = "repeated"
 """The fate of a receipt whose part had one."""
 
-# An id may be used again by a carrier after a while: the part that still waits is meant, of several the newest.
+# An id may be used again by a carrier after a while: the part that still waits is meant, of several the newest. Some
+# carriers leave out a number's country, although they say that it is there: then its end is enough.
 _FIND = """
 SELECT r.n, p.message_id, p.attempt, p.part
 FROM unnest($1::int[], $2::smallint[], $3::text[], $4::text[]) AS r (n, gateway, smsc_id, phone)
 CROSS JOIN LATERAL (
     SELECT p.message_id, p.attempt, p.part FROM sms_part p JOIN message m ON m.id = p.message_id
-    WHERE p.gateway = r.gateway AND p.smsc_id = r.smsc_id AND (left(r.phone, 1) <> '+' OR m.address = r.phone)
+    WHERE p.gateway = r.gateway AND p.smsc_id = r.smsc_id AND (left(r.phone, 1) <> '+' OR m.address = r.phone
+        OR length(r.phone) > 8 AND right(m.address, length(r.phone) - 1) = substr(r.phone, 2))
     ORDER BY p.state = '' DESC, p.state = 'LATE' DESC, p.submitted_at DESC LIMIT 1) p
 WHERE r.smsc_id <> ''
 """

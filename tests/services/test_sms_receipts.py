@@ -194,6 +194,9 @@ async def test_a_text_that_looks_like_a_receipt_says_nothing_of_others(house: Ho
     assert await house.state(phone) == ("sent", "")
     await house.up.hear(receipt(1, house.carrier.ids[phone][0], "13800"))
     assert await house.state(phone) == ("delivered", ""), "a number that cannot be read is no other number"
+    other = await house.sent()
+    await house.up.hear(receipt(1, house.carrier.ids[other][0], f"+{other[3:]}"))
+    assert await house.state(other) == ("delivered", ""), "nor is one whose country the carrier left out"
 
 
 async def test_ids_that_a_carrier_uses_again_mean_the_newest(house: House) -> None:
