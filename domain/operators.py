@@ -26,7 +26,7 @@ class Duty(StrEnum):
     EXCEPTIONS = "exceptions"
     """Decide on certifications without a website (seed 2.4: support)."""
     ACCOUNTS = "accounts"
-    """See customers; grant quota; answer what they write."""
+    """See customers; grant quota; confirm registrations and numbers; lift what blocks a number; answer letters."""
     MONEY = "money"
     """See recharges, payments and the ledger; set prices."""
     CALENDAR = "calendar"

@@ -28,7 +28,7 @@ class Contact:
         address = address_of(email)
         title = _text("subject", " ".join(subject.split()), SUBJECT_LENGTH)
         words = _text("body", body.strip(), BODY_LENGTH)
-        await self._limits.take((PER_IP, visitor.ip))
+        await self._limits.take((PER_IP, visitor.place))
         row = ContactRequest(email=address, subject=title, body=words)
         async with self._base.db.begin() as session:
             session.add(row)

@@ -208,7 +208,7 @@ class Members:
 
     async def accept(self, token: str, password: str, visitor: Visitor, former: str = "") -> SignedIn:
         """Join with a password, once; the link proves the address. Raises `link_invalid`, `address_in_use`."""
-        await self._limits.take((ACCEPTS_PER_IP, visitor.ip))
+        await self._limits.take((ACCEPTS_PER_IP, visitor.place))
         known = await self.invitation(token)
         if known is None:
             raise Refusal("link_invalid", field="token")

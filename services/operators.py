@@ -78,7 +78,7 @@ class Operators:
         here = f"{visitor.ip} {name}"
         async with self._base.db.read() as session:
             row = await rows.by_name(session, name) if NAME.fullmatch(name) else None
-        await self._count(row, (TRIES_PER_IP, visitor.ip), (TRIES_PER_NAME, name), (TRIES_HERE, here))
+        await self._count(row, (TRIES_PER_IP, visitor.place), (TRIES_PER_NAME, name), (TRIES_HERE, here))
         if not await self._hashing.matches(password, row.password_hash if row else None) or row is None:
             await self._log.refused("wrong_password" if row else "unknown_name", row.id if row else None)
             raise Refusal("operator_sign_in_failed")

@@ -62,7 +62,7 @@ class Passwords:
     async def ask_reset(self, email: str, visitor: Visitor) -> None:
         """Mail a link to the owner of this address, if there is one; the answer does not tell."""
         address = address_of(email)
-        await self._limits.take((RESETS_PER_IP, visitor.ip), (RESETS_PER_ADDRESS, address))
+        await self._limits.take((RESETS_PER_IP, visitor.place), (RESETS_PER_ADDRESS, address))
         await asyncio.gather(self._mail_reset(address), asyncio.sleep(LEAST_SECONDS))
 
     async def _mail_reset(self, address: str) -> None:
@@ -94,7 +94,7 @@ class Passwords:
 
     async def reset(self, token: str, wanted: str, visitor: Visitor) -> None:
         """Set a new password by link, once; every session of the member ends. Raises `link_invalid` before any work."""
-        await self._limits.take((LINKS_PER_IP, visitor.ip))
+        await self._limits.take((LINKS_PER_IP, visitor.place))
         async with self._base.db.read() as session:
             link = _working(await rows.link(session, self._base.vault.digest(token), RESET))
         check_password(wanted, link.email)

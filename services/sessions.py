@@ -58,7 +58,7 @@ class Sessions:
         """Raises `too_many_requests`, and the log of the member's account has it."""
         here = f"{visitor.ip} {address}"
         try:
-            await self._limits.take((TRIES_PER_IP, visitor.ip), (TRIES_PER_ADDRESS, address), (TRIES_HERE, here))
+            await self._limits.take((TRIES_PER_IP, visitor.place), (TRIES_PER_ADDRESS, address), (TRIES_HERE, here))
         except Refusal:
             member, _ = await self._candidate(address)
             await self._log.member_stopped(address, member)

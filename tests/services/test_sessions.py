@@ -13,6 +13,7 @@ from domain.errors import Refusal
 from domain.secrets import API_KEY_PREFIX, new_token
 from services import limits as limits_module
 from services.hashing import Cost
+from services.limits import Limit
 from services.passwords import LEAST_SECONDS
 from services.sessions import TRIES_HERE, TRIES_PER_ADDRESS
 from store.accounts import Account, ContactRequest, LinkToken, LoginSession, Member
@@ -45,6 +46,19 @@ async def test_an_address_and_a_password_are_wrong_alike(db: Database) -> None:
     sign_in = home.services.sessions.sign_in
     wrong = [await refused(sign_in(email, "not the password", HERE)) for email in (ALICE, BOB, "no address", "")]
     assert {(refusal.code, refusal.field) for refusal in wrong} == {("sign_in_failed", None)}
+
+
+async def test_an_ipv6_network_guesses_as_one_visitor(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner has an address for each guess."""
+    monkeypatch.setattr("services.sessions.TRIES_PER_IP", Limit("sign-in-ip", 2, dt.timedelta(minutes=15)))
+    home = await house(db)
+    places = [replace(HERE, ip=ip) for ip in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1")]
+    tries = [
+        await refused(home.services.sessions.sign_in(f"n{n}@x.example", "a wrong guess", here))
+        for n, here in enumerate(places)
+    ]
+    failed = "sign_in_failed"
+    assert [refusal.code for refusal in tries] == [failed, failed, "too_many_requests", failed]
 
 
 async def test_an_unknown_address_costs_a_hash_too(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
