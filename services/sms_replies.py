@@ -22,6 +22,8 @@ from store.webhooks import owe_events
 
 MATCHED_FOR = dt.timedelta(days=7)
 """After the message: later a reply answers nobody."""
+OPT_OUT_MATCHED_FOR = dt.timedelta(days=90)
+"""After the last marketing: who wants no more of it may say so late. Then the number may be somebody else's."""
 REPEATED_WITHIN = dt.timedelta(seconds=90)
 """A carrier that got no answer repeats itself: after its timer, commonly 10 to 60 s, and when the bind is back. Who
 sends the same text twice so soon means it once."""
@@ -44,20 +46,18 @@ class SmsReplies:
         Who opts out gets no marketing of the accounts whose messages it answers, from this commit on: what is queued is
         looked at again when it is loaded.
         """
-        at = min(reply.at, now())
-        content = _storable(reply.content)[:LONGEST]
-        phone, recipient = _storable(reply.sender), _storable(reply.recipient)
+        came = Reply(
+            reply.gateway, _storable(reply.sender), _storable(reply.recipient), _storable(reply.content)[:LONGEST],
+            min(reply.at, now()),
+        )  # fmt: skip
         async with self._base.db.raw() as connection:
-            await rows.alone(connection, phone)
-            if await rows.is_known(connection, phone, reply.gateway, content, at - REPEATED_WITHIN):
+            await rows.alone(connection, came.sender)
+            since = came.at - REPEATED_WITHIN
+            if await rows.is_known(connection, came.sender, came.gateway, came.content, since):
                 return
-            word = opt_out_word(content)
-            for told in await _whose(connection, phone, reply.gateway, recipient, at - MATCHED_FOR, word):
-                kept = SmsReply(
-                    account_id=told.account if told else None, message_id=told.message if told else None, phone=phone,
-                    recipient=recipient, gateway=reply.gateway, content=content, is_opt_out=bool(word), at=at,
-                )  # fmt: skip
-                await _keep(connection, kept, word)
+            word = opt_out_word(came.content)
+            for told in await _whose(connection, came, word):
+                await _keep(connection, _row(came, told, bool(word)), word)
 
     async def page(self, caller: Caller, sought: Sought, after: UUID | None, limit: int) -> list[SmsReply]:
         """Newest first, older than `after`."""
@@ -92,16 +92,25 @@ class SmsReplies:
             return await rows.page(session, None, EVERYTHING, after, limit)
 
 
-async def _whose(
-    connection: Connection, phone: str, gateway: int, recipient: str, since: dt.datetime, word: str
-) -> list[Answered | None]:
+async def _whose(connection: Connection, came: Reply, word: str) -> list[Answered | None]:
     """The message that a reply answers (None: none); of an opt-out also another account's last marketing. Somebody's
     code that came in between does not keep an advertiser from being told."""
-    last = await rows.answered(connection, phone, gateway, recipient, since)
-    if not word or last is None:
+    way = came.sender, came.gateway, came.recipient
+    last = await rows.answered(connection, *way, came.at - MATCHED_FOR)
+    if not word:
         return [last]
-    marketing = await rows.answered(connection, phone, gateway, recipient, since, SmsKind.MARKETING)
-    return [last] if marketing is None or marketing.account == last.account else [last, marketing]
+    since = came.at - (OPT_OUT_MATCHED_FOR if last is None else MATCHED_FOR)
+    marketing = await rows.answered(connection, *way, since, SmsKind.MARKETING)
+    if last is None or marketing is None:
+        return [last or marketing]
+    return [last] if marketing.account == last.account else [last, marketing]
+
+
+def _row(came: Reply, told: Answered | None, is_opt_out: bool) -> SmsReply:
+    return SmsReply(
+        account_id=told.account if told else None, message_id=told.message if told else None, phone=came.sender,
+        recipient=came.recipient, gateway=came.gateway, content=came.content, is_opt_out=is_opt_out, at=came.at,
+    )  # fmt: skip
 
 
 async def _keep(connection: Connection, kept: SmsReply, word: str) -> None:

@@ -20,7 +20,7 @@ ID = "0192f0c1-2a4b-7c3d-8e9f-0a1b2c3d4e5f"
 
 
 class SmsReplyOut(BaseModel):
-    """A short message of a handset that you texted within the last seven days."""
+    """A short message of a handset that you texted within the last seven days (an opt-out: 90)."""
 
     model_config = ConfigDict(from_attributes=True)
     id: UUID = Field(examples=[ID])

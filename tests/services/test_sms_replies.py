@@ -15,7 +15,7 @@ from domain.sending import MessageState
 from domain.sms import SmsKind
 from domain.sms_results import SmsReason
 from domain.webhooks import Event
-from services.sms_replies import MATCHED_FOR, REPEATED_WITHIN
+from services.sms_replies import MATCHED_FOR, OPT_OUT_MATCHED_FOR, REPEATED_WITHIN
 from store.columns import now
 from store.db import Database
 from store.sms_interceptions import WHY_HELD_BACK
@@ -83,11 +83,11 @@ async def test_a_gateway_of_the_same_number_is_the_same_to_the_handset(db: Datab
 async def test_a_late_reply_or_a_strangers_is_kept_for_operators(db: Database) -> None:
     there, customer, phone = await house(db), await make_sms_customer(db, fen=0), number()
     await texted(db, customer, phone, ago=MATCHED_FOR + MINUTE)
-    await there.services.sms_replies.take(answer(phone, "TD"))
-    await there.services.sms_replies.take(answer(number(), "hello?"))
+    await there.services.sms_replies.take(answer(phone, "1"))
+    await there.services.sms_replies.take(answer(number(), "TD"))
     assert await replies(there, customer) == []
     assert await opted_out(there, customer) == []
-    assert await unmatched(there) == ["hello?", "TD"]
+    assert await unmatched(there) == ["TD", "1"]
     with pytest.raises(Refusal, match="duty_forbidden"):
         await there.services.sms_replies.unmatched(Operator(new_id(), "nobody", frozenset()), None, 1)
 
@@ -104,6 +104,22 @@ async def test_an_opt_out_counts_at_once_for_the_account_that_was_answered_alone
     assert await opted_out(there, other) == []
     assert (await replies(there, mine))[0].is_opt_out
     assert [await why(db, message) for message in (queued, notice)] == [SmsReason.OPTED_OUT, ""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ago", "counts"),
+    [
+        (SmsKind.MARKETING, OPT_OUT_MATCHED_FOR - MINUTE, True),
+        (SmsKind.MARKETING, OPT_OUT_MATCHED_FOR + MINUTE, False),
+        (SmsKind.NOTICE, MATCHED_FOR + MINUTE, False),
+    ],
+)
+async def test_an_opt_out_may_come_late(db: Database, kind: SmsKind, ago: dt.timedelta, counts: bool) -> None:
+    there, customer, phone = await house(db), await make_sms_customer(db, fen=0), number()
+    await texted(db, customer, phone, kind=kind, ago=ago)
+    await there.services.sms_replies.take(answer(phone, "T"))
+    assert bool(await opted_out(there, customer)) is bool(await replies(there, customer)) is counts
+    assert bool(await unmatched(there)) is not counts
 
 
 @pytest.mark.parametrize("latest", [SmsKind.CODE, SmsKind.NOTICE])

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
-from services.sms_replies import MATCHED_FOR
+from services.sms_replies import MATCHED_FOR, OPT_OUT_MATCHED_FOR
 from store.sms_replies import Sought
 from web.pages import Signed, render, served
 
@@ -28,6 +28,7 @@ async def replies(
         request, "portal/sms_replies.html", rows=found[:PAGE], sought=sought, after=after, opt_out=opt_out,
         next=found[PAGE - 1].id if len(found) > PAGE else None, total=await desk.count(caller, sought),
         query={name: value for name, value in asked.items() if value}, days=MATCHED_FOR.days,
+        late=OPT_OUT_MATCHED_FOR.days,
     )  # fmt: skip
 
 
