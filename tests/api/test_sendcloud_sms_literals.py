@@ -47,3 +47,12 @@ async def test_a_list_of_megabytes_is_not_read(wire: Wire) -> None:
 def test_two_hundred_numbers_with_values_are_read() -> None:
     one = {"phone": "13800138000", "vars": {f"%value{n}%": "三十二个字" * 6 for n in range(10)}}
     assert len(sms._people(str([one] * sms.MOST_TOS))) == sms.MOST_TOS
+
+
+LONG = " " * sms_values.LONGEST_LITERAL
+
+
+@pytest.mark.parametrize("text", ["{'a': 1}" + LONG, "{a:1}" + LONG, "{a}", "{a:1,}", "a:1", "{a:'1'}"])
+def test_what_is_neither_json_nor_short(text: str) -> None:
+    with pytest.raises(ValueError):
+        sms_values.read(text)

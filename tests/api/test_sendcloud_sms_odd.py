@@ -2,7 +2,6 @@
 
 import importlib
 import itertools
-import json
 import pkgutil
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -153,14 +152,6 @@ async def test_parts_need_no_quotes_and_say_any_charset(wire: Wire) -> None:
         path = "/smsapi/label/save" if charset == "utf-8" else "/smsapi/label/list"
         answer = await wire.http.post(path, content=body.encode(charset), headers={"content-type": kind})
         assert envelope(answer)["statusCode"] == 200
-
-
-async def test_a_long_text_is_no_work(wire: Wire) -> None:
-    """Texts of official Python samples are read as such, up to what 200 numbers could need."""
-    for name in ("tos", "vars"):
-        for long in ("[" + "1," * 500_000 + "]", "{" + "a:1," * 500_000 + "}", json.dumps(["x" * 3_000_000]) + ","):
-            answer = await wire.call("sendx" if name == "tos" else "send", **good(wire) | {name: long})
-            assert answer["statusCode"] == (482 if name == "tos" else 441)
 
 
 async def test_who_hangs_up_in_the_middle_is_no_fault_of_ours(wire: Wire) -> None:
