@@ -112,7 +112,7 @@ async def test_edited_by_one_at_a_time(portal: Browser, db: Database, form: dict
 
 async def test_buttons(portal: Browser, db: Database, form: dict[str, str]) -> None:
     place = await saved(portal, form)
-    for button, words in (("pause", "stock-taking"), ("resume", "进行中"), ("run", "排队中")):
+    for button, words in (("pause", "stock-taking"), ("resume", "按时执行"), ("run", "排队中")):
         assert (await portal.post(f"{place}/{button}", {"reason": "stock-taking"})).status_code == 303
         assert words in (await portal.http.get(place)).text, button
     run = await db.pool.fetchval("UPDATE scheduled_run SET state = 'asked', expires_at = now() RETURNING id")

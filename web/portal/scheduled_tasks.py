@@ -49,15 +49,15 @@ class Look:
 
 
 LOOKS = {
-    TaskState.ACTIVE: Look(_("进行中"), "success", _("到时间自动执行。")),
-    TaskState.PAUSED: Look(_("已暂停"), "warning", _("暂停期间的执行时间不补发，点“继续”后从下一次开始。")),
-    TaskState.NEEDS_HUMAN: Look(_("需要处理"), "danger", _("解决下面的问题后，点“继续”或“立即执行”。")),
-    TaskState.ENDED: Look(_("已结束"), "secondary", _("所有时间都已执行。")),
+    TaskState.ACTIVE: Look(_("按时执行"), "success", _("到时间自动执行。")),
+    TaskState.PAUSED: Look(_("已暂停"), "warning", _("暂停期间的执行时间不补发，点“继续执行”后从下一次开始。")),
+    TaskState.NEEDS_HUMAN: Look(_("需要处理"), "danger", _("解决下面的问题后，点“继续执行”或“立即执行”。")),
+    TaskState.ENDED: Look(_("已结束"), "secondary", _("所有执行时间都已过去。")),
     TaskState.CANCELLED: Look(_("已取消"), "secondary", _("不再执行，已受理的不受影响。")),
 }
 RUN_LOOKS = {
     RunState.WAITING: Look(_("排队中"), "info", _("等待上一次执行结束。")),
-    RunState.ASKED: Look(_("待确认"), "warning", _("已经延误，请决定照常发送还是跳过。")),
+    RunState.ASKED: Look(_("等您决定"), "warning", _("已经延误，请决定照常发送还是跳过。")),
     RunState.SENDING: Look(_("受理中"), "info", _("正在逐批受理联系人。")),
     RunState.BLOCKED: Look(_("受阻"), "danger", _("解决问题后点“继续发送”。")),
     RunState.DONE: Look(_("已完成"), "success", _("全部已受理。")),
