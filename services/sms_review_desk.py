@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.certification import CertificationState
 from domain.errors import Refusal
 from domain.ids import Kind
 from domain.operators import Duty, Operator
@@ -63,8 +64,8 @@ class SignatureCase:
 
     row: SmsSignature
     others: Sequence[SmsSignature]
-    certified: Sequence[str]
-    """Kinds of certification that count today."""
+    certified: Sequence[tuple[str, UUID]]
+    """Kinds of certification that count today, and where what was proved can be read."""
     account: AccountSummary
 
     @property
@@ -106,8 +107,10 @@ class SmsReviewDesk:
             if row is None or account is None:
                 raise Refusal("not_found", what="SMS signature")
             found = await sms_signatures.page(session, row.account_id, Wanted(), SHOWN_SIGNATURES)
-            held = await certification.held(session, row.account_id, business_day(now()))
-        return SignatureCase(row, [each for each in found if each.id != row.id], [h.kind.value for h in held], account)
+            approved = await certification.in_state(session, row.account_id, CertificationState.APPROVED)
+        today, others = business_day(now()), [each for each in found if each.id != row.id]
+        held = [(one.kind, one.id) for one in approved if one.valid_until is None or one.valid_until >= today]
+        return SignatureCase(row, others, held, account)
 
     async def decide_signature(self, operator: Operator, review: UUID, decision: ReviewDecision) -> DecisionResult:
         """As for templates."""

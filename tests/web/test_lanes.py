@@ -27,8 +27,8 @@ async def page(portal: Browser, language: str) -> str:
 
 
 async def test_nothing_waits(portal: Browser) -> None:
-    assert "没有排队的邮件" in await page(portal, "zh")
-    assert "No mail is waiting" in await page(portal, "en")
+    assert "没有排队的邮件和短信" in await page(portal, "zh")
+    assert "Nothing is waiting" in await page(portal, "en")
 
 
 async def test_no_mark_is_normal_green_slow_red_paused(portal: Browser, db: Database) -> None:

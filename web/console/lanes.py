@@ -1,4 +1,4 @@
-"""/console/lanes: how fast each mailbox provider is spoken to, and whether it is at all."""
+"""/console/lanes: how fast each mailbox provider and SMS gateway is spoken to, and whether it is at all."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from domain.errors import Refusal
-from domain.lanes import lane_title, read_limits
+from domain.lanes import SMS, lane_title, read_limits
 from domain.operators import Operator
 from services.lanes import LaneView
 from web.console.pages import (
@@ -85,12 +85,14 @@ async def _again(request: Request, operator: Operator, lane: str, refusal: Refus
 
 
 async def _shown(request: Request, operator: Operator, lane: str) -> dict[str, Any]:
-    views = await served(request).lane_desk.listed(operator)
+    views, gateways = await served(request).lane_desk.listed(operator), served(request).sms_gateway_desk
     language = language_of(request)
+    carriers = {f"{SMS}-{view.row.number}": view.row.name for view in await gateways.listed(operator)}
+    titles = {view.lane.name: lane_title(view.lane.name, language) for view in views}
     return {
         "views": views,
         "chosen": next((view for view in views if view.lane.name == lane), None),
-        "titles": {view.lane.name: lane_title(view.lane.name, language) for view in views},
+        "titles": {name: " · ".join(filter(None, (titles[name], carriers.get(name)))) for name in titles},
         "LOOKS": LOOKS,
         "per_minute": per_minute,
     }

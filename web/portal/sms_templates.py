@@ -209,7 +209,8 @@ def _values(view: SmsTemplateView) -> dict[str, str]:
 
 async def _form(request: Request, caller: Signed, view: SmsTemplateView | None) -> dict[str, Any]:
     """What a form needs besides its values: the signatures to choose from, and the preview of what is saved."""
-    signatures = await served(request).sms_signatures.page(caller, WantedSignatures(), CHOICES)
+    found = await served(request).sms_signatures.page(caller, WantedSignatures(), CHOICES)
+    signatures = sorted(found, key=lambda row: row.state != ReviewState.APPROVED)
     context: dict[str, Any] = {"view": view, "signatures": signatures, **WORDS, **LIMITS}
     if view is not None:
         context |= await _counted(request, caller, await sampled(view.content, {}))

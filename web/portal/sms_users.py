@@ -40,7 +40,8 @@ async def create(request: Request, caller: Signed) -> Response:
 async def sms_user(request: Request, caller: Signed, sms_user_id: UUID) -> Response:
     """One SMS user."""
     view = await served(request).sms_users.get(caller, sms_user_id)
-    return render(request, "portal/sms_users_one.html", view=view)
+    base = served(request).foundation.policy.public_url
+    return render(request, "portal/sms_users_one.html", view=view, base=base)
 
 
 @router.post("/{sms_user_id}/change")
