@@ -55,7 +55,8 @@ class SmsRoutes:
         """Numbers of gateways, the first to be asked first."""
         found = self._found.get((country, kind))
         if found is None:
-            found = self._found[country, kind] = choose(self._rows, country, kind)
+            asked = sms_sending.in_order(self._rows, country, kind)
+            found = self._found[country, kind] = tuple(row.number for row in asked)
         return found
 
     @property
@@ -79,10 +80,3 @@ class SmsRoutes:
             _, last = self._pauses.get(gateway, (0.0, FIRST_PAUSE / 2))
             pause = min(LONGEST_PAUSE, 2 * last)
             self._pauses[gateway] = now + pause, pause
-
-
-def choose(rows: Sequence[RouteRow], country: str, kind: str) -> tuple[int, ...]:
-    """Routes of the country itself, else those of every country; each gateway once, where it stands first."""
-    fitting = [row for row in rows if row.kind in (kind, "")]
-    own = [row for row in fitting if row.country == country]
-    return tuple(dict.fromkeys(row.number for row in own or [row for row in fitting if not row.country]))

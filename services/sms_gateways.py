@@ -10,8 +10,10 @@ from domain.errors import Refusal
 from domain.ids import new_id
 from domain.operators import Duty, Operator, reason_of
 from domain.secrets import Vault
+from domain.sms import SmsKind
 from domain.sms_carriers import GatewayState
 from domain.sms_gateways import TLS, GatewayEntry, RouteEntry
+from domain.sms_numbers import Phone, read_phone
 from domain.transport import Tls
 from services.foundation import Foundation
 from store import sms_gateways as rows
@@ -19,6 +21,7 @@ from store.audit_log import note
 from store.columns import now
 from store.db import Database, Session
 from store.sms_gateways import SmsGateway, SmsGatewaySight, SmsRoute
+from store.sms_sending import in_order, read_routes
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class GatewayView:
     def problems(self) -> list[str]:
         """Why binds are missing, each reason once."""
         return sorted({sight.problem for sight in self.sights if sight.problem})
+
+
+@dataclass(frozen=True)
+class NumberWays:
+    """Which gateways take a number, the first to be asked first, and what each costs a segment."""
+
+    phone: Phone
+    gateways: tuple[tuple[GatewayView, int], ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,15 @@ class SmsGatewayDesk:
         operator.require(Duty.LANES)
         async with self._base.db.read() as session:
             return await rows.every_route(session)
+
+    async def ways(self, operator: Operator, number: str, kind: SmsKind) -> NumberWays:
+        """How a text to this number would go now. Raises the refusals of `read_phone`, on the field `phone`."""
+        operator.require(Duty.LANES)
+        phone = read_phone(number)
+        async with self._base.db.raw() as connection:
+            found = in_order(await read_routes(connection), phone.country, kind)
+        views = {view.row.number: view for view in await self.listed(operator)}
+        return NumberWays(phone, tuple((views[row.number], row.cost_micro) for row in found if row.number in views))
 
     async def add_route(self, operator: Operator, entry: RouteEntry) -> None:
         """Raises `Refusal`: `not_found` (no such gateway), `sms_route_exists`."""

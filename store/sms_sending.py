@@ -1,5 +1,6 @@
 """What the sending of SMS reads: texts' parts by template version, and which gateways take what. asyncpg."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +12,7 @@ SELECT g.text AS signature, v.content, v.signature_last FROM sms_template_versio
 JOIN sms_signature g ON g.id = v.signature_id WHERE v.id = $1
 """
 _ROUTES = f"""
-SELECT r.country, r.kind, r.rank, g.number FROM sms_route r JOIN sms_gateway g ON g.id = r.gateway_id
+SELECT r.country, r.kind, r.rank, g.number, r.cost_micro FROM sms_route r JOIN sms_gateway g ON g.id = r.gateway_id
 WHERE g.state = '{GatewayState.ENABLED}' ORDER BY r.rank, r.kind = '', g.number
 """  # noqa: S608 - a constant of ours
 # An operator's limits are in the lane's row; here it is only made sure that there is one.
@@ -40,6 +41,17 @@ class RouteRow:
     kind: str
     rank: int
     number: int
+    cost_micro: int = 0
+
+
+def in_order(rows: Sequence[RouteRow], country: str, kind: str) -> list[RouteRow]:
+    """Which are asked, the first to be asked first: routes of the country itself, else those of every country; each
+    gateway once, where it stands first."""
+    fitting = [row for row in rows if row.kind in (kind, "")]
+    first: dict[int, RouteRow] = {}
+    for row in [row for row in fitting if row.country == country] or [row for row in fitting if not row.country]:
+        first.setdefault(row.number, row)
+    return list(first.values())
 
 
 def lane_of(gateway: int) -> str:

@@ -175,3 +175,29 @@ async def test_routes(admin: httpx2.AsyncClient, db: Database) -> None:
     assert tuple(row)[1:] == ("CN", "code", 1, 35_500)
     assert (await admin.post(f"/console/sms-routes/{row['id']}/remove")).status_code == 303
     assert (await admin.post(f"/console/sms-routes/{row['id']}/remove")).status_code == 404
+
+
+async def test_which_gateway_a_number_takes(admin: httpx2.AsyncClient, db: Database, there: House) -> None:
+    numbers = []
+    for name in ("Mobile", "Abroad"):
+        await admin.post("/console/sms-gateways", data=GATEWAY | {"name": name})
+        numbers.append(await number_of(db))
+    mobile, abroad = map(str, numbers)
+    await admin.post("/console/sms-routes", data=ROUTE | {"gateway": mobile, "rank": "5", "cost": "0.03"})
+    await admin.post("/console/sms-routes", data=ROUTE | {"gateway": mobile, "rank": "9", "kind": "", "cost": "0.09"})
+    await admin.post("/console/sms-routes", data=ROUTE | {"gateway": abroad, "rank": "2", "cost": "0.04"})
+    await admin.post("/console/sms-routes", data=ROUTE | {"gateway": abroad, "country": "", "kind": "notice"})
+    await SmsGatewayRows(db, there.base.vault, "worker-1").say([GatewaySight(numbers[0], 2)])
+
+    async def ways(phone: str, kind: str = "code") -> list[str]:
+        answer = await admin.get("/console/sms-routes", params={"phone": phone, "of_kind": kind, "lang": "en"})
+        part = answer.text.split('id="t-ways"')[1].split("</section>")[0]
+        found = re.findall(r"<li>(\w+) <span[^>]*>([^<]+)</span>\s*<span[^>]*>([^<]+)</span>", part)
+        return [" ".join(each) for each in found] or re.findall(r"There is no route|is-invalid", part)
+
+    in_order = ["Abroad Not bound 0.0400 yuan a segment", "Mobile 2 bound 0.0300 yuan a segment"]
+    assert await ways("138 0013-8000") == await ways("+8613800138000") == in_order, "each once, as it is asked first"
+    assert await ways("13800138000", "marketing") == ["Mobile 2 bound 0.0900 yuan a segment"]
+    assert await ways("+447400123456") == ["There is no route"]
+    assert await ways("+447400123456", "notice") == ["Abroad Not bound 0.0355 yuan a segment"]
+    assert await ways("123") == ["is-invalid"]

@@ -87,9 +87,20 @@ async def remove(request: Request, operator: SignedOperator, number: int) -> Res
 
 
 @router.get(ROUTES_PLACE)
-async def routes(request: Request, operator: SignedOperator) -> Response:
-    """In the order in which they are asked, and the form that adds one."""
-    return render(request, ROUTES_PAGE, values={"rank": "10"}, **await _routes(request, operator))
+async def routes(
+    request: Request, operator: SignedOperator, phone: str = "", of_kind: SmsKind = SmsKind.CODE
+) -> Response:
+    """In the order in which they are asked, and the form that adds one; with `?phone=` how a text to it would go."""
+    shown = await _routes(request, operator)
+    values = {"rank": "10", "phone": phone, "of_kind": of_kind.value}
+    if not phone:
+        return render(request, ROUTES_PAGE, values=values, **shown)
+    try:
+        ways = await served(request).sms_gateway_desk.ways(operator, phone, of_kind)
+    except Refusal as refusal:
+        unless_about_the_page(refusal)
+        return again(request, ROUTES_PAGE, refusal, values, address=ROUTES_PLACE, **shown)
+    return render(request, ROUTES_PAGE, values=values, **shown | {"ways": ways})
 
 
 @router.post(ROUTES_PLACE)
@@ -142,9 +153,10 @@ async def _routes(request: Request, operator: Operator) -> dict[str, Any]:
     desk = served(request).sms_gateway_desk
     views = await desk.listed(operator)
     gateways = [(view.row.number, view.row.name) for view in views]
-    choices = {"kind": _choices(request, {"": ALL_KINDS, **KINDS})}
+    choices = {"kind": _choices(request, {"": ALL_KINDS, **KINDS}), "of_kind": _choices(request, KINDS)}
     rows = await desk.routes(operator)
-    return {"rows": rows, "gateways": gateways, "choices": choices, "STATES": STATES, "KINDS": KINDS}
+    shown = {"rows": rows, "gateways": gateways, "choices": choices, "STATES": STATES, "KINDS": KINDS}
+    return shown | {"ways": None}
 
 
 def _choices(request: Request, words: dict[Any, str]) -> list[tuple[str, str]]:
