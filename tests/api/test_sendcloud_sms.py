@@ -1,6 +1,7 @@
 """`/smsapi` on the wire: signatures, sending, codes (reference/sendcloud-api.md §7)."""
 
 import dataclasses
+import datetime as dt
 import json
 import time
 from collections.abc import AsyncIterator
@@ -11,12 +12,14 @@ from urllib.parse import quote, urlencode
 import httpx2
 import pytest
 
+from api.sendcloud import sms_signing
 from domain.ids import new_id
 from domain.reviews import ReviewState
 from domain.secrets import SMS_KEY_PREFIX, new_token
 from domain.sendcloud_signing import sign
 from domain.sendcloud_sms import read_sms_id
 from domain.sms import SmsKind
+from store.columns import now
 from store.db import Database
 from tests.sending_world import VAULT
 from tests.sms_world import (
@@ -225,6 +228,19 @@ async def test_too_often(wire: Wire) -> None:
     assert (await wire.call("send", given))["statusCode"] == 496
     await wire.db.pool.execute("UPDATE sms_recent SET at = array_fill(now() - interval '2 hours', ARRAY[10])")
     assert (await wire.call("send", given))["statusCode"] == 498
+
+
+async def test_a_signature_that_is_used_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is as good as before: what stops it is the frequency of its number, and the minute of its timestamp."""
+    given = wire.good(timestamp=int(time.time() * 1000))
+    assert (await wire.call("send", given))["result"]
+    assert (await wire.call("send", given))["statusCode"] == 496
+    await wire.db.pool.execute("DELETE FROM sms_recent")
+    assert (await wire.call("send", given))["result"]
+    later = now() + dt.timedelta(seconds=61)
+    monkeypatch.setattr(sms_signing, "now", lambda: later)
+    assert (await wire.call("send", given))["statusCode"] == 461
+    assert await wire.count() == 2
 
 
 async def test_what_the_account_lacks(wire: Wire) -> None:

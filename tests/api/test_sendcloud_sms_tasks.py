@@ -1,5 +1,6 @@
 """`/smsapi`: tasks on contact lists on the wire (reference §7.4)."""
 
+import datetime as dt
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from domain.sms import SmsKind
+from domain.times import business_day
 from store import onboarding
+from store.columns import now
 from store.db import Database
 from tests.sms_world import make_sms_customer
 from tests.smsapi_world import Wire, wire_of
@@ -44,7 +47,8 @@ async def with_members(wire: Wire) -> dict[str, Any]:
 async def test_a_task_is_made_and_asked_for(wire: Wire, other: Wire) -> None:
     good = await with_members(wire)
     label = (await wire.done("label/save", "插入成功", labelName="春季"))["labelId"]
-    at = "2027-03-01 10:00:00"
+    day = business_day(now()) + dt.timedelta(days=60)
+    at = f"{day} 10:00:00"
     made = (await wire.done("sendContactListTask", SAVED, **good, labelId=label, executeTime=at))["smsTask"]
     number = made.pop("taskId")
     assert isinstance(number, int) and SECOND.fullmatch(made.pop("createTime"))
@@ -53,7 +57,7 @@ async def test_a_task_is_made_and_asked_for(wire: Wire, other: Wire) -> None:
         "templateId": wire.customer.numbers[SmsKind.MARKETING], "memberCount": 2, "status": "等待执行", "endTime": "",
     }  # fmt: skip
     planned = await wire.db.pool.fetchval("SELECT next_at FROM scheduled_task")
-    assert planned.isoformat() == "2027-03-01T02:00:00+00:00"
+    assert planned.isoformat() == f"{day}T02:00:00+00:00"
     shown = (await wire.done("queryContactListTask", FOUND, taskId=number))["smsTask"]
     assert (shown["status"], shown["labelId"]) == ("等待执行", label)
     await wire.done("smsContactList/update", "更新成功", contactListName="会员", newContactListName="老会员")
