@@ -46,7 +46,8 @@ class BodyLimit:
         async def counted() -> Message:
             nonlocal arrived
             if arrived > limit:
-                raise HTTPException(413, f"The request is larger than {limit // 2**20} MB; send it in parts.")
+                most = f"{limit // 2**20} MB" if limit >= 2**20 else f"{limit // 2**10} KB"
+                raise HTTPException(413, f"The request is larger than {most}; send it in parts.")
             message = await receive()
             if announced == "0":
                 arrived += len(message.get("body", b""))
