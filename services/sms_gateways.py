@@ -76,6 +76,13 @@ class SmsGatewayDesk:
             gateways, seen = await rows.every_gateway(session), await rows.sights(session)
         return [GatewayView(row, tuple(s for s in seen if s.number == row.number)) for row in gateways]
 
+    async def unowned(self, operator: Operator) -> dict[int, tuple[int, str]]:
+        """By gateway: receipts of the last day that belong to no message, and the id of the newest. Many of them mean
+        that `id_form` is wrong; then every text of that gateway would expire, though it arrived."""
+        operator.require(Duty.LANES)
+        async with self._base.db.read() as session:
+            return await rows.unowned_receipts(session)
+
     async def add(self, operator: Operator, entry: GatewayEntry) -> int:
         """Its number. Raises `Refusal`: `sms_gateway_exists`, `sms_gateway_password_missing`."""
         operator.require(Duty.LANES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index, SmallInteger, func
+from sqlalchemy import BigInteger, Column, Identity, Index, SmallInteger, func, text
 from sqlmodel import Field, SQLModel, col, select
 
 from domain.ids import new_id
@@ -206,6 +206,21 @@ async def sights(session: Session) -> list[SmsGatewaySight]:
     """What processes said of late."""
     fresh = col(SmsGatewaySight.seen_at) > func.now() - SEEN_WITHIN
     return list(await session.exec(select(SmsGatewaySight).where(fresh).order_by(col(SmsGatewaySight.process))))
+
+
+# Its index finds the day; of each gateway the newest says in which form it writes ids.
+_UNOWNED = text("""
+SELECT found.gateway, found.receipts, newest.smsc_id
+FROM (SELECT gateway, count(*) AS receipts, max(id) AS id FROM sms_receipt
+      WHERE fate = 'unknown' AND arrived_at > now() - interval '1 day' GROUP BY gateway) found
+JOIN sms_receipt newest ON newest.id = found.id
+""")
+
+
+async def unowned_receipts(session: Session) -> dict[int, tuple[int, str]]:
+    """By gateway: how many receipts of the last day belong to no message, and the id of the newest."""
+    connection = await session.connection()
+    return {row.gateway: (row.receipts, row.smsc_id) for row in await connection.execute(_UNOWNED)}
 
 
 async def every_route(session: Session) -> list[tuple[SmsRoute, SmsGateway]]:

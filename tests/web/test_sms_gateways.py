@@ -131,6 +131,20 @@ async def test_the_first_page_warns_of_a_gateway_that_nobody_is_bound_to(
     assert warning not in await page(admin, "/console/"), "somebody decided so"
 
 
+async def test_receipts_that_belong_to_nobody_are_told(admin: httpx2.AsyncClient, db: Database) -> None:
+    await admin.post("/console/sms-gateways", data=GATEWAY)
+    number = await number_of(db)
+    for fate, smsc_id, days in (("unknown", "0001A", 0), ("unknown", "0001B", 0), ("unknown", "9", 2), ("", "8", 0)):
+        await db.pool.execute(
+            "INSERT INTO sms_receipt (gateway, smsc_id, phone, state, error, body, arrived_at, fate)"
+            " VALUES ($1, $2, '+8613800138000', 'DELIVRD', '', 'text:secret', now() - $3 * interval '1 day', $4)",
+            *(number, smsc_id, days, fate),
+        )
+    said = await page(admin, "/console/sms-gateways")
+    assert "belong to no message: 2; the id of the newest: 0001B." in said
+    assert "13800138000" not in said and "secret" not in said
+
+
 BAD = [
     ("name", ""), ("name", "x" * 61), ("host", "no host"), ("host", ""), ("port", "0"), ("port", "70000"),
     ("port", "二"), ("system_id", "x" * 16), ("system_id", "中文"), ("password", ""), ("password", "x" * 65),

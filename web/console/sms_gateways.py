@@ -142,11 +142,12 @@ async def _again(request: Request, operator: Operator, number: int, refusal: Ref
 
 
 async def _shown(request: Request, operator: Operator, number: int) -> dict[str, Any]:
-    views = await served(request).sms_gateway_desk.listed(operator)
+    desk = served(request).sms_gateway_desk
+    views, unowned = await desk.listed(operator), await desk.unowned(operator)
     chosen = next((view for view in views if view.row.number == number), None)
     among: dict[str, dict[Any, str]] = {"tls": TLS, "bind": BINDS, "id_form": ID_FORMS}
     choices = {name: _choices(request, words) for name, words in among.items()}
-    return {"views": views, "chosen": chosen, "choices": choices, "STATES": STATES}
+    return {"views": views, "unowned": unowned, "chosen": chosen, "choices": choices, "STATES": STATES}
 
 
 async def _routes(request: Request, operator: Operator) -> dict[str, Any]:
