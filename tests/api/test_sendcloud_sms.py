@@ -269,12 +269,12 @@ async def test_a_request_id_is_sent_once(wire: Wire) -> None:
 @pytest.mark.parametrize("path", ["send", "sendx", "sendCode"])
 async def test_repeats_that_come_at_once_are_one(wire: Wire, path: str) -> None:
     phone, number = next(PHONES), wire.customer.numbers[SmsKind.NOTICE]
-    given: dict[str, Any] = {
+    calls: dict[str, dict[str, Any]] = {
         "send": {"templateId": number, "phone": phone, "vars": '{"name":"x"}'},
         "sendx": {"templateId": number, "tos": json.dumps([{"phone": phone, "vars": {"name": "x"}}])},
         "sendCode": {"phone": phone, "code": "123456", "signName": "送达科技"},
-    }[path]
-    signed = wire.signed(given | {"sendRequestId": "order-1"})
+    }
+    signed = wire.signed(calls[path] | {"sendRequestId": "order-1"})
     answers = await asyncio.gather(*(wire.call(path, signed) for _ in range(6)))
     assert {answer["statusCode"] for answer in answers} == {200}
     assert len({answer["info"]["smsIds"][0] for answer in answers}) == await wire.count() == 1

@@ -1,5 +1,6 @@
 """`/smsapi`: tasks on contact lists on the wire (reference §7.4)."""
 
+import asyncio
 import datetime as dt
 import re
 from collections.abc import AsyncIterator
@@ -85,6 +86,9 @@ async def test_a_task_is_made_once_for_a_request_id_and_sent_by_who_signs(wire: 
     assert (await wire.done("sendContactListTask", SAVED, **good))["smsTask"]["taskId"] == first["taskId"]
     assert await wire.db.pool.fetchval("SELECT count(*) FROM scheduled_task") == 1
     assert first["senderName"] == wire.customer.name
+    good["sendRequestId"] = "spring-2"
+    at_once = await asyncio.gather(*(wire.done("sendContactListTask", SAVED, **good) for _ in range(5)))
+    assert len({each["smsTask"]["taskId"] for each in at_once}) == 1
     await wire.refused("sendContactListTask", 501, **(good | {"taskName": "another"}))
 
 
