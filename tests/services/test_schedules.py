@@ -86,6 +86,15 @@ async def test_temporal_means_the_same_times(
         assert list(upcoming(cadence, since - dt.timedelta(seconds=1), len(once)).times) == once
 
 
+async def test_the_first_and_the_last_instant_count(db: Database, schedules: Schedules, client: Client) -> None:
+    first = dt.datetime(2027, 3, 12, 1, 0, tzinfo=dt.UTC)  # 09:00 in Shanghai
+    cadence = replace(DAILY, starts_at=first, ends_at=first + dt.timedelta(days=3))
+    planned = await planned_task(db, cadence)
+    await schedules.apply(planned.task)
+    told = (await handle_of(client, planned).describe()).info.next_action_times
+    assert list(upcoming(cadence, now()).times) == told and len(told) == 4
+
+
 async def test_policies_are_written_out(db: Database, schedules: Schedules, client: Client) -> None:
     planned = await planned_task(db, rules=Rules(Overlap.SKIP, catch_up=30))
     await schedules.apply_wanted()

@@ -99,6 +99,20 @@ async def test_what_is_wrong_is_said_at_its_field(
         assert f'id="e-{field}"' in page.text, step
 
 
+async def test_a_time_that_a_clock_shows_twice_can_be_written(portal: Browser, form: dict[str, str]) -> None:
+    twice = form | {"repeat": "once", "at": "2027-11-07T01:30", "time_zone": "America/New_York"}
+    refused = await portal.post(f"{HOME}/new", twice | {"step": "check"})
+    assert refused.status_code == 422 and 'name="at" type="text"' in refused.text
+    assert 'name="starts_at" type="datetime-local"' in refused.text
+    spelt = twice | {"at": "2027-11-07T01:30-05:00"}
+    page = await portal.post(f"{HOME}/new", spelt | {"step": "check"})
+    assert page.status_code == 200 and "2027-11-07 14:30" in page.text
+    back = await portal.post(f"{HOME}/new", hidden(page) | {"step": ""})
+    assert 'name="at" type="text" value="2027-11-07T01:30-05:00"' in back.text
+    place = await saved(portal, spelt)
+    assert 'value="2027-11-07T01:30:00-05:00"' in (await portal.http.get(f"{place}/edit")).text
+
+
 async def test_edited_by_one_at_a_time(portal: Browser, db: Database, form: dict[str, str]) -> None:
     place = await saved(portal, form)
     page = await portal.http.get(f"{place}/edit")

@@ -1,5 +1,6 @@
 """/portal/scheduled-tasks/new and …/edit: one form; its next page shows the times, and saves. It needs no script."""
 
+import contextlib
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
@@ -184,8 +185,17 @@ def _filled(view: TaskView) -> Draft:
     return Draft(values | {"reply_to": content.reply_to}, content.lists, weekdays)
 
 
+def _has_offset(text: str) -> bool:
+    """Whether it says by which clock; no control of a browser for local times shows that."""
+    with contextlib.suppress(ValueError):
+        return dt.datetime.fromisoformat(text.strip()).tzinfo is not None
+    return False
+
+
 def _written(local: dt.datetime) -> str:
-    """As browsers fill it in; seconds only where there are any."""
+    """As browsers fill it in, seconds only where there are any; with its offset when the clock shows it twice."""
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        return local.isoformat()
     return local.replace(tzinfo=None).isoformat(timespec="seconds" if local.second else "minutes")
 
 
@@ -208,8 +218,8 @@ async def _again(request: Request, caller: Caller, draft: Draft, refusal: Refusa
         draft = Draft(draft.values | {"form": new_token()}, draft.lists, draft.weekdays)
     moved = Refusal(refusal.code, place if place in PLAIN or place in MANY else "", **refusal.params)
     language = language_of(request)
-    status = explain(refusal, language)[0]
-    return await _page(request, caller, draft, here, status=status, errors=refused(moved, language))
+    about = {"errors": refused(moved, language), "twice": place if refusal.code == "schedule_time_twice" else ""}
+    return await _page(request, caller, draft, here, status=explain(refusal, language)[0], **about)
 
 
 async def _page(
@@ -218,7 +228,8 @@ async def _page(
     known: dict[str, Any] = {
         "values": draft.values, "draft": draft, "PLAIN": PLAIN, "action": here, "REPEATS": REPEATS, "upcoming": None,
         "WEEKDAYS": WEEKDAYS, "OVERLAPS": OVERLAPS, "MISFIRES": MISFIRES, "address": here, "is_sms": draft.is_sms,
-        "is_new": here.endswith("/new"),
+        "is_new": here.endswith("/new"), "twice": "",
+        "spelt": {name for name in _TIME_FIELDS if _has_offset(draft.values[name])},
     }  # fmt: skip
     choices = await (_sms_choices if draft.is_sms else _mail_choices)(request, caller)
     return render(request, TEMPLATE, status, **known | choices | context)
