@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from domain.accounts import Caller
+from domain.channels import Channel
 from domain.ledger import Terms
 from domain.sending import Accepted, Rejected, SendRequest
 from services.foundation import Foundation
@@ -102,14 +103,15 @@ async def _with_left_out(
 
 
 class Bell:
-    """Calls the relay: at once when it was quiet, else within `PING_EVERY` and once for all who rang meanwhile.
+    """Calls a channel's relays: at once when it was quiet, else within `PING_EVERY` and once for all who rang by then.
 
     What is rung for is accepted by then: a call that is lost costs a second (the relay polls), an error would cost a
     second sending.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, channel: Channel = Channel.EMAIL) -> None:
         self._db = db
+        self._channel = channel
         self._next = 0.0
         self._later: asyncio.Task[None] | None = None
 
@@ -131,4 +133,4 @@ class Bell:
     async def _call(self) -> None:
         self._next = asyncio.get_running_loop().time() + PING_EVERY
         with contextlib.suppress(*DATABASE_TROUBLE):
-            await ping_relay(self._db)
+            await ping_relay(self._db, self._channel)

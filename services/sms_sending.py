@@ -1,6 +1,7 @@
 """Sending SMS: a request becomes durable submissions or is refused whole (design §4.1)."""
 
 from domain.accounts import Caller
+from domain.channels import Channel
 from domain.members import Right, require
 from domain.sms import SmsAccepted, SmsRequest
 from domain.sms_acceptance import SmsTerms
@@ -19,7 +20,7 @@ class SmsSending:
     def __init__(self, base: Foundation) -> None:
         self._base = base
         self._terms = SmsTerms.of(base.policy)
-        self._bell = Bell(base.db)
+        self._bell = Bell(base.db, Channel.SMS)
 
     async def send(self, caller: Caller, request: SmsRequest) -> SmsAccepted:
         """Accept a request; durable when this returns. Raises `Refusal` with nothing done (`NobodyLeft` says of each

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from domain.acceptance import Identity, check_identity, leave_out, quota_refusal, sort_recipients
 from domain.accounts import SYSTEM_ACCOUNT, Caller
+from domain.channels import Channel
 from domain.errors import Refusal
 from domain.ids import new_id
 from domain.ledger import Terms, first_charged
@@ -146,9 +147,10 @@ async def accept(
     return admitted.answer()
 
 
-async def ping_relay(db: Database) -> None:
-    """Tell the relay that something is due. Outside the accept transaction: NOTIFY locks the database at commit."""
-    await db.pool.execute(f"NOTIFY {DUE_CHANNEL}")
+async def ping_relay(db: Database, channel: Channel | None = None) -> None:
+    """Tell the relays of a channel (None: of both) that something is due. Outside the accept transaction: NOTIFY locks
+    the database at commit."""
+    await db.pool.execute(f"NOTIFY {DUE_CHANNEL}, '{channel or ''}'")
 
 
 async def identities(connection: Connection, asked: Sequence[Asked]) -> list[Identity | None]:

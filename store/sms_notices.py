@@ -1,6 +1,7 @@
 """SMS that Songda itself sends: accepted like any other, under the system account."""
 
 from domain.accounts import SYSTEM_ACCOUNT, Caller
+from domain.channels import Channel
 from domain.sms import SmsRecipient, SmsRequest
 from domain.sms_notices import SYSTEM_SMS_USER, SmsNotice, sms_invoke_name
 from store.accepting import ping_relay
@@ -26,4 +27,4 @@ async def send_sms_notice(
     )
     async with db.raw() as connection:
         await accept(connection, Caller(SYSTEM_ACCOUNT), request, now())
-    await ping_relay(db)
+    await ping_relay(db, Channel.SMS)

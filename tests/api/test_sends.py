@@ -295,7 +295,7 @@ async def test_the_export_is_complete_and_no_value_is_a_formula(api: Door, db: D
 async def test_a_lost_ping_does_not_unsay_what_was_accepted(
     api: Door, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: Database) -> None:
+    async def broken(*_: object) -> None:
         raise ConnectionResetError
 
     monkeypatch.setattr("services.acceptance.ping_relay", broken)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -15,7 +16,9 @@ from activities.lanes import Lanes
 from activities.mail_delivery import Wire
 from activities.rendering import Renderer
 from activities.sender_process import SenderProcess
+from domain.channels import Channel, DueLine
 from domain.queues import EXPRESS
+from services import relay
 from services.audit import audit
 from services.clockwork import Clockwork
 from services.relay import Relay
@@ -82,6 +85,27 @@ async def test_a_call_wakes_the_relay_before_its_next_look(db: Database, dev_tem
             await until(lambda n=n: delivered(db, n + 1), 20)  # type: ignore[misc]
             seconds = time.monotonic() - begun
     assert seconds < 0.9
+
+
+async def test_a_call_for_mails_wakes_no_relay_of_sms(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails call hundreds of times a second, and each look is a transaction."""
+    looked: set[DueLine] = set()
+
+    async def claim(connection: object, *, turn: object, line: DueLine) -> None:
+        looked.add(line)
+
+    monkeypatch.setattr(pages, "claim_batch", claim)
+    monkeypatch.setattr(relay, "POLL_SECONDS", 60.0)
+    away = await Client.connect("127.0.0.1:1", lazy=True)
+    async with contextlib.AsyncExitStack() as stack:
+        for line in DueLine:
+            await stack.enter_async_context(background(Relay(db, away, lambda: True, line=line).run()))
+        for channel in (None, Channel.EMAIL, Channel.SMS):
+            await asyncio.sleep(0.2)
+            looked.clear()
+            await ping_relay(db, channel)
+            await asyncio.sleep(0.2)
+            assert looked == {line for line in DueLine if channel in (None, line.channel)}
 
 
 async def test_a_page_whose_start_was_lost_is_started_by_reconcile(
