@@ -23,6 +23,13 @@ CHECKS = (
         " GROUP BY message_id HAVING count(DISTINCT attempt) > 1",
     ),
     Check(
+        "no SMS was tried again that a carrier may have taken",
+        "SELECT m.id AS message, m.state, a.number AS attempt FROM message m"
+        " JOIN submission s ON s.id = m.submission_id AND s.channel = 'sms'"
+        " LEFT JOIN attempt a ON a.message_id = m.id AND a.kind = 'uncertain'"
+        " WHERE a.message_id IS NOT NULL OR m.possible_duplicate",
+    ),
+    Check(
         "what the receipts of its parts say is what an SMS ended as",
         "SELECT m.id AS message, m.state, array_agg(p.state) AS receipts FROM message m"
         " JOIN sms_part p ON p.message_id = m.id GROUP BY m.id"

@@ -24,6 +24,7 @@ from tests.sms_world import add_template, make_sms_customer
 PARTS = "each SMS counts the parts that carriers took"
 HOLDS = "each hold counts what its messages ended as"
 PAGES = "pages' totals equal what their SMS came to"
+AGAIN = "no SMS was tried again that a carrier may have taken"
 BREAKAGES = [
     ("DELETE FROM sms_part WHERE message_id IN (SELECT id FROM message WHERE state = 'delivered')", PARTS),
     ("UPDATE message SET submitted = submitted - 1 WHERE state = 'delivered'", PARTS),
@@ -40,6 +41,12 @@ BREAKAGES = [
     (
         "UPDATE sms_part SET attempt = 2 WHERE part = 1",
         "no SMS was submitted twice",
+    ),
+    ("UPDATE message SET possible_duplicate = true WHERE state = 'delivered'", AGAIN),
+    (
+        "INSERT INTO attempt (message_id, number, started_at, ended_at, kind, reason, code, enhanced, reply, host)"
+        " SELECT id, 1, now(), now(), 'uncertain', 'uncertain', 0, '', '', '' FROM message WHERE state = 'delivered'",
+        AGAIN,
     ),
     (
         "UPDATE sms_part SET state = 'UNDELIV' WHERE state = 'DELIVRD'",
