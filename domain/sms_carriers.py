@@ -8,6 +8,7 @@ from typing import Protocol
 
 from domain.sending import Outcome, OutcomeKind, Scope
 from domain.sms_results import SmsReason
+from domain.sms_text import halves_joined
 from domain.sms_transport import Reply
 from domain.transport import Tls
 
@@ -110,7 +111,8 @@ def assemble(pieces: Sequence[ReplyPiece]) -> Assembled:
         elif not gap:
             content, gap = content + MISSING, True
     at = min(piece.at for piece in pieces)
-    return Assembled(first.key, Reply(first.gateway, first.sender, first.recipient, content, at))
+    reply = Reply(first.gateway, first.sender, first.recipient, halves_joined(content), at)
+    return Assembled(first.key, reply)
 
 
 class GatewayBook(Protocol):
@@ -123,7 +125,8 @@ class GatewayBook(Protocol):
         """What this process has of each gateway; called often."""
 
     async def piece(self, piece: ReplyPiece) -> Assembled | None:
-        """Keep a part durably. The whole, for whoever brought the last part; a part may come twice."""
+        """Keep a part durably. The whole, for whoever brought the last part; a part may come twice. Raises when it
+        cannot be kept now."""
 
     async def given(self, key: str) -> None:
         """The whole was heard: its parts are not needed any more."""

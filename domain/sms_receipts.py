@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import smsutil
 
 from domain.sms_carriers import IdForm
+from domain.sms_text import halves_kept
 from domain.sms_transport import Receipt, ReceiptState
 
 MAX_ID = 65
@@ -251,10 +252,13 @@ def _header(came: Delivered) -> tuple[dict[int, bytes], bytes]:
     return elements, octets[end:]
 
 
-def read_text(octets: bytes, data_coding: int) -> str:
-    """What a handset wrote (SMPP 3.4 §5.2.19, 3GPP 23.038 §4). Never fails: what cannot be read is shown as �."""
+def read_text(octets: bytes, data_coding: int, *, is_part: bool = False) -> str:
+    """What a handset wrote (SMPP 3.4 §5.2.19, 3GPP 23.038 §4). Never fails: what cannot be read is shown as �.
+
+    Half an emoji at the end of a part is kept (`domain.sms_text.halves_joined`).
+    """
     if data_coding & 0xEC == 0x08 or data_coding & 0xFC == 0x18:
-        text = octets.decode("utf-16-be", "replace")
+        text = halves_kept(octets) if is_part else octets.decode("utf-16-be", "replace")
     elif data_coding == 15:  # carriers of mainland China
         text = octets.decode("gb18030", "replace")
     elif data_coding in (1, 3):

@@ -92,6 +92,23 @@ def _check_value(name: str, value: str) -> None:
         raise Refusal("sms_value_control", field="variables", name=name)
 
 
+_HALF = 0x100000
+"""Added to half a surrogate pair: what was a surrogate is a character then, of a plane that nobody writes."""
+
+
+def halves_kept(octets: bytes) -> str:
+    """UTF-16 of one part. A handset may cut an emoji in two: its halves are kept, in a form that can be stored, until
+    `halves_joined` has all parts."""
+    text = octets[: len(octets) // 2 * 2].decode("utf-16-be", "surrogatepass")
+    return re.sub("[\ud800-\udfff]", lambda half: chr(ord(half[0]) + _HALF), text)
+
+
+def halves_joined(text: str) -> str:
+    """All parts, one after the other: halves that meet are one character again, one left alone is shown as �."""
+    halves = re.sub("[\U0010d800-\U0010dfff]", lambda half: chr(ord(half[0]) - _HALF), text)
+    return halves.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
+
+
 def check_length(text: str) -> None:
     """Of the whole text, with everything in it. Raises `Refusal`: `sms_too_long`."""
     if len(text) > MAX_CHARACTERS:

@@ -70,7 +70,7 @@ class Ear:
             await self._hears.receipt(receipt)
             return
         segment, octets = segment_of(came)
-        content = read_text(octets, came.data_coding)[:MOST_CONTENT]
+        content = read_text(octets, came.data_coding, is_part=segment is not None)[:MOST_CONTENT]
         sender = phone_of(came.source, came.source_ton)
         recipient = came.destination.replace("\0", "")[:MAX_PHONE]
         now = dt.datetime.now(dt.UTC)

@@ -12,6 +12,8 @@ from domain.sms_text import (
     check_values,
     compose,
     fill,
+    halves_joined,
+    halves_kept,
     is_gsm,
     longest,
     parts,
@@ -46,6 +48,21 @@ def test_no_emoji_is_cut(before: int) -> None:
     text = "字" * before + "😀" * 8
     assert all(part.encode("utf-16-be").decode("utf-16-be") == part for part in parts(text))
     assert parts(text) == tuple(part.content for part in smsutil.split(text).parts)
+
+
+@given(texts.filter(lambda text: not any("\U0010d800" <= sign <= "\U0010dfff" for sign in text)), st.integers(1, 9))
+def test_whatever_is_cut_in_two_is_whole_again(text: str, units: int) -> None:
+    octets = text.encode("utf-16-be")
+    kept = [halves_kept(octets[at : at + 2 * units]) for at in range(0, len(octets), 2 * units)]
+    for part in kept:
+        part.encode()  # as a database takes it
+    assert halves_joined("".join(kept)) == text
+
+
+def test_half_an_emoji_alone_is_shown_as_such() -> None:
+    first, other = halves_kept(b"\xd8\x3d"), halves_kept(b"\xde\x00\0")
+    assert halves_joined(f"a{first}…{other}b") == "a\ufffd…\ufffdb"
+    assert halves_joined(first + other) == "😀"
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,18 @@ async def test_parts_of_a_reply_in_any_order_and_twice() -> None:
         await until(lambda: [reply.content for reply in up.heard.replies] == ["第1段第2段第3段"])
 
 
+async def test_an_emoji_that_a_handset_cut_in_two() -> None:
+    content = "很高兴" * 22 + "😀，谢谢" + "😀" * 40
+    octets = content.encode("utf-16-be")
+    parts = [octets[at : at + 134] for at in range(0, len(octets), 134)]
+    assert parts[0][-2] & 0xFC == 0xD8, "a first half ends it"
+    async with line() as up:
+        for at, part in reversed(list(enumerate(parts, 1))):
+            header = bytes((5, 0, 3, 9, len(parts), at))
+            up.smsc.deliver(Outgoing(PHONE, OURS, header + part, esm_class=0x40, data_coding=8))
+        await until(lambda: [reply.content for reply in up.heard.replies] == [content])
+
+
 async def test_two_processes_are_bound_and_each_hears_some_parts() -> None:
     async with line() as up, gateway(up.book, up.heard) as other:
         await ready(other)
