@@ -95,7 +95,7 @@ RETURNING m.id, m.account_id, m.submission_id, m.ordinal, m.address, m.state, m.
 _NOBODYS = """
 WITH old AS MATERIALIZED (
     SELECT r.id FROM sms_receipt r WHERE r.fate = '' AND r.arrived_at < $1
-      AND NOT EXISTS (SELECT FROM slot s JOIN message m ON m.id = s.message_id WHERE m.address = r.phone)
+      AND r.phone <> ALL (ARRAY(SELECT m.address FROM slot s JOIN message m ON m.id = s.message_id))
       AND NOT EXISTS (SELECT FROM sms_uncertain u WHERE u.phone = r.phone AND u.since >= $1)
     ORDER BY r.id LIMIT $2 FOR UPDATE OF r SKIP LOCKED
 ), named AS (
