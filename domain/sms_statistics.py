@@ -38,14 +38,16 @@ class Counted(Protocol):
     def messages(self) -> int: ...
     @property
     def segments(self) -> int: ...
+    @property
+    def charged(self) -> int: ...
 
 
 @dataclass
 class Line:
     """Of one day and template: what was asked for, what was delivered, what failed before and after a carrier had it.
 
-    `requested` is the sum of the three and of what is still under way. `segments` is what carriers took, and what was
-    charged unless it was a test.
+    `requested` is the sum of the three and of what is still under way. `segments` is what carriers took, `charged` what
+    of it was no test, which is free.
     """
 
     day: dt.date
@@ -58,6 +60,7 @@ class Line:
     not_processed: int = 0
     not_delivered: int = 0
     segments: int = 0
+    charged: int = 0
     reasons: Counter[ResultCode] = field(default_factory=Counter)
     """Of failures."""
 
@@ -65,6 +68,7 @@ class Line:
         """Count these messages in."""
         self.requested += counted.messages
         self.segments += counted.segments
+        self.charged += counted.charged
         if counted.outcome == "delivered":
             self.delivered += counted.messages
         elif counted.outcome in FAILED:
@@ -107,7 +111,7 @@ def total(of: Sequence[Line]) -> Line:
     """All lines together; its day and template say nothing."""
     whole = Line(dt.date.min, 0, "", "", "")
     for line in of:
-        for name in ("requested", "delivered", "not_processed", "not_delivered", "segments"):
+        for name in ("requested", "delivered", "not_processed", "not_delivered", "segments", "charged"):
             setattr(whole, name, getattr(whole, name) + getattr(line, name))
         whole.reasons.update(line.reasons)
     return whole

@@ -86,6 +86,8 @@ class Counted:
     messages: int
     segments: int
     """Taken by carriers."""
+    charged: int
+    """Of them, those that are paid."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ SELECT part, submitted_at, state, error, done_at FROM sms_part WHERE message_id 
 """
 _PER_DAY = f"""
 SELECT (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date AS day, t.number AS template, t.name, s.kind, v.market,
-       {_OUTCOME} AS outcome, m.reason, count(*)::int AS messages, sum(m.submitted)::int AS segments
+       {_OUTCOME} AS outcome, m.reason, count(*)::int AS messages, sum(m.submitted)::int AS segments,
+       coalesce(sum(m.submitted) FILTER (WHERE NOT s.is_test), 0)::int AS charged
 FROM submission s
 JOIN sms_template_version v ON v.id = s.template_version_id
 JOIN sms_template t ON t.id = v.template_id

@@ -179,7 +179,7 @@ def _send_row(line: Line, about: tuple[str, str, str]) -> Row:
         "sendNum": str(line.delivered),
         "processFailedNum": str(line.not_processed),
         "sendFailedNum": str(line.not_delivered),
-        "billingNum": str(line.segments),
+        "billingNum": str(line.charged),
         "sendRatio": line.ratio(line.delivered),
         "processFailedRatio": line.ratio(line.not_processed),
         "sendFailedRatio": line.ratio(line.not_delivered),

@@ -150,6 +150,7 @@ class StatisticsLine(BaseModel):
     not_processed: int = Field(description="Failed before a carrier had them.", examples=[1])
     not_delivered: int = Field(description="Failed at the carrier.", examples=[2])
     segments: int = Field(description="Taken by carriers.", examples=[99])
+    charged: int = Field(description="Of them, those that are paid: tests are free.", examples=[98])
     status_codes: dict[int, int] = Field(description="Failures by SendCloud's code.", examples=[{"500": 2, "430": 1}])
 
     @classmethod
@@ -158,7 +159,7 @@ class StatisticsLine(BaseModel):
             day=line.day, template_number=line.template, template=line.name, kind=SmsKind(line.kind),
             market=Market(line.market), requested=line.requested, delivered=line.delivered,
             not_processed=line.not_processed, not_delivered=line.not_delivered, segments=line.segments,
-            status_codes={int(code): count for code, count in line.reasons.items()},
+            charged=line.charged, status_codes={int(code): count for code, count in line.reasons.items()},
         )  # fmt: skip
 
 

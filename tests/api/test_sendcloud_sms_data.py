@@ -48,6 +48,14 @@ async def test_a_row_by_day_and_template(wire: Wire) -> None:
     assert await wire.done("data/sendDay") == info, "a day is what nobody asks for"
 
 
+async def test_tests_are_counted_and_not_billed(wire: Wire) -> None:
+    test = await texted(wire.db, wire.customer, Fate(submitted=3), at=noon())
+    await wire.db.pool.execute("UPDATE submission SET is_test = true WHERE id = $1", test)
+    await texted(wire.db, wire.customer, Fate(submitted=2), at=noon())
+    total = (await wire.done("data/sendDay", aggregate=1))["total"]
+    assert (total["requestNum"], total["billingNum"]) == ("2", "2")
+
+
 async def test_all_together_over_a_window(wire: Wire) -> None:
     await texted(wire.db, wire.customer, Fate(), at=noon(3))
     await texted(wire.db, wire.customer, Fate(), kind=SmsKind.MARKETING, at=noon(1))

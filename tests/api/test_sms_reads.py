@@ -119,6 +119,7 @@ async def test_statistics_are_by_day_and_template(door: Door) -> None:
     (line,) = (await door.got("/statistics", **{"from": today, "to": today}))["items"]
     assert (line["day"], line["template"], line["requested"], line["delivered"]) == (today, "notice", 5, 1)
     assert (line["not_processed"], line["not_delivered"], line["segments"]) == (1, 1, 3)
+    assert line["charged"] == 3
     assert line["status_codes"] == {"430": 1, "580": 1}
 
 

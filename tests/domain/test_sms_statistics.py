@@ -18,6 +18,7 @@ class Counted:
     reason: str = ""
     messages: int = 1
     segments: int = 1
+    charged: int = 1
     day: dt.date = MONDAY
     template: int = 1001
     name: str = "shipped"
