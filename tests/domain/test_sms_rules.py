@@ -29,7 +29,20 @@ def test_marketing_has_hours(at: str, opens: str | None) -> None:
     assert next_open(SmsKind.CODE, now) == next_open(SmsKind.NOTICE, now) == now
 
 
-@given(moments, st.sampled_from(["08:00-20:00", "00:00-24:00", "09:00-12:00,14:00-18:00"]))
+@pytest.mark.parametrize(
+    ("at", "opens"),
+    [("23:59:59", None), ("00:00:00", None), ("01:59:59", None), ("02:00:00", "2026-12-01 20:00"), ("20:00:00", None)],
+)
+def test_hours_can_go_on_past_midnight(at: str, opens: str | None) -> None:
+    now = dt.datetime.combine(NOON.date(), dt.time.fromisoformat(at), SHANGHAI)
+    expected = now if opens is None else dt.datetime.fromisoformat(opens).replace(tzinfo=SHANGHAI)
+    assert next_open(SmsKind.MARKETING, now, "00:00-02:00,20:00-24:00") == expected
+
+
+HOURS = ["08:00-20:00", "00:00-24:00", "09:00-12:00,14:00-18:00", "00:00-02:00,20:00-24:00"]
+
+
+@given(moments, st.sampled_from(HOURS))
 def test_what_is_told_is_open_and_soon(now: dt.datetime, hours: str) -> None:
     opens = next_open(SmsKind.MARKETING, now, hours)
     assert now <= opens < now + dt.timedelta(days=1)
