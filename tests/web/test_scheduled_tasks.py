@@ -65,7 +65,10 @@ async def test_the_times_are_shown_before_it_is_saved(portal: Browser, db: Datab
     assert await db.pool.fetchval("SELECT count(*) FROM scheduled_task") == 0
     place = await saved(portal, hidden(page))
     shown = (await portal.http.get(place)).text
-    assert "Morning &lt;b&gt;" in shown and times[0] in shown
+    assert "Morning &lt;b&gt;" in shown and times[0] in shown and "Members &lt;b&gt; (3)" in shown
+    await db.pool.execute("UPDATE contact_list SET deleted_at = now()")
+    assert form["contact_list"] in (await portal.http.get(place)).text
+    await db.pool.execute("UPDATE contact_list SET deleted_at = NULL")
     assert "Morning &lt;b&gt;" in (await portal.http.get(HOME)).text
     again = await portal.post(f"{HOME}/new", hidden(page) | {"step": "save"})
     assert again.headers["location"] == place  # the form sent twice is one task
@@ -152,6 +155,7 @@ async def test_a_mail_task(db: Database) -> None:
         page = await portal.post(f"{HOME}/new", form | {"step": "check"})
         assert page.status_code == 200, page.text[:2000]
         shown = await portal.http.get(await saved(portal, hidden(page)))
-        assert str(chosen) in shown.text and "周一" in shown.text
+        name = await db.pool.fetchval("SELECT name FROM address_list WHERE id = $1", chosen)
+        assert f">{name}<" in shown.text and "周一" in shown.text
         wrong = await portal.post(f"{HOME}/new", form | {"from": "x@elsewhere.example", "step": "save", "form": "g"})
         assert wrong.status_code == 422 and 'id="e-from"' in wrong.text

@@ -113,7 +113,7 @@ async def test_a_scheduled_task_is_made_paused_resumed_run_and_cancelled(
         await page.click("button[value=save]")
         await page.wait_for_url(re.compile(r"/scheduled-tasks/\w+-"))
         state = page.locator("#task-state")
-        for button, word in (("pause", "已暂停"), ("resume", "进行中"), ("run", "排队中")):
+        for button, word in (("pause", "已暂停"), ("resume", "按时执行"), ("run", "排队中")):
             await press(page, button)
             await expect(state).to_contain_text(word)
             await shoot(page, f"scheduled-task-{button}-{width}")

@@ -1,5 +1,6 @@
 """/portal/scheduled-tasks: what is sent at its time, its history; pause, resume, cancel, run now, decide."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from domain.scheduled_tasks import (
     Misfire,
     Overlap,
     RunState,
+    SmsContent,
     TaskCommand,
     TaskState,
     Why,
@@ -116,7 +118,20 @@ async def tasks(request: Request, caller: Signed, after: UUID | None = None) -> 
 async def task(request: Request, caller: Signed, task_id: UUID, after: UUID | None = None) -> Response:
     """One task, live, with its history."""
     view = await served(request).scheduled_tasks.get(caller, task_id)
-    return render(request, "portal/scheduled_tasks_one.html", **await shown(request, caller, view, after))
+    names = await _names(request, caller, view.content)
+    return render(request, "portal/scheduled_tasks_one.html", names=names, **await shown(request, caller, view, after))
+
+
+async def _names(request: Request, caller: Caller, content: SmsContent | MailContent) -> dict[str, str]:
+    """What the template and the lists are called; what is there no more stays as the task calls it."""
+    if isinstance(content, MailContent):
+        known = {str(each.id): each.name for each in await served(request).audience.choices(caller)}
+        return {"template": content.template, "lists": ", ".join(known.get(each, each) for each in content.lists)}
+    template = content.template
+    with contextlib.suppress(Refusal):
+        template = (await served(request).sms_templates.get(caller, template)).row.name
+    chosen = await served(request).contacts.by_ref(caller, content.contact_list)
+    return {"template": template, "lists": f"{chosen.name} ({chosen.members})" if chosen else content.contact_list}
 
 
 async def _own(request: Request, caller: Signed, task_id: UUID) -> TaskView:
