@@ -79,10 +79,10 @@ class SmsChannel:
         return [self._queue(way, messages) for way, messages in found.items()]
 
     def _opens(self, message: PageMessage, now: dt.datetime) -> dt.datetime:
-        """What ends without a carrier needs no hours."""
+        """What ends without a carrier needs no hours; what is too old by then ends when its time does."""
         if message.expires_at <= now or message.suppressed:
             return now
-        return self.wire.opens(SmsKind(message.kind), now)
+        return min(self.wire.opens(SmsKind(message.kind), now), message.expires_at)
 
     def _queue(self, way: tuple[str, str], messages: deque[PageMessage]) -> Queue:
         worth = min(self.wire.conversations, 1 + len(messages) // MESSAGES_FOR_A_CONVERSATION)

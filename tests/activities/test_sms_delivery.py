@@ -266,6 +266,23 @@ async def test_marketing_waits_for_its_hours_and_that_is_no_try(db: Database) ->
     await audited(db)
 
 
+async def test_marketing_that_is_too_old_before_its_hours_ends_with_its_time(db: Database) -> None:
+    customer = await make_sms_customer(db)
+    await accept_sms(db, customer, kind=SmsKind.MARKETING)
+    ends = now() + dt.timedelta(hours=1)
+    await db.pool.execute("UPDATE due SET due_at = now()")
+    await db.pool.execute("UPDATE submission SET expires_at = $1", ends)
+    async with engine(db, FakeCarrier(1)) as up:
+        up.opens.append(now() + dt.timedelta(hours=10))
+        assert (await up.send(DueLine.SMS_MARKETING)).given_back == 1
+        assert await db.pool.fetchval("SELECT due_at FROM due") == ends
+        await db.pool.execute("UPDATE due SET due_at = now(); UPDATE submission SET expires_at = now()")
+        assert await up.send(DueLine.SMS_MARKETING) == PageResult(bounced=1)
+        await up.settle()
+    assert await books(db, customer.account) == (0, 0)
+    await audited(db)
+
+
 async def test_an_attempt_that_was_overtaken_postpones_nothing(db: Database) -> None:
     customer = await make_sms_customer(db)
     await accept_sms(db, customer, kind=SmsKind.MARKETING)
