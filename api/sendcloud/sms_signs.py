@@ -49,8 +49,14 @@ async def update(call: SmsCall) -> Response:
     """Another text or market for one that is not approved, to review again."""
     row = await _sign(call)
     service = call.served.sms_signatures
+    before = SignatureDraft(row.text, Market(row.market), SignatureSource(row.source), row.note)
     await service.change(call.caller, str(row.id), _draft(call, row))
-    return success({"smsSignVo": _values(await service.submit(call.caller, str(row.id)))}, CHANGED)
+    try:
+        row = await service.submit(call.caller, str(row.id))
+    except Refusal:  # nothing of a refused call stays
+        await service.change(call.caller, str(row.id), before)
+        raise
+    return success({"smsSignVo": _values(row)}, CHANGED)
 
 
 async def _waiting(call: SmsCall, draft: SignatureDraft) -> SmsSignature | None:

@@ -212,7 +212,9 @@ async def test_a_refused_signature_leaves_what_was_written_before(wire: Wire) ->
     services = build_services(await foundation(wire.db))
     written = await services.sms_signatures.create(wire.customer.caller(), draft)
     await wire.refused("sign/save", 501, signType="0", signName="送达商城")
-    assert (await wire.done("sign/get", SIGNS, id=written.number))["smsSignVo"]["verifyStatus"] == "未提交审核"
+    await wire.refused("sign/update", 501, id=written.number, signName="送达商店")
+    left = (await wire.done("sign/get", SIGNS, id=written.number))["smsSignVo"]
+    assert (left["signName"], left["verifyStatus"]) == ("送达商城", "未提交审核")
 
 
 async def test_labels(wire: Wire, other: Wire) -> None:
