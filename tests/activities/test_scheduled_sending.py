@@ -8,9 +8,19 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities import scheduled_sending, scheduled_tasks
-from domain.errors import StaleEpoch
+from domain.errors import Refusal, StaleEpoch
 from domain.ids import Process
-from domain.scheduled_tasks import MailContent, RunLook, RunState, RunStep, SmsContent, TaskState
+from domain.refusals import explain
+from domain.scheduled_tasks import (
+    Decision,
+    MailContent,
+    RunLook,
+    RunOrderStep,
+    RunState,
+    RunStep,
+    SmsContent,
+    TaskState,
+)
 from domain.sms import SmsKind
 from store import scheduled_tasks as rows
 from store.columns import now
@@ -160,6 +170,38 @@ async def test_a_list_that_was_deleted_blocks(db: Database) -> None:
     seen = await send(db, asked)
     assert (seen.state, seen.reason) == (RunState.BLOCKED, "contact_list_unknown")
     assert (await planned.row())["state"] == "needs_human"
+
+
+@pytest.mark.parametrize(
+    ("table", "taken", "given_back", "reason"),
+    [
+        ("account", "state = 'suspended'", "state = 'active'", "account_not_active"),
+        ("sms_template_version", "state = 'withdrawn'", "state = 'approved'", "step_missing"),
+        ("sms_user", "disabled_at = now()", "disabled_at = NULL", "step_missing"),
+    ],
+)
+async def test_what_is_taken_away_meanwhile_blocks_until_it_is_back(
+    db: Database, monkeypatch: pytest.MonkeyPatch, table: str, taken: str, given_back: str, reason: str
+) -> None:
+    planned, asked = await begun(db, some(20))
+    key = {"account": "id = $1", "sms_user": "account_id = $1"}.get(
+        table, "template_id IN (SELECT id FROM sms_template WHERE account_id = $1)"
+    )
+    monkeypatch.setattr(scheduled_tasks, "STRETCH", 0.0)
+    await send(db, asked)
+    await db.pool.execute(f"UPDATE {table} SET {taken} WHERE {key}", planned.customer.account)
+    seen = await send(db, asked)
+    assert (seen.state, seen.reason, seen.accepted) == (RunState.BLOCKED, reason, 10)
+    task = await planned.row()
+    assert (task["state"], task["reason"]) == ("needs_human", reason)
+    assert explain(Refusal(reason, **task["reason_params"]), "en")[1]  # as pages and mails say it
+    await db.pool.execute(f"UPDATE {table} SET {given_back} WHERE {key}", planned.customer.account)
+    monkeypatch.undo()
+    order = RunOrderStep(asked, Decision.SEND)
+    assert (await ActivityEnvironment().run(activities(db).decide, order)).state == "sending"
+    assert (await send(db, asked)).state is RunState.DONE
+    texted = await planned.texted()
+    assert len(texted) == len(set(texted)) == 20 and (await planned.row())["state"] == "active"
 
 
 async def test_an_empty_list_is_done_at_once(db: Database) -> None:
