@@ -60,16 +60,14 @@ def router_of(
     return router
 
 
-async def target_of(request: Request) -> Target:
-    """Which the router has named. A path whose id is none names nothing: that is refused once all is looked at."""
-    found: Target = getattr(request.state, "target", None)
-    return found
+async def target_of(request: Request) -> Target | None:
+    """Which the router has named; None: the path's id is none, which is refused once all is looked at."""
+    return getattr(request.state, "target", None)
 
 
-async def import_of(request: Request) -> UUID:
+async def import_of(request: Request) -> UUID | None:
     """Likewise, of paths that name an import."""
-    found: UUID = getattr(request.state, "import_id", None)
-    return found
+    return getattr(request.state, "import_id", None)
 
 
 Into = Annotated[Target, Depends(target_of)]
