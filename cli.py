@@ -151,7 +151,7 @@ def show(where: Addresses) -> None:
         ("Console, for operators", f"{where.public_url}/console/{console_hint(where)}"),
         ("API reference", f"{where.public_url}/docs"),
         ("SMTP submission", where.submission),
-        ("Sandbox: mails, texts, DNS, hooks", where.sandbox_url or "off: mails go to the real Internet"),
+        ("Sandbox: mails, texts, hooks", where.sandbox_url or "off: mails go to the real Internet"),
         ("Temporal UI, every process", where.temporal_ui_url),
         ("Intervals", f"retries, polls and reminders {where.time_scale:g} times as fast as in production"),
         ("Quota", f"{Policy.free_daily_quota} messages a day are free; {paid} a day once certified and recharged"),

@@ -65,20 +65,22 @@ def seconds(time: dt.timedelta | None) -> float | None:
 
 
 def table(queues: Sequence["QueueReport"], days: int) -> Table:
-    """For people: a column per queue, which fits a terminal of 80."""
-    drawn = Table("", *(queue.queue.value for queue in queues), title_justify="left")
+    """For people: a column per queue. It fits a terminal of 80 with nothing cut off."""
+    drawn = Table(title_justify="left", padding=0)
     drawn.title = f"Reviews of the last {days} days, in working time"
+    for name in ("", *(queue.queue.value.replace("_", "\n") for queue in queues)):
+        drawn.add_column(name, no_wrap=True)
     for name, tell in LINES.items():
         drawn.add_row(name, *(tell(queue) for queue in queues))
     return drawn
 
 
 def span(time: dt.timedelta | None) -> str:
-    """`3 h 05 min`."""
+    """`3 h 05 m`."""
     if time is None:
         return "–"
     minutes = round(time.total_seconds() / 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02} m" if minutes >= 60 else f"{minutes} min"
 
 
 def alarming(count: int) -> str:
@@ -88,7 +90,7 @@ def alarming(count: int) -> str:
 def oldest(queue: "QueueReport") -> str:
     if queue.oldest_open is None:
         return "–"
-    return f"{queue.oldest_open.astimezone(SHANGHAI):%Y-%m-%d %H:%M} ({span(queue.oldest_open_waits)})"
+    return f"{queue.oldest_open.astimezone(SHANGHAI):%Y-%m-%d\n%H:%M},\n{span(queue.oldest_open_waits)}"
 
 
 LINES: "dict[str, Callable[[QueueReport], str]]" = {
@@ -99,5 +101,5 @@ LINES: "dict[str, Callable[[QueueReport], str]]" = {
     "open": lambda queue: str(queue.open),
     "open and overdue": lambda queue: alarming(queue.overdue),
     "due time unknown": lambda queue: alarming(queue.unknown),
-    "oldest open, waits": oldest,
+    "oldest open, for": oldest,
 }

@@ -62,7 +62,7 @@ STARTS: dict[Kind, Start] = {
     Kind.DELIVERY: Start("Delivery", EXPRESS, "Delivery of one batch of messages"),
     Kind.WEBHOOK: Start("WebhookDelivery", CONTROL, "Webhook endpoint: deliver its events"),
     Kind.SCHEDULED_TASK: Start("ScheduledTask", CONTROL, "Scheduled task: one run"),
-    Kind.LIST_IMPORT: Start("ListImport", CONTROL, "Import of a file into an address list"),
+    Kind.LIST_IMPORT: Start("ListImport", CONTROL, "Import of a file into a list"),
 }
 
 
