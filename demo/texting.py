@@ -96,17 +96,17 @@ class Texting:
     async def receipts(self) -> Evidence:
         """Early, twice, or saying why not: what carriers report decides, once."""
 
-        async def reported() -> dict[str, str] | None:
+        async def reported() -> dict[str, int] | None:
             fields = {"smsUser": self.customer.sms_user, "smsIds": ";".join(self._ids)}
             rows = (await self._call("status/query", fields))["info"]["voList"]
             ended = {row["receiver"][-4:]: row["statusCode"] for row in rows if row["statusCode"]}
             return ended if len(ended) == len(ENDS) else None
 
         codes = await eventually(reported, "a receipt of every number", every=0.5)
-        wrong = [end for end, state in ENDS.items() if (codes[end] == "200") is not (state == "delivered")]
+        wrong = [end for end, state in ENDS.items() if (codes[end] == 200) is not (state == "delivered")]
         require(not wrong, f"numbers that ended otherwise than they should: {', '.join(wrong)}")
-        require(codes[EMPTY] == "500" and codes[OFF] == "580", f"the codes are {codes[EMPTY]} and {codes[OFF]}")
-        delivered = sum(code == "200" for code in codes.values())
+        require(codes[EMPTY] == 500 and codes[OFF] == 580, f"the codes are {codes[EMPTY]} and {codes[OFF]}")
+        delivered = sum(code == 200 for code in codes.values())
         return f"{delivered} delivered, 500 empty number, 580 switched off"
 
     async def handsets(self) -> Evidence:
