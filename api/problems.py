@@ -1,5 +1,6 @@
 """Refusals and faults as RFC 9457 problem documents (`application/problem+json`)."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -44,6 +45,15 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = Field([], description="One entry for each wrong value or line, where several are.")
 
 
+class ProblemAnswer(JSONResponse):
+    """What a request wrote is quoted in it, lone surrogates, too, which JSON can escape and UTF-8 cannot write."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
 def problem(code: str, status: int, detail: str, next_step: str, **extra: object) -> JSONResponse:
     """One problem document."""
     body = {
@@ -55,7 +65,7 @@ def problem(code: str, status: int, detail: str, next_step: str, **extra: object
         "next_step": next_step,
         **extra,
     }
-    return JSONResponse(jsonable_encoder(body), status, media_type="application/problem+json")
+    return ProblemAnswer(jsonable_encoder(body), status)
 
 
 def language_of(request: Request) -> str:

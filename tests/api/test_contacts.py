@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,3 +147,41 @@ async def test_the_sample_can_be_imported_and_uploads_may_be_large(v1: Door) -> 
     assert (row.added, row.refused) == (1, 0)
     assert UPLOADS.fullmatch(f"/v1/contact-lists/{target.id}/imports")
     assert UPLOADS.fullmatch(f"/portal/contact-lists/{target.id}/import")
+
+
+ODD: tuple[Any, ...] = (
+    "\0",
+    "a\0b",
+    "\ud800",
+    "x" * 5_000,
+    "٣",
+    "\u2028",
+    "1.38E+10",
+    "9" * 400,
+    "\x85",
+    None,
+    1,
+    [],
+    {},
+    1e400,
+)
+
+
+async def test_odd_values_are_taken_or_refused(v1: Door) -> None:
+    """Also a name that no answer can quote as it is."""
+    path = await v1.made()
+    one = {"phone": "13800138000"}
+    for odd in ODD:
+        named = {"variables": {odd: "1"}} if isinstance(odd, str) else {"variables": odd}
+        for method, where, body in (
+            ("POST", "/v1/contact-lists", {"name": odd}), ("PATCH", path, {"name": odd}),
+            ("PATCH", path, {"description": odd}), ("POST", f"{path}/contacts", {"contacts": odd}),
+            ("POST", f"{path}/contacts", {"contacts": [{"phone": odd}]}),
+            ("POST", f"{path}/contacts", {"contacts": [one | {"user_name": odd}]}),
+            ("POST", f"{path}/contacts", {"contacts": [one | {"variables": {"a": odd}}]}),
+            ("POST", f"{path}/contacts", {"contacts": [one | named]}),
+            ("POST", f"{path}/contacts/remove", {"phones": [odd]}),
+        ):  # fmt: skip
+            headers = {"content-type": "application/json"}
+            answer = await v1.http.request(method, where, content=json.dumps(body), headers=headers)
+            assert answer.status_code in (200, 201, 409, 422), (method, where, ascii(body)[:200], answer.text)
