@@ -1,7 +1,7 @@
 """Replies of handsets: kept, matched with whose message they answer, and what those of them do that say stop."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from uuid import UUID
 
 from domain.accounts import SYSTEM_ACCOUNT, Caller
@@ -63,6 +63,12 @@ class SmsReplies:
         """Newest first, older than `after`."""
         async with self._base.db.read() as session:
             return await rows.page(session, caller.account_id, sought, after, limit)
+
+    async def answered(self, caller: Caller, replies: Collection[SmsReply]) -> dict[int, UUID]:
+        """Per message that these answer, the send that it belongs to."""
+        messages = {each.message_id for each in replies if each.message_id is not None}
+        async with self._base.db.read() as session:
+            return await rows.sends_of(session, caller.account_id, messages)
 
     async def count(self, caller: Caller, sought: Sought) -> int:
         """How many there are in all."""

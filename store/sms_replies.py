@@ -1,7 +1,7 @@
 """What handsets send us (seed 3.6 ②), and whose message each answers."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,6 +13,7 @@ from domain.ids import new_id
 from domain.sending import MessageState
 from store.columns import holds, moment, now
 from store.db import Connection, Session
+from store.sending import Message
 
 
 class SmsReply(SQLModel, table=True):
@@ -109,6 +110,13 @@ async def page(
     if after is not None:
         query = query.where(col(SmsReply.id) < after)
     return list(await session.exec(query.order_by(col(SmsReply.id).desc()).limit(limit)))
+
+
+async def sends_of(session: Session, account: UUID, messages: Collection[int]) -> dict[int, UUID]:
+    """The submissions of these messages of the account, as far as they are still kept."""
+    query = select(Message.id, Message.submission_id)
+    found = await session.exec(query.where(Message.account_id == account, col(Message.id).in_(messages)))
+    return {message: send for message, send in found if message is not None}
 
 
 async def count(session: Session, account: UUID | None, sought: Sought) -> int:

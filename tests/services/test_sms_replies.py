@@ -70,6 +70,10 @@ async def test_the_latest_message_to_the_handset_by_that_gateway_is_what_it_answ
         (message, "好的", False)
     ]
     assert await replies(there, first) == await replies(there, third) == []
+    send = await db.pool.fetchval("SELECT submission_id FROM message WHERE id = $1", message)
+    desk, told = there.services.sms_replies, await replies(there, second)
+    assert await desk.answered(second.caller(), told) == {message: send}
+    assert await desk.answered(third.caller(), told) == {}, "nobody else's"
 
 
 async def test_a_gateway_of_the_same_number_is_the_same_to_the_handset(db: Database) -> None:

@@ -28,7 +28,7 @@ async def replies(
         request, "portal/sms_replies.html", rows=found[:PAGE], sought=sought, after=after, opt_out=opt_out,
         next=found[PAGE - 1].id if len(found) > PAGE else None, total=await desk.count(caller, sought),
         query={name: value for name, value in asked.items() if value}, days=MATCHED_FOR.days,
-        late=OPT_OUT_MATCHED_FOR.days,
+        late=OPT_OUT_MATCHED_FOR.days, sends=await desk.answered(caller, found[:PAGE]),
     )  # fmt: skip
 
 
