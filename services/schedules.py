@@ -28,7 +28,8 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.cadences import Repeat, fields_of, next_time, shown_before
+from domain.cadences import Repeat, fields_of, next_time, shown_before, zone_names
+from domain.errors import Refusal
 from domain.ids import Kind, Process, workflow_id
 from domain.queues import CONTROL
 from domain.scheduled_tasks import OVER, Overlap, TaskState
@@ -75,7 +76,7 @@ class _Told:
 
     def differs(self, row: Row, at: dt.datetime) -> bool:
         """Whether it fires next at another time than the row says: somebody changed it in the Temporal UI."""
-        if self.is_paused:
+        if self.is_paused or row["zone"] not in zone_names():
             return False
         coming = (each for each in self.times if each > at and shown_before(each, row["zone"]) is None)
         return next(coming, None) != next_time(cadence_of(row), at)
@@ -151,8 +152,11 @@ class Schedules:
             passed = await scheduled_tasks.passed(connection, at - self._grace)
         made = 0
         for task in passed:
-            async with self._db.raw() as connection:
-                made += await scheduled_turns.make_up(connection, task, at - self._grace, at) is not None
+            try:
+                async with self._db.raw() as connection:
+                    made += await scheduled_turns.make_up(connection, task, at - self._grace, at) is not None
+            except Refusal as refusal:  # a zone whose data is not on this machine; the other tasks do not wait for it
+                log.warning("schedule_unreadable", task=str(task), why=refusal.code)
         return made
 
     async def survey_now_and_then(self) -> None:

@@ -231,7 +231,7 @@ class TaskOut(BaseModel):
     schedule: dict[str, Any] = Field(examples=[_SCHEDULE])
     rules: RulesIn
     state: TaskState
-    reason: str = Field(description="Why it is paused, in your words.", examples=[""])
+    reason: str = Field(description="Why it is paused, in your words; `temporal-ui`: by an operator.", examples=[""])
     problem: WhyOut | None = Field(description="What a person must mend.")
     version: int = Field(examples=[1])
     next_times: list[dt.datetime] = Field(examples=[[_MOMENT, _LATER]])

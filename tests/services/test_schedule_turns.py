@@ -14,6 +14,7 @@ from domain.cadences import Cadence, Repeat
 from domain.ids import Kind, Process
 from domain.scheduled_tasks import Fire, Misfire, Overlap, Rules, TaskState
 from services.schedules import Schedules
+from services.schedules import _Told as schedules_told
 from store import scheduled_tasks, scheduled_turns
 from store.columns import now
 from store.db import Database
@@ -57,6 +58,16 @@ async def test_a_time_that_nothing_fired_for_is_run_by_the_rows(db: Database, sc
         "SELECT started_at IS NULL FROM clockwork WHERE workflow_id = $1", run["workflow_id"]
     )
     assert waits
+
+
+async def test_a_zone_that_is_no_more_stands_in_nobodys_way(db: Database, schedules: Schedules) -> None:
+    """As when a machine gets another release of Debian, without `tzdata-legacy`."""
+    lost, good = await planned_task(db), await planned_task(db)
+    await change(lost, next_at=now() - dt.timedelta(minutes=9), zone="Mars/Olympus")
+    await passed(good, 5)
+    assert await schedules.make_up() == 1 and len(await good.run_rows()) == 1
+    told = schedules_told(False, ())
+    assert not told.differs(await lost.row(), now())
 
 
 @pytest.mark.parametrize("is_tick", [False, True])
