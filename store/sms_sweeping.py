@@ -47,10 +47,15 @@ SELECT asking.*, ARRAY(
       AND m.attempted_at < asking.arrived_at + interval '5 seconds') AS candidates
 FROM asking
 """
+# A carrier repeats what it was not answered: an id proves one part, and of several parts none is proved without one.
 _PROVE = """
 INSERT INTO sms_part (message_id, attempt, part, gateway, smsc_id, submitted_at, state, error, done_at)
-SELECT u.message_id, u.attempt, m.submitted, $2, $3, $4, $5, $6, $7 FROM sms_uncertain u
-JOIN message m ON m.id = u.message_id WHERE u.message_id = $1 AND m.submitted < m.segments RETURNING part
+SELECT u.message_id, u.attempt, m.submitted, $2::smallint, $3::text, $4, $5, $6, $7 FROM sms_uncertain u
+JOIN message m ON m.id = u.message_id
+WHERE u.message_id = $1 AND m.submitted < m.segments AND (m.segments = 1 OR $3::text <> '') AND NOT EXISTS (
+    SELECT FROM sms_part p JOIN message o ON o.id = p.message_id
+    WHERE p.gateway = $2::smallint AND p.smsc_id = $3::text AND p.smsc_id <> '' AND o.address = u.phone)
+RETURNING part
 """
 _COUNT = """
 WITH one AS (

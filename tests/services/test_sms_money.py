@@ -3,12 +3,24 @@
 import datetime as dt
 from uuid import UUID
 
-from domain.sms import SmsRecipient
+from domain.sms import SmsKind, SmsRecipient
 from store.columns import now
 from store.db import Database
 from tests.money_world import standing
-from tests.sms_engine_world import LOST, REFUSED, FakeCarrier, accept_sms, audited, engine, message, receipt
-from tests.sms_world import add_international, make_sms_customer, set_sms_price
+from tests.sms_engine_world import (
+    LOST,
+    REFUSED,
+    FakeCarrier,
+    accept_sms,
+    audited,
+    books,
+    e164,
+    engine,
+    message,
+    new_phones,
+    receipt,
+)
+from tests.sms_world import add_international, add_template, make_sms_customer, set_sms_price
 
 BRITISH = [f"+44740012345{n}" for n in range(3)]
 GERMAN = [f"+49151234567{n}0" for n in range(3)]
@@ -51,3 +63,30 @@ async def spent(db: Database, account: UUID, before: tuple[int, int, int]) -> tu
     """(micro-yuan since then, micro-yuan held)."""
     balance, carry, held = await standing(db, account)
     return (before[0] - balance) * 10_000 + carry - before[1], held
+
+
+async def test_a_receipt_that_comes_twice_proves_one_part(db: Database) -> None:
+    """The worker is killed between its commit and its answer, and the carrier says it again; of which part, only its id
+    tells."""
+    customer, carrier = await make_sms_customer(db), FakeCarrier(1, lambda asked: LOST)
+    await add_template(db, customer, SmsKind.NOTICE, "请注意：" + "今天的通知很长。" * 12, name="long")
+    phone, nameless = new_phones(2)
+    async with engine(db, carrier) as up:
+        await accept_sms(db, customer, phone, nameless, template="long")
+        await up.send()
+        twice = [receipt(1, "a", e164(phone))] * 2 + [receipt(1, "", e164(nameless))] * 2
+        await up.hear(*twice)
+        for _ in range(3):
+            await up.receipts.sweep(now() + dt.timedelta(seconds=30))
+        await up.hear(*twice)
+        await up.receipts.sweep(now() + dt.timedelta(seconds=30))
+        found = {one: await message(db, e164(one)) for one in (phone, nameless)}
+        assert {one: (row["state"], row["submitted"]) for one, row in found.items()} == {
+            phone: ("sent", 1), nameless: ("sent", 0),
+        }  # fmt: skip
+        await up.hear(receipt(1, "b", e164(phone)))
+        await up.receipts.sweep(now() + dt.timedelta(seconds=30))
+        assert (await message(db, e164(phone)))["state"] == "delivered"
+        await up.settle()
+    assert await books(db, customer.account) == (2, 2)
+    await audited(db, dt.timedelta(hours=1))
