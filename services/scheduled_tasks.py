@@ -31,8 +31,9 @@ from domain.scheduled_tasks import (
     check_new,
     require_allowed,
 )
-from domain.sms import SmsRequest
+from domain.sms import SmsKind, SmsRequest
 from domain.sms_acceptance import check_identity
+from domain.sms_hours import next_open
 from services.domains import actor
 from services.foundation import Foundation
 from services.live_feed import LiveFeed, Subject
@@ -55,6 +56,13 @@ class Created:
     id: UUID
     number: int
     repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Checked(Upcoming):
+    """The next times, and for marketing by SMS when each of them is really sent."""
+
+    sends_at: tuple[dt.datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class ScheduledTasks:
             await self._base.clockwork.start(workflow_id(Kind.SCHEDULED_TASK, run))
         return Created(task, row["number"])
 
-    async def check(self, caller: Caller, asked: NewTask, task: UUID | None = None) -> Upcoming:
+    async def check(self, caller: Caller, asked: NewTask, task: UUID | None = None) -> Checked:
         """The next five times of what `create` would make, or `edit` of `task`; raises what it would refuse. Nothing
         is made."""
         require(caller, Right.SEND)
@@ -141,8 +149,10 @@ class ScheduledTasks:
         async with self._base.db.raw() as connection:
             row = await scheduled_tasks.find(connection, caller.account_id, task) if task else None
             check_new(asked, None if await _is_under_way(connection, row, asked) else now())
-            await self._check_content(connection, caller, asked, now())
-        return upcoming(asked.cadence, now())
+            kind = await self._check_content(connection, caller, asked, now())
+        found, hours = upcoming(asked.cadence, now()), self._base.policy.sms_marketing_hours
+        sends_at = (next_open(kind, each, hours) for each in found.times) if kind is SmsKind.MARKETING else ()
+        return Checked(found.times, found.left_out, tuple(sends_at))
 
     async def _named(self, caller: Caller, asked: NewTask) -> NewTask:
         """An SMS user's own key stands for its name."""
@@ -153,19 +163,22 @@ class ScheduledTasks:
             name = await connection.fetchval("SELECT name FROM sms_user WHERE id = $1", caller.sms_user_id)
         return replace(asked, content=replace(content, sms_user=name or ""))
 
-    async def _check_content(self, connection: Connection, caller: Caller, asked: NewTask, at: dt.datetime) -> None:
+    async def _check_content(
+        self, connection: Connection, caller: Caller, asked: NewTask, at: dt.datetime
+    ) -> SmsKind | None:
+        """Raises the refusal of what it names; the kind of an SMS."""
         content = asked.content
         if isinstance(content, MailContent):
             campaign = campaign_of(asked.name, content, None)
             check_campaign(campaign, at)
             await campaign_names.names_in(connection, caller, campaign)
-            return
+            return None
         request = SmsRequest(content.sms_user, content.template, (), content.label, content.tag)
-        check_identity(
-            await sms_accepting.identify(connection, caller, request, caller.account_id, at), caller, request
-        )
+        identity = await sms_accepting.identify(connection, caller, request, caller.account_id, at)
+        kind = check_identity(identity, caller, request).kind
         if await contacts.find_list(connection, caller.account_id, content.contact_list) is None:
             raise Refusal("contact_list_unknown", field="contact_list", name=content.contact_list[:60])
+        return kind
 
     async def _earlier(self, connection: Connection, caller: Caller, asked: NewTask) -> Created | None:
         key = asked.idempotency_key or ""

@@ -102,6 +102,15 @@ async def test_what_is_wrong_is_said_at_its_field(
         assert f'id="e-{field}"' in page.text, step
 
 
+async def test_when_marketing_is_really_sent_is_said_before(portal: Browser, form: dict[str, str]) -> None:
+    evening = form | {"time": "21:00", "step": "check"}
+    notice = (await portal.post(f"{HOME}/new", evening)).text
+    assert "Members &lt;b&gt; (3)" in notice and "营销" not in notice
+    marketing = (await portal.post(f"{HOME}/new", evening | {"template": "marketing"})).text
+    said = re.findall(r"营销时段开始后发送：<time [^>]*>\d{4}-\d\d-\d\d (\d\d:\d\d)", marketing)
+    assert said == ["08:00"] * 5
+
+
 async def test_a_time_that_a_clock_shows_twice_can_be_written(portal: Browser, form: dict[str, str]) -> None:
     twice = form | {"repeat": "once", "at": "2027-11-07T01:30", "time_zone": "America/New_York"}
     refused = await portal.post(f"{HOME}/new", twice | {"step": "check"})

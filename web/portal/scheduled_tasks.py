@@ -118,11 +118,11 @@ async def tasks(request: Request, caller: Signed, after: UUID | None = None) -> 
 async def task(request: Request, caller: Signed, task_id: UUID, after: UUID | None = None) -> Response:
     """One task, live, with its history."""
     view = await served(request).scheduled_tasks.get(caller, task_id)
-    names = await _names(request, caller, view.content)
+    names = await names_of(request, caller, view.content)
     return render(request, "portal/scheduled_tasks_one.html", names=names, **await shown(request, caller, view, after))
 
 
-async def _names(request: Request, caller: Caller, content: SmsContent | MailContent) -> dict[str, str]:
+async def names_of(request: Request, caller: Caller, content: SmsContent | MailContent) -> dict[str, str]:
     """What the template and the lists are called; what is there no more stays as the task calls it."""
     if isinstance(content, MailContent):
         known = {str(each.id): each.name for each in await served(request).audience.choices(caller)}

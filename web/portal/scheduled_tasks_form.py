@@ -20,7 +20,7 @@ from domain.secrets import new_token
 from domain.senders import SendKind
 from services.scheduled_tasks import TaskView
 from web.pages import Caller, Signed, language_of, refused, render, see, served, translator
-from web.portal.scheduled_tasks import DONE, HOME, MISFIRES, OVERLAPS, REPEATS, WEEKDAYS, TaskCommand, spoken
+from web.portal.scheduled_tasks import DONE, HOME, MISFIRES, OVERLAPS, REPEATS, WEEKDAYS, TaskCommand, names_of, spoken
 
 router = APIRouter(prefix=HOME)
 
@@ -206,7 +206,8 @@ async def _checked(
     if not draft.step:
         return await _page(request, caller, draft, here)
     found = await served(request).scheduled_tasks.check(caller, asked, task)
-    about = {"upcoming": found, "asked": asked, "said": spoken(language_of(request))(asked.cadence)}
+    names = await names_of(request, caller, asked.content)
+    about = {"upcoming": found, "names": names, "said": spoken(language_of(request))(asked.cadence)}
     return await _page(request, caller, draft, here, **about)
 
 
