@@ -8,6 +8,7 @@ posted elsewhere; blank: where the browser is), `in_language(code)` (the page's 
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import jinja2
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -36,6 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 TEMPLATES = Path(__file__).parent / "templates"
+_OWN_PAGES = re.compile(r"(?<![\w/.:-])/(?:portal/[a-z]+(?:-[a-z]+)*|contact)(?![\w/-])", re.ASCII)
 
 
 @jinja2.pass_context
@@ -61,6 +63,11 @@ def shanghai(moment: dt.datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="UTC+08:00">{}</time>').format(moment.isoformat(), shown)
 
 
+def with_links(text: str) -> Markup:
+    """Our own pages that a message names (`/portal/recharges`) can be followed."""
+    return Markup(_OWN_PAGES.sub(r'<a class="alert-link" href="\g<0>">\g<0></a>', str(escape(text))))  # noqa: S704 - escaped
+
+
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
     """Escapes HTML, and refuses names that a page forgot to give."""
@@ -70,6 +77,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.globals.update(_=_text, in_language=_in_language, LANGUAGES=LANGUAGES, ROLES=navigation.ROLES)
     made.filters["moment"] = shanghai
+    made.filters["with_links"] = with_links
     made.filters["masked_phone"] = mask_phone
     made.filters["yuan"] = show_yuan
     made.filters["unit_price"] = show_unit
