@@ -120,6 +120,7 @@ def check_new(asked: NewCampaign, now: dt.datetime) -> None:
     """Raise the first refusal of what is wrong in itself, whatever the rows say."""
     if not asked.name.strip() or len(asked.name) > MAX_NAME or any(ord(c) < 32 for c in asked.name):
         raise Refusal("campaign_name", field="name", limit=MAX_NAME)
+    _check_storable(asked)
     if not asked.lists:
         raise Refusal("campaign_no_lists", field="lists")
     if len(asked.lists) > MAX_LISTS:
@@ -130,6 +131,20 @@ def check_new(asked: NewCampaign, now: dt.datetime) -> None:
         raise Refusal("campaign_too_far_ahead", field="start_at", days=MAX_AHEAD.days)
     if asked.hours is not None and asked.hours.length() < LEAST_HOURS_A_DAY:
         raise Refusal("campaign_hours_short", field="hours", minutes=LEAST_HOURS_A_DAY.seconds // 60)
+
+
+_FIELDS = {"sender": "from", "sender_name": "from_name", "idempotency_key": "Idempotency-Key"}
+"""What callers call them."""
+_WORDS = ("name", "api_user", "template", "sender", "sender_name", "reply_to", "label", "idempotency_key")
+
+
+def _check_storable(asked: NewCampaign) -> None:
+    """What no row can hold names nothing."""
+    words = [(name, getattr(asked, name) or "") for name in _WORDS]
+    words += [(f"lists[{place}]", alias) for place, alias in enumerate(asked.lists)]
+    for name, word in words:
+        if any(sign == "\0" or 0xD800 <= ord(sign) <= 0xDFFF for sign in word):
+            raise Refusal("invalid", field=_FIELDS.get(name, name), reason="It contains U+0000 or half a character.")
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,17 @@ async def test_a_campaign_is_durable_when_it_is_answered(api: Door, db: Database
     assert process == f"campaign/{made['id']}"
 
 
+@pytest.mark.parametrize("odd", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize(
+    "field", ["name", "api_user", "template", "from", "from_name", "reply_to", "label", "lists[0]"]
+)
+async def test_what_no_row_can_hold_is_refused(api: Door, db: Database, field: str, odd: str) -> None:
+    body = api.body(await list_of(db, api.customer)) | ({"lists": [odd]} if field == "lists[0]" else {field: odd})
+    headers = {"content-type": "application/json"}
+    answer = await api.http.post("/v1/campaigns", content=json.dumps(body), headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
+
+
 async def test_lists_are_named_by_id_or_alias(api: Door, db: Database) -> None:
     one, two = await list_of(db, api.customer), await list_of(db, api.customer)
     alias = await db.pool.fetchval("SELECT alias FROM address_list WHERE id = $1", two)
