@@ -170,9 +170,15 @@ class Templates:
 
 
 async def preview_of(content: Content, values: Mapping[str, str]) -> Preview:
-    """The same for content that is not saved."""
-    given = {name: value[: rules.MAX_VALUE] for name, value in values.items()}
-    return await asyncio.to_thread(lambda: rules.preview(content, rules.sample_values(content) | given))
+    """The same for content that is not saved, and perhaps could not be."""
+    given = {name: _showable(value[: rules.MAX_VALUE]) for name, value in values.items()}
+    shown = Content(_showable(content.subject), _showable(content.html), _showable(content.text))
+    return await asyncio.to_thread(lambda: rules.preview(shown, rules.sample_values(shown) | given))
+
+
+def _showable(text: str) -> str:
+    """Without halves of characters, which no answer can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _invoke_name(text: str) -> str:

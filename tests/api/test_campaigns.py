@@ -18,6 +18,8 @@ from tests.patience import until
 from tests.sending_world import FakeServers
 
 LATER = {"start_at": (now() + dt.timedelta(days=1)).isoformat()}
+MORROW = (now() + dt.timedelta(days=2)).date()
+"""After tomorrow."""
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ async def test_a_campaign_is_durable_when_it_is_answered(api: Door, db: Database
     audience = await list_of(db, api.customer)
     body = api.body(
         audience, from_name="Shop", reply_to="help@shop.example", label="autumn", lives_hours=24,
-        hours={"from": "22:00", "to": "06:30"}, start_at="2026-12-24T10:00:00+08:00",
+        hours={"from": "22:00", "to": "06:30"}, start_at=f"{MORROW}T10:00:00+08:00",
     )  # fmt: skip
     answer = await api.http.post("/v1/campaigns", json=body)
     assert answer.status_code == 202, answer.text
@@ -52,7 +54,7 @@ async def test_a_campaign_is_durable_when_it_is_answered(api: Door, db: Database
         "template": "hello", "template_version": 1,
     }  # fmt: skip
     assert (shown["from"], shown["from_name"], shown["reply_to"]) == (body["from"], "Shop", "help@shop.example")
-    assert (shown["start_at"], shown["hours"]) == ("2026-12-24T02:00:00Z", {"from": "22:00", "to": "06:30"})
+    assert (shown["start_at"], shown["hours"]) == (f"{MORROW}T02:00:00Z", {"from": "22:00", "to": "06:30"})
     assert (shown["lives_hours"], shown["label"], shown["expires_at"]) == (24, "autumn", None)
     assert [one["id"] for one in shown["lists"]] == [str(audience)]
     assert shown["links"]["messages"] is None

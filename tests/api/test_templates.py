@@ -15,7 +15,9 @@ from api.v1 import templates
 from domain.accounts import Caller
 from domain.ids import new_id
 from domain.reviews import Decision, Ruling
+from domain.templates import Content
 from services.catalog import build_services
+from services.templates import preview_of
 from store import templates as rows
 from store.columns import now
 from store.db import Database
@@ -158,6 +160,12 @@ async def test_previews(door: Door) -> None:
     assert (shown["subject"], shown["blocked_links"]) == ("Order [order]", ["link"])
     unsaved = await door.post("/preview", {"subject": "%s%", "html": "<p>%b%</p>", "values": {"s": "1\r\n2"}})
     assert (unsaved["subject"], unsaved["html"], unsaved["text"]) == ("1 2", "<p>[b]</p>", "[b]")
+
+
+async def test_half_a_character_is_previewed_as_a_question_mark() -> None:
+    """JSON can write one, and no answer could hold it."""
+    shown = await preview_of(Content("\ud83d%s%", "<p>%s%</p>"), {"s": "\ude00"})
+    assert (shown.subject, shown.html) == ("??", "<p>?</p>")
 
 
 async def test_a_key_may_read_and_not_write(door: Door) -> None:
