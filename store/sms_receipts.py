@@ -38,7 +38,16 @@ CROSS JOIN LATERAL (
     WHERE p.gateway = r.gateway AND p.smsc_id = r.smsc_id AND (left(r.phone, 1) <> '+' OR m.address = r.phone
         OR length(r.phone) > 8 AND right(m.address, length(r.phone) - 1) = substr(r.phone, 2))
     ORDER BY p.state = '' DESC, p.state = 'LATE' DESC, p.submitted_at DESC LIMIT 1) p
-WHERE r.smsc_id <> ''
+"""
+# Some receipts have no id: number and reference say which message is meant, and its only part is.
+_FIND_BY_REFERENCE = """
+SELECT r.n, p.message_id, p.attempt, p.part
+FROM unnest($1::int[], $2::smallint[], $3::int[], $4::text[]) AS r (n, gateway, reference, phone)
+CROSS JOIN LATERAL (
+    SELECT p.message_id, p.attempt, p.part FROM message m JOIN sms_part p ON p.message_id = m.id
+    WHERE m.address = r.phone AND left(m.address, 1) = '+' AND m.id % 65536 = r.reference AND m.segments = 1
+        AND p.gateway = r.gateway
+    ORDER BY p.state = '' DESC, p.state = 'LATE' DESC, p.submitted_at DESC LIMIT 1) p
 """
 _LOCK = "SELECT id FROM message WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 _MARK = """
@@ -122,10 +131,8 @@ def _word_of_its_own(state: str) -> str:
 
 
 async def match(connection: Connection, receipts: Sequence[Receipt]) -> Matched:
-    """Write the receipts to the parts that they belong to, by the carrier's id; the messages are locked then."""
-    asked = [(n, one.gateway, one.smsc_id, one.phone) for n, one in enumerate(receipts)]
-    rows = await connection.fetch(_FIND, *by_column(asked, 4)) if asked else []
-    found = {row["n"]: (row["message_id"], row["attempt"], row["part"]) for row in rows}
+    """Write the receipts to the parts that they belong to; the messages are locked then."""
+    found = await _found(connection, receipts)
     first: dict[PartKey, int] = {}
     for n, key in sorted(found.items()):
         first.setdefault(key, n)
@@ -136,6 +143,16 @@ async def match(connection: Connection, receipts: Sequence[Receipt]) -> Matched:
     marked = {tuple(row) for row in await connection.fetch(_MARK, *by_column(words))}
     counted = {n for key, n in first.items() if key in marked}
     return Matched({n: found[n] for n in counted}, frozenset(found) - counted)
+
+
+async def _found(connection: Connection, receipts: Sequence[Receipt]) -> dict[int, PartKey]:
+    """The part of each receipt that has one: by the carrier's id, or else by the reference that we sent along."""
+    named = [(n, one.gateway, one.smsc_id, one.phone) for n, one in enumerate(receipts) if one.smsc_id]
+    referred = [(n, one.gateway, one.reference, one.phone) for n, one in enumerate(receipts)
+                if not one.smsc_id and one.reference is not None]  # fmt: skip
+    rows = list(await connection.fetch(_FIND, *by_column(named, 4))) if named else []
+    rows += await connection.fetch(_FIND_BY_REFERENCE, *by_column(referred, 4)) if referred else []
+    return {row["n"]: (row["message_id"], row["attempt"], row["part"]) for row in rows}
 
 
 async def lock(connection: Connection, messages: set[int]) -> None:

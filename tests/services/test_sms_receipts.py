@@ -129,6 +129,22 @@ async def test_failed(house: House, state: str, error: str, reason: str, code: i
     assert await books(house.db, house.customer.account) == (1, 0), "the carrier took it, so it is charged"
 
 
+async def test_a_receipt_without_an_id_is_found_by_number_and_reference(house: House) -> None:
+    phone, other, long = await house.sent(), await house.sent(), await house.sent(template="long")
+    reference = reference_of((await house.row(phone))["id"])
+    for said in (
+        receipt(1, "", phone, "DELIVRD"), receipt(1, "", phone, "DELIVRD", reference=reference + 1),
+        receipt(1, "", other, "DELIVRD", reference=reference), receipt(2, "", phone, "DELIVRD", reference=reference),
+        receipt(1, "", long, "DELIVRD", reference=reference_of((await house.row(long))["id"])),
+    ):  # fmt: skip
+        await house.up.hear(said)
+    assert {(await house.state(each))[0] for each in (phone, other, long)} == {"sent"}
+    await house.up.hear(receipt(1, "", phone, "DELIVRD", reference=reference))
+    assert await house.state(phone) == ("delivered", "")
+    await house.up.hear(receipt(1, "", phone, "UNDELIV", reference=reference))
+    assert await house.state(phone) == ("delivered", ""), "the first final word counts"
+
+
 async def test_of_several_parts_each_must_arrive(house: House) -> None:
     phone = await house.sent(template="long")
     await house.says(phone, part=1)
