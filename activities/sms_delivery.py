@@ -118,7 +118,7 @@ class SmsChannel:
         """It is cut into as many parts as were counted, and paid, when it was accepted; or it is not sent."""
         try:
             content = await self._content(message.version_id)
-            text = sms_text.render(content.signature, content.content, content.signature_last, message.variables)
+            text = sms_text.fill(content.text, message.variables)
             sms_text.check_length(text)
             counted = sms_text.segments(text)
         except (ValueError, TypeError, LookupError, AttributeError) as error:

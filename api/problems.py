@@ -118,7 +118,7 @@ _HTTP_CHINESE = {
     415: "不支持这种内容类型。",
 }
 """By status; in English the exception says it."""
-_LIMIT = re.compile(r"\d+ MB")
+_LIMIT = re.compile(r"\d+ [KM]B")
 """What it says of a body that is too large, which depends on the route."""
 
 

@@ -17,7 +17,7 @@ from bench.smsc import BINDS, WINDOW, lead_sms_to, smsc
 from bench.texters import CONTENT, Texter, make_texter, notice_to, phones, values_for
 from domain.sms import MAX_NUMBERS
 from domain.sms_carriers import Assembled, GatewayConfig, GatewaySight, ReplyPiece
-from domain.sms_text import render
+from domain.sms_text import compose, fill
 from domain.sms_transport import Carrier, Hears, Receipt, Reply, ShortMessage
 from gateways.smpp import SmppCarriers
 from sandbox.smsc_carriers import CARRIERS
@@ -183,5 +183,5 @@ async def _bound(carriers: SmppCarriers) -> Carrier:
 
 async def _submit_all(carrier: Carrier, todo: Iterator[str]) -> None:
     for number, phone in enumerate(todo):
-        text = render("测试科技", CONTENT, False, values_for(phone))
+        text = fill(compose("测试科技", CONTENT), values_for(phone))
         await carrier.submit(ShortMessage(f"+86{phone}", text, 1, number & 0xFFFF, dt.timedelta(hours=24)))

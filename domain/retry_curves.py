@@ -101,10 +101,11 @@ def minutes(curve: Curve) -> tuple[list[int], int]:
 
 def tries(curve: Curve, kind: SendKind) -> Iterator[dt.timedelta]:
     """How long after the first try the others come, if each gets the same answer and takes no time."""
-    end = min(TIME_TO_LIVE[kind], curve.give_up_after or TIME_TO_LIVE[kind])
+    life = TIME_TO_LIVE[kind]
+    end = min(life, curve.give_up_after or life)
     after = dt.timedelta()
     for number in range(MAX_TRIES_SHOWN):
         after += curve.waits[min(number, len(curve.waits) - 1)]
-        if after >= end and number > 0:
+        if after >= life or (after >= end and number > 0):
             return
         yield after

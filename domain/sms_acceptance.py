@@ -207,7 +207,7 @@ def _text(identity: SmsIdentity, request: SmsRequest) -> Text:
     kind, market = SmsKind(identity.kind or ""), Market(identity.market or "")
     if request.market is not None and request.market is not market:
         raise Refusal("sms_template_market", field="template", name=request.template)
-    whole = compose(identity.signature or "", identity.content or "", bool(identity.signature_last))
+    whole = compose(identity.signature or "", identity.content or "", bool(identity.signature_last), market)
     return Text(identity.version_id, kind, market, whole, identity.variables)
 
 

@@ -45,7 +45,7 @@ class SmsContent:
     @property
     def text(self) -> str:
         """Signature and content, the variables still open."""
-        return compose(self.signature, self.content, self.signature_last)
+        return compose(self.signature, self.content, self.signature_last, self.market)
 
 
 @dataclass(frozen=True)

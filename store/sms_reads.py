@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 
 from domain.sending import Rejected
+from domain.sms import Market
 from store.db import Session
 
 SMS_OUTCOMES = ("delivered", "sent", "deferred", "queued", "bounced", "dropped", "unknown")
@@ -146,7 +147,7 @@ SELECT m.submission_id, {_OUTCOME} AS outcome, count(*) AS number FROM message m
 WHERE m.submission_id = ANY(:sends) AND m.account_id = :account GROUP BY 1, 2
 """  # noqa: S608 - constants of ours
 _CONTENT = """
-SELECT g.text AS signature, v.content, v.signature_last FROM submission s
+SELECT g.text AS signature, v.content, v.signature_last, v.market FROM submission s
 JOIN sms_template_version v ON v.id = s.template_version_id JOIN sms_signature g ON g.id = v.signature_id
 WHERE s.id = :send AND s.account_id = :account
 """
@@ -221,10 +222,13 @@ async def rejected_numbers(session: Session, account: UUID, send: UUID, limit: i
     return [Rejected(**row["value"]) for row in rows]
 
 
-async def content_of(session: Session, account: UUID, send: UUID) -> tuple[str, str, bool] | None:
-    """(signature, content with open variables, whether the signature is last) of a submission."""
+async def content_of(session: Session, account: UUID, send: UUID) -> tuple[str, str, bool, Market] | None:
+    """(signature, content with open variables, whether the signature is last, market) of a submission."""
     rows = await _rows(session, _CONTENT, {"send": send, "account": account})
-    return (rows[0]["signature"], rows[0]["content"], rows[0]["signature_last"]) if rows else None
+    if not rows:
+        return None
+    row = rows[0]
+    return row["signature"], row["content"], row["signature_last"], Market(row["market"])
 
 
 async def list_messages(

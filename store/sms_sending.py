@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.sms import Market
 from domain.sms_carriers import GatewayState
+from domain.sms_text import compose
 from store.db import Connection
 
 _TEXT = """
-SELECT g.text AS signature, v.content, v.signature_last FROM sms_template_version v
+SELECT g.text AS signature, v.content, v.signature_last, v.market FROM sms_template_version v
 JOIN sms_signature g ON g.id = v.signature_id WHERE v.id = $1
 """
 _ROUTES = f"""
@@ -31,6 +33,12 @@ class SmsContent:
     signature: str
     content: str
     signature_last: bool
+    market: Market
+
+    @property
+    def text(self) -> str:
+        """Its variables still open."""
+        return compose(self.signature, self.content, self.signature_last, self.market)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ async def load_content(connection: Connection, version: UUID) -> SmsContent:
     row = await connection.fetchrow(_TEXT, version)
     if row is None:
         raise LookupError(str(version))
-    return SmsContent(**dict(row))
+    return SmsContent(row["signature"], row["content"], row["signature_last"], Market(row["market"]))
 
 
 async def read_routes(connection: Connection) -> list[RouteRow]:

@@ -69,8 +69,9 @@ class SmsIn(BaseModel):
         "", max_length=64, description="Name; defaults to the key's own SMS user.", examples=["shop_sms"]
     )
     template: str = Field(
-        min_length=1, max_length=128, description="Name, number or id of the template.", examples=["order_shipped"]
-    )
+        min_length=1, max_length=128, coerce_numbers_to_str=True,
+        description="Name, number or id of the template.", examples=["order_shipped"],
+    )  # fmt: skip
     recipients: list[NumberIn] = Field(description=f"At most {MAX_NUMBERS:,}.")
     label: str = Field("", max_length=MAX_LABEL, examples=["shipping"])
     tag: str = Field("", max_length=MAX_TAG, description="Comes back in webhooks.", examples=['{"order":"A-1001"}'])

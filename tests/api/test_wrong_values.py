@@ -113,7 +113,8 @@ async def test_a_client_is_told_in_its_language(
         ("POST", "/v1/registrations", b"[]", 422, "应为 JSON 对象"),
         ("GET", "/v1/nothing", b"", 404, "没有这个地址"),
         ("PUT", "/v1/registrations", b"", 405, "不支持这种方法"),
-        ("POST", "/v1/registrations", b"x" * (33 * 2**20), 413, "请求超过 32 MB"),
+        ("POST", "/v1/registrations", b"x" * (65 * 2**10), 413, "请求超过 64 KB"),
+        ("POST", "/v1/sessions", b"x" * (33 * 2**20), 413, "请求超过 32 MB"),
     ],
 )
 async def test_what_is_no_value_is_said_in_chinese_too(

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import Refusal
@@ -148,6 +148,7 @@ def test_a_curve_that_cannot_be_used_is_refused(waits: str, end: str, code: str)
     assert read_curve("5", "4320", SendKind.BATCH).give_up_after == 72 * HOUR
 
 
+@example([1440], 1, SendKind.TRIGGER)
 @given(st.lists(st.integers(1, 1440), min_size=1, max_size=20), st.integers(1, 4320), st.sampled_from(SendKind))
 def test_the_plan_is_what_settling_does(waits: list[int], end: int, kind: SendKind) -> None:
     """The try-it box says when a message that gets the same answer each time is tried again."""

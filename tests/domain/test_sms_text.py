@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Refusal
+from domain.sms import Market
 from domain.sms_text import (
     bare_name,
     check_length,
@@ -17,7 +18,6 @@ from domain.sms_text import (
     is_gsm,
     longest,
     parts,
-    render,
     segments,
     variables_in,
 )
@@ -81,7 +81,10 @@ def test_segments(text: str, count: int) -> None:
 def test_a_text_is_put_together() -> None:
     assert compose("送达", "您好%name%") == compose("【送达】", "您好%name%") == "【送达】您好%name%"
     assert compose("送达", "a\r\nb\x1b", signature_last=True) == "a\nb【送达】"
-    assert render("送达", "您好%name%，%other%", False, {"name": "%other%"}) == "【送达】您好%other%，%other%"
+    assert fill(compose("送达", "您好%name%，%other%"), {"name": "%other%"}) == "【送达】您好%other%，%other%"
+    assert compose("Songda", "Hi %name%", market=Market.INTERNATIONAL) == "[Songda] Hi %name%"
+    assert compose("Songda", "Hi", signature_last=True, market=Market.INTERNATIONAL) == "Hi [Songda]"
+    assert is_gsm(compose("Songda", "Hi", market=Market.INTERNATIONAL)) and not is_gsm(compose("Songda", "Hi"))
     assert variables_in("%a% 50%的人 %b-1%%a% 100%-20% %a b%") == ("a", "b-1")
     assert fill("%a%%a%", {"a": "x"}) == "xx"
     assert longest("你%a%%b%", {"a": 4}) == 1 + 4 + 32

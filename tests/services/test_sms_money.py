@@ -31,7 +31,7 @@ async def test_each_countrys_segments_cost_its_price_of_the_acceptance(db: Datab
     """Of each country one is taken, one refused, and one uncertain: given up, and proved by late receipts."""
     customer = await make_sms_customer(db)
     account, lost = customer.account, {BRITISH[2], GERMAN[2]}
-    await add_international(db, customer, "Please note: %code%. " + "It is a long text. " * 4)
+    await add_international(db, customer, "Please note: %code%. " + "It is a long text. " * 10)
     await set_sms_price(db, "sms:GB", 300_000)
     await set_sms_price(db, "sms:DE", 410_000)
     carrier = FakeCarrier(1, lambda asked: {**dict.fromkeys(lost, LOST), BRITISH[1]: REFUSED, GERMAN[1]: REFUSED}.get(

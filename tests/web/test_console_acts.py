@@ -74,6 +74,9 @@ async def test_a_template_is_decided_with_the_version_that_was_seen(db: Database
     assert (await post(root, f"{path}/decide", decision="approve", version=str(10**20))).status_code == 422
     done = await post(root, f"{path}/decide", decision="approve", version="2")
     assert done.headers["location"] == "/console/template-queue/list"
+    said = '<div class="alert alert-success" role="status">'
+    lists = [(await root.get("/console/template-queue/list")).text for _ in range(2)]
+    assert [said in page for page in lists] == [True, False], "the list tells that it was done, once"
     assert (await alice.templates.get(alice.caller, "order")).version.state == ReviewState.APPROVED
     assert (await actions(db))[0][0] == "template.approve"
 

@@ -22,7 +22,7 @@ from tests.browsing import PHONE, WIDE, Chrome, opened, shoot
 from tests.platform_rows import have_platform
 from tests.schedule_world import activities, make_contacts, phones, step
 from tests.sending_world import VAULT, Customer
-from tests.sends_doors import Browser, browser
+from tests.sends_doors import Browser, browser, foundation
 from tests.sms_engine_world import Engine, FakeCarrier, e164, engine, new_phones, receipt
 from tests.sms_world import SmsCustomer, make_sms_customer
 
@@ -33,15 +33,16 @@ LIST = "/portal/sms-interceptions"
 
 @pytest.fixture
 async def customer(db: Database) -> SmsCustomer:
+    """After the platform, whose texts quick tests are, and whose rows have the first numbers."""
+    await have_platform(db, VAULT, (await foundation(db)).policy)
     return await make_sms_customer(db)
 
 
 @pytest.fixture
 async def portal(db: Database, customer: SmsCustomer) -> AsyncIterator[Browser]:
-    """A member of that customer, and the platform whose texts quick tests are."""
+    """A member of that customer."""
     whose = SimpleNamespace(account=customer.account, domain_name=f"{customer.account}.example")
     async with browser(db, cast("Customer", whose)) as made:
-        await have_platform(db, VAULT, made.app.state.services.foundation.policy)
         yield made
 
 

@@ -12,10 +12,11 @@ from jinja2.ext import Extension
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_admin.i18n import set_locale
 
+from web import cookies, flash
 from web.i18n import COOKIE, LANGUAGES, language_of
 
 POLICY = (
@@ -38,6 +39,13 @@ class Nonces(Extension):
         for handler, mark in HANDLERS.items():
             source = source.replace(handler, mark)
         return _INLINE.sub(r'<\1 nonce="{{ request.state.csp_nonce }}"', source)
+
+
+def _forgotten(request: Request) -> str:
+    """The header by which the browser forgets the message that it has seen."""
+    answer = Response()
+    cookies.drop(request, answer, flash.COOKIE)
+    return answer.headers["set-cookie"]
 
 
 class Edge:
@@ -66,6 +74,8 @@ class Edge:
                 headers.setdefault("content-security-policy", POLICY.format(nonce=nonce))
                 if request.query_params.get("lang") in LANGUAGES:
                     headers.append("set-cookie", f"{COOKIE}={language}; Max-Age=31536000; Path=/; SameSite=Lax")
+                if getattr(request.state, "told", None):
+                    headers.append("set-cookie", _forgotten(request))
             await send(message)
 
         await self._app(scope, receive, with_headers)

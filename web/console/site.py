@@ -16,6 +16,7 @@ from starlette_admin.routing import route
 from starlette_admin.views import CustomView
 
 from domain.errors import Refusal
+from web import flash
 from web.console.edge import Edge, Nonces
 from web.console.lists import LISTS
 from web.console.pages import frame
@@ -69,6 +70,12 @@ async def _to_login(request: Request) -> Response:
     return RedirectResponse(LOGIN, 303)
 
 
+def _waiting(request: Request) -> tuple[str, str] | None:
+    """(tone, text) of the message for this page; `Edge` has the browser forget it then."""
+    request.state.told = flash.waiting(request)
+    return request.state.told
+
+
 def mount_console(app: Starlette, secret: str) -> BaseAdmin:
     """Below the console's own pages, which are routes of `app` and were added before. `secret` signs its cookies."""
     admin = Lists(
@@ -84,7 +91,7 @@ def mount_console(app: Starlette, secret: str) -> BaseAdmin:
         timezone_config=TimezoneConfig("Asia/Shanghai", timezone_cookie_name=None, use_user_locale_timezone=False),
     )
     admin.templates.env.add_extension(Nonces)
-    admin.templates.env.globals["console_frame"] = frame
+    admin.templates.env.globals |= {"console_frame": frame, "waiting": _waiting}
     for view in LISTS:
         admin.add_view(view)
     admin.close_what_writes()

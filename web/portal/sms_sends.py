@@ -99,7 +99,7 @@ async def options(request: Request, caller: Caller, template: str) -> dict[str, 
     users = [each.row.name for each in await served(request).sms_users.page(caller) if each.row.disabled_at is None]
     templates = await served(request).sms_templates.sendable(caller)
     chosen = next((one for one in templates if str(one.number) == template), next(iter(templates), None))
-    text = compose(chosen.signature, chosen.content, chosen.signature_last) if chosen else ""
+    text = compose(chosen.signature, chosen.content, chosen.signature_last, chosen.market) if chosen else ""
     return {
         "users": users, "templates": templates, "chosen": chosen, "text": text, "prefix": PREFIX, "limit": MAX_NUMBERS,
         "KINDS": KINDS,
