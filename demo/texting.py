@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from demo.browser import Browser
-from demo.parties import DemoFailure, eventually, words_of
+from demo.parties import DemoFailure, eventually
 from demo.scene import Evidence, Scene, Step, require
 from demo.sending import at_stage
 from domain.money import MICRO_PER_FEN, show_unit, show_yuan
@@ -133,7 +133,7 @@ class Texting:
         require(rows[OFF]["until"] is None, "a handset that was switched off is blocked")
         answer = await self._scene.api.send("POST", "/v1/sms", json=self._to(EMPTY, "notice"))
         require(answer.status_code == 422, f"a text to the empty number: HTTP {answer.status_code}, not 422")
-        return f"…{EMPTY} global until {rows[EMPTY]['until'][:10]}; …{OFF} listed only. {words_of(answer)[:60]}"
+        return f"…{EMPTY} global until {rows[EMPTY]['until'][:10]}; …{OFF} listed only. {answer.json()['detail']}"
 
     def _to(self, end: str, kind: str) -> dict[str, Any]:
         one = {"phone": self.phone(end), "variables": {"name": "演示", "order": "A-2"}}
@@ -151,7 +151,7 @@ class Texting:
         require(reply["is_opt_out"], f"“{reply['content']}” did not opt out")
         answer = await self._scene.api.send("POST", "/v1/sms", json=self._to(STOPS, "marketing"))
         require(answer.status_code == 422, f"marketing to who opted out: HTTP {answer.status_code}, not 422")
-        return f"“{reply['content']}”: {words_of(answer)[:70]}"
+        return f"“{reply['content']}”: {answer.json()['detail']}"
 
     async def events(self) -> Evidence:
         """Every event of SMSHook, its signature checked as SendCloud's receivers do."""
