@@ -34,8 +34,8 @@ SELECT $1, phone, $3, '{}', '' FROM unnest($2::text[]) AS p (phone) ORDER BY pho
 ON CONFLICT (account_id, phone, kind) DO UPDATE SET kind = excluded.kind
 RETURNING r.phone, r.at, r.last_content
 """
-# Every row is there. As an insert it finds each by the whole key, whatever the planner thinks of an account's size: as an
-# update of 2,000 rows it read all of the account's for each of them.
+# Every row is there. As an insert it finds each by the whole key, whatever the planner thinks of an account's size: as
+# an update of 2,000 rows it read all of the account's for each of them.
 _NOTE = """
 INSERT INTO sms_recent AS r (account_id, phone, kind, at, last_content)
 SELECT $1, phone, $3, ARRAY[$5::timestamptz], content FROM unnest($2::text[], $4::bytea[]) AS n (phone, content)
