@@ -78,7 +78,6 @@ class SmsReason(StrEnum):
     RATE_LIMITED = Reason.RATE_LIMITED.value
     EXPIRED = Reason.EXPIRED.value
     """Nobody took it, or nobody reported of it, until its time ended."""
-    CANCELLED = Reason.CANCELLED.value
     UNCERTAIN = Reason.UNCERTAIN.value
     """The dialogue with the carrier broke before its answer."""
 
@@ -86,7 +85,6 @@ class SmsReason(StrEnum):
 _SAME_NAME = {reason: ResultCode[reason.name] for reason in SmsReason if reason.name in ResultCode.__members__}
 _CODES = _SAME_NAME | {
     SmsReason.NO_ROUTE: ResultCode.PROCESSING,
-    SmsReason.CANCELLED: ResultCode.PROCESSING,
 }
 HELD_REASONS = {
     SmsScope.GLOBAL: SmsReason.BLOCKED_GLOBAL,

@@ -53,7 +53,7 @@ def test_every_delivery_code_has_a_block_and_no_other_has() -> None:
         (SmsReason.EMPTY_NUMBER, 500), (SmsReason.SUSPENDED, 510), (SmsReason.BLACKLISTED, 520), (SmsReason.BUSY, 530),
         (SmsReason.NO_ANSWER, 540), (SmsReason.INTERCEPTED, 550), (SmsReason.HANDSET, 560),
         (SmsReason.OUT_OF_AREA, 570), (SmsReason.SWITCHED_OFF, 580), (SmsReason.OTHER, 590),
-        (SmsReason.EXPIRED, 590), (SmsReason.UNCERTAIN, 590), (SmsReason.CANCELLED, 400), (SmsReason.NO_ROUTE, 400),
+        (SmsReason.EXPIRED, 590), (SmsReason.UNCERTAIN, 590), (SmsReason.NO_ROUTE, 400),
         ("hard.invalid_mailbox", 590), ("", 590), ("nonsense", 590),
     ],
 )  # fmt: skip

@@ -61,7 +61,7 @@ async def test_every_failure_is_listed_and_blocks_whom_and_as_long_as_its_code_s
             assert await held_back(connection, SYSTEM_ACCOUNT, [phone], at) == {}
 
 
-@pytest.mark.parametrize("reason", [SmsReason.OPTED_OUT, SmsReason.VARIABLES, SmsReason.CANCELLED, SmsReason.NO_ROUTE])
+@pytest.mark.parametrize("reason", [SmsReason.OPTED_OUT, SmsReason.VARIABLES, SmsReason.NO_ROUTE])
 async def test_what_no_carrier_had_says_nothing_of_its_number(db: Database, reason: SmsReason) -> None:
     mine = await make_sms_customer(db, fen=0)
     await fails(db, mine, number(), reason, now())

@@ -25,7 +25,6 @@ REASONS = {
     SmsReason.CONN: _("运营商的网关暂时连不上"),
     SmsReason.RATE_LIMITED: _("运营商限制了提交速度"),
     SmsReason.EXPIRED: _("有效期内没有送达，或没有回报"),
-    SmsReason.CANCELLED: _("发送前被取消"),
     SmsReason.UNCERTAIN: _("提交时连接中断，等待运营商的回报"),
 }
 """Why an SMS was not delivered; the codes are also those of `/v1`, webhooks and files."""
