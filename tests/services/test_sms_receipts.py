@@ -1,10 +1,8 @@
-"""Receipts of SMS: in whatever order, twice, for nobody, for uncertain messages, too late, never; what they cost."""
+"""Receipts of SMS: in whatever order, twice, for nobody; uncertain and missing ones are in `test_sms_uncertain.py`."""
 
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -13,81 +11,26 @@ from domain.errors import LeaseLost
 from domain.sms import SmsKind
 from domain.sms_outcomes import reference_of
 from domain.sms_reporting import WAITS
-from domain.sms_transport import Receipt, Submitted
+from domain.sms_transport import Submitted
 from services.sms_receipts import SmsReceipts
 from store import dead_senders, sms_sweeping
 from store.columns import now
 from store.db import Database
-from store.webhooks import WebhookEndpoint
 from tests.sms_engine_world import (
-    LOST,
     TAKEN,
-    Engine,
-    FakeCarrier,
-    accept_sms,
-    audited,
     books,
-    e164,
-    engine,
-    message,
-    new_phones,
     receipt,
 )
-from tests.sms_world import SmsCustomer, add_template, make_sms_customer
+from tests.sms_receipts_world import House, receipts_house
 
 DAYS = dt.timedelta(days=1)
 EVENTS = ["sms_deliver", "sms_delivererror", "sms_workererror"]
 
 
-@dataclass
-class House:
-    db: Database
-    customer: SmsCustomer
-    carrier: FakeCarrier
-    up: Engine
-    lost: set[str] = field(default_factory=set)
-    """Numbers of which the carrier's answer does not come."""
-
-    async def sent(self, kind: SmsKind = SmsKind.NOTICE, template: str = "", lost: bool = False) -> str:
-        """One number whose message a carrier took, or perhaps took."""
-        [phone] = new_phones(1)
-        if lost:
-            self.lost.add(e164(phone))
-        await accept_sms(self.db, self.customer, phone, kind=kind, **({"template": template} if template else {}))
-        await self.up.send(kind.line)
-        return e164(phone)
-
-    async def says(self, phone: str, state: str = "DELIVRD", part: int = 0, **more: Any) -> Receipt:
-        said = receipt(1, self.carrier.ids[phone][part], phone, state, **more)
-        await self.up.hear(said)
-        return said
-
-    async def row(self, phone: str) -> dict[str, Any]:
-        return await message(self.db, phone)
-
-    async def state(self, phone: str) -> tuple[str, str]:
-        row = await self.row(phone)
-        return row["state"], row["reason"]
-
-    async def events(self) -> list[tuple[str, Any]]:
-        rows = await self.db.pool.fetch("SELECT kind, data FROM webhook_event ORDER BY id")
-        return [(row["kind"], row["data"]["status_code"]) for row in rows]
-
-    async def later(self, wait: dt.timedelta) -> None:
-        await self.up.receipts.sweep(now() + wait)
-
-
 @pytest.fixture
 async def house(db: Database) -> AsyncIterator[House]:
-    customer = await make_sms_customer(db)
-    await add_template(db, customer, SmsKind.NOTICE, "请注意：" + "今天的通知很长。" * 12, name="long")
-    async with db.begin() as session:
-        session.add(WebhookEndpoint(account_id=customer.account, url="https://x.test", events=EVENTS, secret=b""))
-    lost: set[str] = set()
-    carrier = FakeCarrier(1, lambda asked: LOST if asked.phone in lost else None)
-    async with engine(db, carrier) as up:
-        yield House(db, customer, carrier, up, lost)
-    await audited(db)
+    async with receipts_house(db) as made:
+        yield made
 
 
 async def test_delivered(house: House) -> None:
@@ -184,23 +127,17 @@ async def test_another_processes_word_of_the_same_part_waits_for_the_first(house
 
 async def test_a_receipt_that_overtakes_the_commit_of_its_part(house: House) -> None:
     """The carrier tells before its answer is recorded: the answer waits at the gate."""
-    [phone] = new_phones(1)
     known = Submitted(TAKEN, ("early-1",))
-    house.carrier.gate, house.carrier.answer = asyncio.Event(), lambda asked: known
-    await accept_sms(house.db, house.customer, phone)
-    page = await house.up.page()
-    assert page is not None
-    sending = asyncio.create_task(house.up.deliver(page))
-    while not house.carrier.got:
-        await asyncio.sleep(0.01)
-    await house.up.hear(receipt(1, "early-1", e164(phone)))
+    house.carrier.answer = lambda asked: known
+    waiting = await house.at_the_gate()
+    await house.up.hear(receipt(1, "early-1", waiting.phone))
     await house.up.receipts.sweep()
-    assert await house.state(e164(phone)) == ("queued", "")
-    house.carrier.gate.set()
-    await sending
-    assert await house.state(e164(phone)) == ("sent", "")
+    assert await house.state(waiting.phone) == ("queued", "")
+    waiting.gate.set()
+    await waiting.sending
+    assert await house.state(waiting.phone) == ("sent", "")
     await house.up.receipts.sweep(far=False)
-    assert await house.state(e164(phone)) == ("delivered", "")
+    assert await house.state(waiting.phone) == ("delivered", "")
     assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt") == 0
 
 
@@ -226,123 +163,6 @@ async def test_ids_that_a_carrier_uses_again_mean_the_newest(house: House) -> No
     )  # fmt: skip
 
 
-async def test_an_uncertain_message_is_charged_when_its_receipt_comes(house: House) -> None:
-    phone = await house.sent(lost=True)
-    row = await house.row(phone)
-    assert (row["state"], row["reason"]) == ("sent", "uncertain")
-    await house.up.settle()
-    assert await books(house.db, house.customer.account) == (0, 1)
-    await house.up.hear(receipt(1, "x1", phone, reference=reference_of(row["id"])))
-    await house.up.receipts.sweep()
-    assert await house.state(phone) == ("sent", "uncertain"), "its part may be in a commit that is under way"
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("delivered", "")
-    await house.up.settle()
-    assert await books(house.db, house.customer.account) == (1, 0)
-    await house.up.hear(receipt(1, "x1", phone, "UNDELIV"))
-    assert await house.state(phone) == ("delivered", "")
-    assert [kind for kind, _ in await house.events()] == ["sms_deliver"]
-
-
-async def test_without_a_reference_the_only_candidate_is_meant(house: House) -> None:
-    phone = await house.sent(lost=True)
-    await house.up.hear(receipt(2, "x1", phone), receipt(1, "x2", "+8613900000000"))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("sent", "uncertain"), "another gateway's, or another number's"
-    await house.up.hear(receipt(1, "", phone, "UNDELIV", error="MK:0012"))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("bounced", "sms.switched_off")
-
-
-async def test_of_two_candidates_only_the_reference_says_which(house: House) -> None:
-    phone = await house.sent(lost=True)
-    first = await house.row(phone)
-    await house.db.pool.execute("DELETE FROM sms_recent")
-    await accept_sms(house.db, house.customer, phone)
-    await house.up.send()
-    second = await house.row(phone)
-    assert first["id"] != second["id"] and second["reason"] == "uncertain"
-    await house.up.hear(receipt(1, "x1", phone))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_receipt WHERE fate = ''") == 1
-    await house.up.hear(receipt(1, "x2", phone, reference=reference_of(second["id"])))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("delivered", "")
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.db.pool.fetchval("SELECT state FROM message WHERE id = $1", first["id"]) == "delivered", (
-        "then it is the only candidate for the other receipt"
-    )
-
-
-async def test_an_uncertain_long_text_needs_all_its_receipts(house: House) -> None:
-    phone = await house.sent(template="long", lost=True)
-    await house.up.hear(receipt(1, "x1", phone))
-    await house.later(dt.timedelta(seconds=30))
-    assert (await house.row(phone))["submitted"] == 1 and await house.state(phone) == ("sent", "uncertain")
-    await audited(house.db)
-    await house.up.hear(receipt(1, "x2", phone))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("delivered", "")
-    await house.up.settle()
-    assert await books(house.db, house.customer.account) == (2, 0)
-
-
-async def test_without_a_receipt_it_expires_and_stays_charged(house: House) -> None:
-    phone = await house.sent()
-    await house.later(dt.timedelta(hours=71))
-    assert await house.state(phone) == ("sent", "")
-    await house.later(dt.timedelta(hours=73))
-    assert await house.state(phone) == ("bounced", "expired")
-    await house.up.settle()
-    assert await books(house.db, house.customer.account) == (1, 0)
-    assert await house.events() == [("sms_delivererror", 590)]
-    assert await house.db.pool.fetchval("SELECT count(*) FROM sms_interception") == 0, "no carrier said so"
-    await audited(house.db)
-    await house.says(phone)
-    assert await house.state(phone) == ("delivered", ""), "one that comes later is right"
-    await house.says(phone, "UNDELIV")
-    assert await house.state(phone) == ("delivered", "")
-    assert [kind for kind, _ in await house.events()] == ["sms_delivererror", "sms_deliver"]
-    assert await books(house.db, house.customer.account) == (1, 0)
-    said = await house.db.pool.fetchval("SELECT data->>'corrects' FROM webhook_event ORDER BY id DESC LIMIT 1")
-    assert said == "bounced"
-
-
-async def test_an_uncertain_one_without_a_receipt_is_unknown_and_free(house: House) -> None:
-    phone = await house.sent(lost=True)
-    await house.later(dt.timedelta(hours=73))
-    assert await house.state(phone) == ("unknown", "uncertain")
-    await house.up.settle()
-    assert await books(house.db, house.customer.account) == (0, 0)
-    await audited(house.db)
-    await house.up.hear(receipt(1, "x1", phone))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("delivered", ""), "a receipt that comes later is right"
-    await house.up.settle()
-    assert await books(house.db, house.customer.account) == (1, 0), "and it is charged after all"
-    assert await house.db.pool.fetchval("SELECT count(*) FROM journal WHERE kind = 'adjustment'") == 1
-    await house.up.hear(receipt(1, "x1", phone, "UNDELIV"))
-    assert await house.state(phone) == ("delivered", "")
-
-
-async def test_what_cannot_be_paid_any_more_is_waived(house: House) -> None:
-    phone = await house.sent(lost=True)
-    await house.later(dt.timedelta(hours=73))
-    await house.up.settle()
-    account = house.customer.account
-    await house.db.pool.execute("UPDATE ledger_account SET balance_fen = 0 WHERE account_id = $1", account)
-    await house.up.hear(receipt(1, "x1", phone))
-    await house.later(dt.timedelta(seconds=30))
-    assert await house.state(phone) == ("delivered", "")
-    assert await books(house.db, account) == (0, 0)
-    assert await house.db.pool.fetchval("SELECT charging FROM sms_correction WHERE segments = 1") == "waived"
-    await house.db.pool.execute(
-        "UPDATE ledger_account SET balance_fen = (SELECT sum(amount_fen) FROM entry e"
-        " WHERE e.ledger_account_id = ledger_account.id) WHERE account_id = $1",
-        account,
-    )
-
-
 async def test_nobodys_receipts_are_named_and_forgotten(house: House) -> None:
     await house.up.hear(receipt(1, "nobody", "+8613900000000"))
     await house.later(dt.timedelta(minutes=6))
@@ -354,15 +174,8 @@ async def test_nobodys_receipts_are_named_and_forgotten(house: House) -> None:
 
 async def test_a_receipt_outlives_an_outage_after_a_kill(house: House) -> None:
     """Its worker is killed before the carrier's answer is recorded, and no worker is there for ten minutes."""
-    [phone] = new_phones(1)
-    house.carrier.gate = asyncio.Event()
-    await accept_sms(house.db, house.customer, phone)
-    page = await house.up.page()
-    assert page is not None
-    sending = asyncio.create_task(house.up.deliver(page))
-    while not house.carrier.got:
-        await asyncio.sleep(0.01)
-    await house.up.hear(receipt(1, "x1", e164(phone)))
+    waiting = await house.at_the_gate()
+    await house.up.hear(receipt(1, "x1", waiting.phone))
     await house.db.pool.execute("UPDATE sms_receipt SET arrived_at = now() - interval '10 minutes'")
     await house.db.pool.execute("UPDATE slot SET intent_at = now() - interval '11 minutes' WHERE message_id > 0")
     await house.db.pool.execute("UPDATE sender SET lease_until = now() - interval '1 second'")
@@ -371,11 +184,11 @@ async def test_a_receipt_outlives_an_outage_after_a_kill(house: House) -> None:
         assert await dead_senders.settle_dead_sender(connection) == 1
         assert await sms_sweeping.name_nobodys(connection, now() - WAITS, 10) == 0, "nobody has asked yet whose it is"
     await house.up.receipts.sweep()
-    assert await house.state(e164(phone)) == ("delivered", "")
-    house.carrier.gate.set()
+    assert await house.state(waiting.phone) == ("delivered", "")
+    waiting.gate.set()
     with pytest.raises(LeaseLost):
-        await sending
-    await house.up.deliver(page)
+        await waiting.sending
+    await house.up.deliver(waiting.page)
 
 
 async def test_a_carriers_word_is_never_ours_for_no_receipt(house: House) -> None:
