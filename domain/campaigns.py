@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.errors import Refusal
 from domain.ids import Process
 from domain.times import SHANGHAI
+from domain.whole_text import UNSTORABLE
 
 MAX_LISTS = 20
 MAX_NAME = 100
@@ -133,7 +134,7 @@ def check_new(asked: NewCampaign, now: dt.datetime) -> None:
         raise Refusal("campaign_hours_short", field="hours", minutes=LEAST_HOURS_A_DAY.seconds // 60)
 
 
-_FIELDS = {"sender": "from", "sender_name": "from_name", "idempotency_key": "Idempotency-Key"}
+FIELDS = {"sender": "from", "sender_name": "from_name", "idempotency_key": "Idempotency-Key"}
 """What callers call them."""
 _WORDS = ("name", "api_user", "template", "sender", "sender_name", "reply_to", "label", "idempotency_key")
 
@@ -143,8 +144,8 @@ def _check_storable(asked: NewCampaign) -> None:
     words = [(name, getattr(asked, name) or "") for name in _WORDS]
     words += [(f"lists[{place}]", alias) for place, alias in enumerate(asked.lists)]
     for name, word in words:
-        if any(sign == "\0" or 0xD800 <= ord(sign) <= 0xDFFF for sign in word):
-            raise Refusal("invalid", field=_FIELDS.get(name, name), reason="It contains U+0000 or half a character.")
+        if UNSTORABLE.search(word):
+            raise Refusal("invalid", field=FIELDS.get(name, name), reason="It contains U+0000 or half a character.")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from domain.recipients import CONTROL, KeyColumn
 from domain.sms import MAX_VALUE
 from domain.sms_numbers import national, read_phone
 from domain.sms_text import NAME, bare_name, check_values
+from domain.whole_text import whole
 
 MAX_LISTS = 1_000
 """Of one account."""
@@ -117,7 +118,7 @@ def _checked(variables: Mapping[str, str], field: str) -> str:
 
 def storable(name: str) -> str:
     """A name to look for, as the database takes it; what it cannot hold is no list's name."""
-    return name.strip().replace("\0", "\ufffd").encode(errors="replace").decode()
+    return whole(name.strip().replace("\0", "\ufffd"))
 
 
 def values_of(user_name: str, variables: Mapping[str, str]) -> dict[str, str]:

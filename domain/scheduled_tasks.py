@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.cadences import Cadence, check_cadence
-from domain.campaigns import NewCampaign
+from domain.campaigns import FIELDS, NewCampaign
 from domain.channels import Channel
 from domain.errors import Refusal
 from domain.ids import Process
@@ -205,16 +205,12 @@ def check_new(asked: NewTask, now: dt.datetime | None) -> None:
                 raise Refusal("required", field=name)
 
 
-_FIELDS = {"sender": "from", "sender_name": "from_name"}
-"""What callers call them."""
-
-
 def _check_words(asked: NewTask) -> None:
     """What cannot be stored, or breaks lines, names nothing."""
     words = [(name, one) for name, given in asdict(asked.content).items() for one in _each(given)]
     for name, word in [*words, ("Idempotency-Key", asked.idempotency_key or "")]:
         if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in word):
-            raise Refusal("invalid", field=_FIELDS.get(name, name), reason="It contains a control character.")
+            raise Refusal("invalid", field=FIELDS.get(name, name), reason="It contains a control character.")
 
 
 def _each(given: str | tuple[str, ...]) -> tuple[str, ...]:

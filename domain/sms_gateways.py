@@ -14,7 +14,7 @@ from domain.sms import SmsKind
 from domain.sms_carriers import Bind, IdForm
 from domain.transport import Tls
 
-MOST_NAME, MOST_SYSTEM_ID, MOST_PASSWORD, MOST_SYSTEM_TYPE, MOST_SOURCE = 60, 15, 64, 12, 20
+MOST_NAME, MOST_SYSTEM_ID, MOST_PASSWORD, MOST_SYSTEM_TYPE = 60, 15, 64, 12
 MOST_BINDS, MOST_WINDOW, MOST_RATE, MOST_RANK = 8, 1_000, 100_000, 100
 MOST_COST = 100
 """Yuan for a segment."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from domain.errors import Refusal
 from domain.sms import Market
+from domain.whole_text import UNSTORABLE
 
 MIN_LENGTH = 2
 MAX_LENGTH = 16
@@ -77,6 +78,6 @@ def require_note(text: str) -> str:
     note = text.strip()
     if len(note) > MAX_NOTE:
         raise Refusal("text_too_long", field="note", limit=MAX_NOTE)
-    if "\x00" in note or any(0xD800 <= ord(sign) <= 0xDFFF for sign in note):
+    if UNSTORABLE.search(note):
         raise Refusal("invalid", field="note", reason="U+0000")
     return note

@@ -15,12 +15,12 @@ from domain.markup import URL_ATTRIBUTES, Spot, compile_html
 from domain.template_findings import WORDS
 from domain.templates import MAX_BYTES, MAX_SUBJECT, Content, text_from_html
 from domain.variables import SYSTEM_VARIABLES, TOKEN, variables_in
+from domain.whole_text import UNSTORABLE
 
 ACTIVE_ELEMENTS = ("script", "iframe", "frame", "object", "embed", "applet", "base")
 FORM_ELEMENTS = ("form", "input", "button", "select", "textarea")
 MOST = 20
 """Findings of one sort that are worth reading."""
-_BAD_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 _UNCLOSED = re.compile(r"%([A-Za-z_][A-Za-z0-9_]{0,31})(?![A-Za-z0-9_%])")
 _TOO_LONG = re.compile(r"%([A-Za-z_][A-Za-z0-9_]{32,})%")
 _FOREIGN_NAME = re.compile(r"%([\w-]{0,16}[^\x00-\x7f\W][\w-]{0,16})%")
@@ -68,7 +68,7 @@ def unstorable(content: Content) -> list[Finding]:
     if content.size > MAX_BYTES:
         found.append(_finding("too_large", "html", 0, size=content.size // 1024 + 1, limit=MAX_BYTES // 1024))
     for part, text in _parts(content):
-        if bad := _BAD_CHARACTERS.search(text):
+        if bad := UNSTORABLE.search(text):
             found.append(_finding("bad_character", part, _line(text, bad.start()), what=f"U+{ord(bad[0]):04X}"))
     return found
 
@@ -104,7 +104,7 @@ def _subject(subject: str) -> Iterator[Finding]:
 def _body(content: Content) -> list[Finding]:
     if not content.html.strip():
         return [_finding("no_body", "html", 0)]
-    tree = LexborHTMLParser(_BAD_CHARACTERS.sub("\ufffd", content.html))
+    tree = LexborHTMLParser(UNSTORABLE.sub("\ufffd", content.html))
     found = [*_elements(content.html, tree), *_attributes(content.html, tree)]
     if tree.body is None or not (tree.body.text(strip=True) or tree.css_first("img")):
         found.append(_finding("nothing_visible", "html", 0))

@@ -185,7 +185,7 @@ class Schedules:
         for task in listed.keys() - living:
             await self._delete(schedule_id(task))
 
-    async def _listed(self) -> dict[UUID, "_Told"]:
+    async def _listed(self) -> dict[UUID, _Told]:
         """What Temporal's list says of each Schedule of ours, by its task."""
         found: dict[UUID, _Told] = {}
         async for entry in await self._client.list_schedules(rpc_timeout=DEADLINE * 2):
@@ -195,14 +195,14 @@ class Schedules:
                 found[task] = _Told(entry.schedule.state.paused, tuple(times))
         return found
 
-    async def _anew(self, task: UUID, why: str, is_so: Callable[["_Told | None"], bool]) -> None:
+    async def _anew(self, task: UUID, why: str, is_so: Callable[[_Told | None], bool]) -> None:
         """Have a Schedule written again, when it is as the list said, which lags."""
         if is_so(await self._told(task)):
             log.warning(why, task=str(task))
             async with self._db.raw() as connection:
                 await schedule_states.forget(connection, task)
 
-    async def _told(self, task: UUID) -> "_Told | None":
+    async def _told(self, task: UUID) -> _Told | None:
         """What Temporal says of one Schedule itself; None: there is none."""
         try:
             found = await self._client.get_schedule_handle(schedule_id(task)).describe(rpc_timeout=DEADLINE)

@@ -12,6 +12,7 @@ from domain.sms_events import replied
 from domain.sms_opt_out import OptOutSource, opt_out_word
 from domain.sms_transport import Reply
 from domain.spreadsheets import BOM, cell, csv_lines
+from domain.whole_text import whole
 from services.foundation import Foundation
 from store import sms_opt_outs
 from store import sms_replies as rows
@@ -136,4 +137,4 @@ async def _effect(connection: Connection, kept: SmsReply, word: str) -> None:
 
 def _storable(text: str) -> str:
     """PostgreSQL's text has no NUL, and UTF-8 no lone surrogate; a handset can send both."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return whole(text.replace("\0", ""))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.certification import CertificationState
 from domain.errors import Refusal
 from domain.ids import Kind
 from domain.operators import Duty, Operator
@@ -107,10 +106,9 @@ class SmsReviewDesk:
             if row is None or account is None:
                 raise Refusal("not_found", what="SMS signature")
             found = await sms_signatures.page(session, row.account_id, Wanted(), SHOWN_SIGNATURES)
-            approved = await certification.in_state(session, row.account_id, CertificationState.APPROVED)
-        today, others = business_day(now()), [each for each in found if each.id != row.id]
-        held = [(one.kind, one.id) for one in approved if one.valid_until is None or one.valid_until >= today]
-        return SignatureCase(row, others, held, account)
+            held = await certification.in_force(session, row.account_id, business_day(now()))
+        others = [each for each in found if each.id != row.id]
+        return SignatureCase(row, others, [(one.kind, one.id) for one in held], account)
 
     async def decide_signature(self, operator: Operator, review: UUID, decision: ReviewDecision) -> DecisionResult:
         """As for templates."""

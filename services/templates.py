@@ -16,6 +16,7 @@ from domain.reviews import ReviewState
 from domain.senders import SendKind
 from domain.template_lint import Finding, errors, lint, unstorable
 from domain.templates import Content, Preview
+from domain.whole_text import whole
 from services.foundation import Foundation
 from services.review_promises import promised
 from store import clockwork
@@ -171,14 +172,9 @@ class Templates:
 
 async def preview_of(content: Content, values: Mapping[str, str]) -> Preview:
     """The same for content that is not saved, and perhaps could not be."""
-    given = {name: _showable(value[: rules.MAX_VALUE]) for name, value in values.items()}
-    shown = Content(_showable(content.subject), _showable(content.html), _showable(content.text))
+    given = {name: whole(value[: rules.MAX_VALUE]) for name, value in values.items()}
+    shown = Content(whole(content.subject), whole(content.html), whole(content.text))
     return await asyncio.to_thread(lambda: rules.preview(shown, rules.sample_values(shown) | given))
-
-
-def _showable(text: str) -> str:
-    """Without halves of characters, which no answer can hold."""
-    return text.encode(errors="replace").decode()
 
 
 def _invoke_name(text: str) -> str:

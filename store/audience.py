@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel, col, select
 from domain.addresses import domain_of
 from domain.ids import new_id
 from store.columns import json_object, moment, now
-from store.db import Connection, Session
+from store.db import Connection, Session, affected
 
 ALIAS_TAKEN = "address_list_alias"
 """The unique index on alias addresses."""
@@ -252,4 +252,4 @@ WHERE m.list_id = old.list_id AND m.domain = old.domain AND m.address = old.addr
 async def forget_members(connection: Connection, account: UUID, limit: int = 20_000) -> bool:
     """Delete members of the account's deleted lists, so many at a time; True while there may be more."""
     done = await connection.execute(_FORGET, account, limit)
-    return int(done.rpartition(" ")[2]) == limit
+    return affected(done) == limit

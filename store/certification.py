@@ -122,9 +122,17 @@ async def next_number(session: Session, account: UUID) -> int:
 
 async def held(session: Session, account: UUID, today: dt.date) -> list[Held]:
     """What the account's approvals give on this day (Asia/Shanghai)."""
-    rows = await in_state(session, account, CertificationState.APPROVED)
-    found = [Held(CertificationKind(row.kind), row.valid_until) for row in rows]
-    return [one for one in found if holds(one, today)]
+    return [_held(row) for row in await in_force(session, account, today)]
+
+
+async def in_force(session: Session, account: UUID, today: dt.date) -> list[Certification]:
+    """The approvals that count on this day (Asia/Shanghai)."""
+    approved = await in_state(session, account, CertificationState.APPROVED)
+    return [row for row in approved if holds(_held(row), today)]
+
+
+def _held(row: Certification) -> Held:
+    return Held(CertificationKind(row.kind), row.valid_until)
 
 
 async def documents(session: Session, *certifications: UUID) -> list[Document]:

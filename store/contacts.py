@@ -16,7 +16,7 @@ from domain.contacts import Kept, storable
 from domain.ids import new_id
 from store.audience import Written
 from store.columns import json_object, moment, now
-from store.db import Connection, Session
+from store.db import Connection, Session, affected
 
 NAME_TAKEN = "contact_list_name"
 """The unique index on names."""
@@ -185,7 +185,7 @@ async def remove_one(connection: Connection, list_id: UUID, contact: int) -> int
 
 
 async def _uncount(connection: Connection, list_id: UUID, done: str) -> int:
-    gone = int(done.rpartition(" ")[2])
+    gone = affected(done)
     await connection.execute(_COUNT, list_id, -gone, now())
     return gone
 
@@ -293,4 +293,4 @@ DELETE FROM contact WHERE id = ANY(ARRAY(
 async def forget_contacts(connection: Connection, account: UUID, limit: int = 20_000) -> bool:
     """Delete contacts of the account's deleted lists, so many at a time; True while there may be more."""
     done = await connection.execute(_FORGET, account, limit)
-    return int(done.rpartition(" ")[2]) == limit
+    return affected(done) == limit

@@ -51,6 +51,11 @@ def by_column(rows: Sequence[tuple[Any, ...]], width: int = 0) -> list[tuple[Any
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
+def affected(status: str) -> int:
+    """How many rows a statement was about, by the status that asyncpg's `execute` returns: `DELETE 3`."""
+    return int(status.rpartition(" ")[2])
+
+
 def asyncpg_dsn(url: str) -> str:
     """`postgresql://…` as asyncpg wants it, whatever driver the URL names."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -12,7 +12,7 @@ from domain.errors import Refusal
 from domain.phone_codes import ACCOUNTS_PER_PHONE, CODE_VALID, RESEND_AFTER, TRIES, PhoneStage, PhoneStep
 from store.accounts import Account, Member
 from store.columns import moment
-from store.db import Connection, Session
+from store.db import Connection, Session, affected
 from store.ledger import Price
 from store.sms_gateways import SmsGateway
 
@@ -140,7 +140,7 @@ FROM old WHERE p.member_id = old.member_id
 async def forget_unproved(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Forget some numbers that have waited for their code since before then; how many."""
     done = await connection.execute(_FORGET, before, limit)
-    return int(done.rpartition(" ")[2])
+    return affected(done)
 
 
 async def waiting(session: Session, account: UUID) -> list[tuple[Member, PhoneCode]]:

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from domain.sms import SmsKind
 from domain.sms_frequency import Recent
-from store.db import Connection
+from store.db import Connection, affected
 
 
 class SmsRecent(SQLModel, table=True):
@@ -74,4 +74,4 @@ async def note_sent(
 async def forget_recent(connection: Connection, at: dt.datetime, limit: int) -> int:
     """Delete some rows of which nothing counts any more; how many."""
     done = await connection.execute(_FORGET, at, limit)
-    return int(done.rpartition(" ")[2])
+    return affected(done)

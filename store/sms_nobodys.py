@@ -3,7 +3,7 @@
 import datetime as dt
 
 from domain.accounts import SYSTEM_ACCOUNT
-from store.db import Connection
+from store.db import Connection, affected
 
 _FORGET = """
 WITH old AS MATERIALIZED (
@@ -16,4 +16,4 @@ DELETE FROM sms_reply r USING old WHERE r.id = old.id
 async def forget_replies(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete some of before then; how many."""
     done = await connection.execute(_FORGET, before, limit, SYSTEM_ACCOUNT)
-    return int(done.rpartition(" ")[2])
+    return affected(done)

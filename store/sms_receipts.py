@@ -13,6 +13,7 @@ from domain.accounts import SYSTEM_ACCOUNT
 from domain.ids import new_id
 from domain.outcomes import bounded
 from domain.sending import MessageState
+from domain.sms_outcomes import REFERENCES
 from domain.sms_reporting import OPEN, PartWord, Stand, Verdict, is_final, is_uncertain, judge
 from domain.sms_transport import Receipt
 from domain.webhooks import OwedEvent
@@ -40,15 +41,17 @@ CROSS JOIN LATERAL (
     ORDER BY p.state = '' DESC, p.state = 'LATE' DESC, p.submitted_at DESC LIMIT 1) p
 """
 # Some receipts have no id: number and reference say which message is meant, and its only part is.
-_FIND_BY_REFERENCE = """
+BY_REFERENCE = f"""m.address = r.phone AND left(m.address, 1) = '+' AND m.id % {REFERENCES} = r.reference
+    AND m.segments = 1 AND p.gateway = r.gateway"""
+"""Of message `m`, its part `p`, and receipt `r`."""
+_FIND_BY_REFERENCE = f"""
 SELECT r.n, p.message_id, p.attempt, p.part
 FROM unnest($1::int[], $2::smallint[], $3::int[], $4::text[]) AS r (n, gateway, reference, phone)
 CROSS JOIN LATERAL (
     SELECT p.message_id, p.attempt, p.part FROM message m JOIN sms_part p ON p.message_id = m.id
-    WHERE m.address = r.phone AND left(m.address, 1) = '+' AND m.id % 65536 = r.reference AND m.segments = 1
-        AND p.gateway = r.gateway
+    WHERE {BY_REFERENCE}
     ORDER BY p.state = '' DESC, p.state = 'LATE' DESC, p.submitted_at DESC LIMIT 1) p
-"""
+"""  # noqa: S608 - constants of ours
 _LOCK = "SELECT id FROM message WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 _MARK = """
 UPDATE sms_part p SET state = r.state, error = r.error, done_at = r.done_at

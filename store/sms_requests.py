@@ -14,7 +14,7 @@ from domain.errors import Refusal
 from domain.sending import Rejected
 from domain.sms import AcceptedSms, SmsAccepted
 from store.columns import json_object, moment, now
-from store.db import Connection
+from store.db import Connection, affected
 
 KEPT = dt.timedelta(hours=24)
 """The longest time in which a repeat is asked for; then the answer, which names numbers, is deleted."""
@@ -96,7 +96,7 @@ async def used_tests(connection: Connection, account: UUID, day: dt.date) -> int
 async def forget_answers(connection: Connection, at: dt.datetime, limit: int) -> int:
     """Delete some answers that nobody may ask for any more; how many."""
     done = await connection.execute(_FORGET, at - KEPT, limit)
-    return int(done.rpartition(" ")[2])
+    return affected(done)
 
 
 def _written(accepted: SmsAccepted) -> dict[str, Any]:

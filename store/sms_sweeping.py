@@ -18,20 +18,19 @@ from store.db import Connection
 from store.dialogues import PastFirst
 from store.holding import tally
 from store.outcome_events import outcome_event
-from store.sms_receipts import REPEATED, conclude, lock, match
+from store.sms_receipts import BY_REFERENCE, REPEATED, conclude, lock, match
 from store.webhooks import owe_events
 
-_RIPE = """
+_RIPE = f"""
 WITH ripe AS MATERIALIZED (
     SELECT r.* FROM sms_receipt r WHERE r.fate = '' AND r.arrived_at > $3 AND r.id > $1 AND (EXISTS (
         SELECT FROM sms_part p WHERE p.gateway = r.gateway AND p.smsc_id = r.smsc_id AND r.smsc_id <> '')
         OR r.smsc_id = '' AND EXISTS (SELECT FROM message m JOIN sms_part p ON p.message_id = m.id
-            WHERE m.address = r.phone AND left(m.address, 1) = '+' AND m.id % 65536 = r.reference AND m.segments = 1
-                AND p.gateway = r.gateway))
+            WHERE {BY_REFERENCE}))
     ORDER BY r.id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 SELECT * FROM ripe ORDER BY id
-"""
+"""  # noqa: S608 - constants of ours
 _FATE = "UPDATE sms_receipt SET fate = $2 WHERE id = ANY($1::bigint[])"
 _GONE = "DELETE FROM sms_receipt WHERE id = ANY($1::bigint[])"
 _ASKING = """

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from api.sendcloud.envelope import Failure
+from domain.whole_text import whole
 
 MOST = 100
 """Parameters of one call; the longest documented one has some thirty."""
@@ -73,17 +74,12 @@ async def _read_parts(request: Request, found: Parameters) -> None:
     try:
         async with request.form(max_files=MANY_FILES, max_fields=MOST, max_part_size=LARGEST) as form:
             pairs = form.multi_items()
-            found.update({_storable(name): _storable(value) for name, value in pairs if isinstance(value, str)})
+            found.update({whole(name): whole(value) for name, value in pairs if isinstance(value, str)})
             found.files = tuple(name for name, value in pairs if isinstance(value, UploadFile) and value.filename)
     except HTTPException as problem:  # which Starlette makes of what it cannot read
         raise Failure(40901, detail=str(problem.detail)) from problem
     except UnicodeError as problem:  # of a charset that Python knows and that is none, `undefined` say
         raise Failure(40901, detail="不支持的charset") from problem
-
-
-def _storable(text: str) -> str:
-    """Some charsets (UTF-7) can say a lone surrogate, which nothing behind can write down."""
-    return text.encode(errors="replace").decode()
 
 
 def decode(encoded: bytes) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """/portal/sms-templates: write SMS templates, see them as a handset would, follow their review."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from domain.money import show_unit
 from domain.reviews import ReviewState
 from domain.sms import MAX_CHARACTERS, MAX_VALUE, SmsKind
 from domain.sms_templates import MAX_NAME, MAX_SAVED, SmsPreview, sample_values
-from services.sms_templates import SmsTemplateDraft, SmsTemplateView, review_id, sampled
+from services.sms_templates import SmsTemplateDraft, SmsTemplateView, content_of, review_id, sampled
+from store.sms_signatures import SmsSignature
 from store.sms_signatures import Wanted as WantedSignatures
-from store.sms_templates import Wanted
+from store.sms_templates import SmsTemplateVersion, Wanted
 from web.i18n import mark as _
 from web.pages import Signed, again, fragment, language_of, refused, render, see, served, translator
 from web.portal.sms_template_words import KINDS, MARKETS, STATES
@@ -44,7 +46,12 @@ async def templates(
     rows = await served(request).sms_templates.page(caller, wanted, PAGE + 1)
     following = rows[PAGE - 1][0].id if len(rows) > PAGE else None
     shown: dict[str, Any] = {"rows": rows[:PAGE], "next": following, "chosen": state, "chosen_kind": kind}
-    return render(request, "portal/sms_templates.html", **shown, **WORDS)
+    return render(request, "portal/sms_templates.html", composed=_composed, **shown, **WORDS)
+
+
+def _composed(version: SmsTemplateVersion, signature: SmsSignature, content: str) -> str:
+    """As it is sent, with this much of its content."""
+    return replace(content_of(version, signature), content=content).text
 
 
 @router.get("/new")
